@@ -1,0 +1,1 @@
+"""Loss functions, one file each: a pure function first, a thin module second."""

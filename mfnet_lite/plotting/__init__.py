@@ -1,0 +1,1 @@
+"""Figures, class palettes, the static slider."""

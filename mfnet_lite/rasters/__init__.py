@@ -1,0 +1,1 @@
+"""GeoTIFF in and out, tiling, and the readers of public datasets."""

@@ -1,0 +1,1 @@
+"""Segment Anything, frozen: loading, attention, prompts, automatic masks."""

@@ -1,0 +1,1 @@
+"""The procedural world: scene geometry, sensors, labels, two dates."""

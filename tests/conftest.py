@@ -1,0 +1,20 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def realdata() -> Path:
+    """Folder of small real tiles, named by MFNET_LITE_REALDATA; tests that need it skip without it."""
+    folder = os.environ.get("MFNET_LITE_REALDATA")
+    if not folder:
+        pytest.skip("set MFNET_LITE_REALDATA to a folder of real tiles to run this test")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.skip(f"MFNET_LITE_REALDATA={folder} is not a folder")
+    return path
