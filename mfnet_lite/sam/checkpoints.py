@@ -1,0 +1,195 @@
+"""Find, download, verify and load a Segment Anything checkpoint.
+
+``load_sam("tiny")`` reads the small model that ships with the package; ``"vit_b"``, ``"vit_l"`` and
+``"vit_h"`` are Meta's files, looked for in the cache folder first and downloaded when absent; a path
+loads any file of SAM tensors, whatever its sizes. Files are read with ``weights_only=True``: a
+checkpoint can carry tensors, not code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from segment_anything.modeling import Sam
+from torch import Tensor
+
+from mfnet_lite.sam.build import build_sam, infer_config, resize_state_dict
+from mfnet_lite.sam.download import RemoteFile, download, verify
+
+CACHE_VARIABLE = "MFNET_LITE_CACHE"
+"""Environment variable naming the cache folder."""
+
+_BASE = "https://dl.fbaipublicfiles.com/segment_anything/"
+REGISTRY: Mapping[str, RemoteFile] = {
+    "vit_b": RemoteFile(
+        _BASE + "sam_vit_b_01ec64.pth",
+        "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+        375_042_383,
+    ),
+    # The exact length of this file is published nowhere we could read; its hash is.
+    "vit_l": RemoteFile(
+        _BASE + "sam_vit_l_0b3195.pth",
+        "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+    ),
+    "vit_h": RemoteFile(
+        _BASE + "sam_vit_h_4b8939.pth",
+        "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+        2_564_550_879,
+    ),
+}
+"""Meta's checkpoints. The digits in a file name begin its MD5, not its SHA-256."""
+
+NAMES = ("tiny", *REGISTRY)
+
+
+def cache_folder() -> Path:
+    """Return the folder of downloaded checkpoints: ``$MFNET_LITE_CACHE`` or the user's cache."""
+    import pooch
+
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("mfnet_lite"))
+
+
+def find_checkpoint(name_or_path: str | Path) -> Path:
+    """Turn a model's name or a path into a verified file on this machine.
+
+    Args:
+        name_or_path: ``tiny``, ``vit_b``, ``vit_l``, ``vit_h``, or a file.
+
+    Returns:
+        The file. A file given by path is taken as it is; one found by name has its size and
+        SHA-256 checked.
+
+    Raises:
+        FileNotFoundError: If the name is unknown, or the file does not exist.
+        ConnectionError: If a download is needed and fails.
+        ValueError: If the file has the wrong size or SHA-256.
+    """
+    name = str(name_or_path)
+    if name == "tiny":
+        return _packaged_tiny()
+    if name in REGISTRY:
+        remote = REGISTRY[name]
+        cached = cache_folder() / remote.name
+        if not cached.exists():
+            return download(remote, cached.parent)
+        verify(cached, remote.sha256, remote.size, "delete it and call again to download it anew")
+        return cached
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise FileNotFoundError(f"{path} is a folder; give the checkpoint file itself.")
+    raise FileNotFoundError(
+        f"{name!r} is neither a known model ({', '.join(NAMES)}) nor an existing file; "
+        "check the spelling or the path."
+    )
+
+
+def load_sam(
+    name_or_path: str | Path,
+    image_size: int | None = None,
+    device: str | torch.device | None = None,
+) -> Sam:
+    """Load a SAM as ``segment_anything``'s own class, at any input size.
+
+    The sizes are read from the tensors, so a fine-tuned copy or a model of our own loads the same
+    way as an official file. Position tables are interpolated when ``image_size`` differs from the
+    size of the file (see :func:`mfnet_lite.sam.build.resize_state_dict`).
+
+    Args:
+        name_or_path: ``tiny``, ``vit_b``, ``vit_l``, ``vit_h``, or a file (``.pth``,
+            ``.safetensors``).
+        image_size: Side of the model input in pixels, a multiple of the patch size; ``None`` keeps
+            that of the file (1024 for Meta's, 256 for ``tiny``).
+        device: Where to put the model; ``None`` is the CPU.
+
+    Returns:
+        The model in evaluation mode, float32.
+
+    Raises:
+        FileNotFoundError: If nothing of that name exists.
+        ConnectionError: If a download is needed and fails.
+        ValueError: If the file is damaged, is not a SAM, or the size does not fit.
+    """
+    path = find_checkpoint(name_or_path)
+    state, metadata = read_state(path)
+    try:
+        config = infer_config(state, metadata)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} cannot be loaded as SAM: {error}") from error
+    # Also when the size stays: a copy may hold global tables of another length than its grid.
+    wanted = replace(config, image_size=image_size or config.image_size)
+    state = resize_state_dict(state, config, wanted.image_size)
+    # Built without memory, then given the file's own tensors: half the peak of building first.
+    with torch.device("meta"):
+        sam = build_sam(wanted)
+    try:
+        sam.load_state_dict({key: t.float() for key, t in state.items()}, strict=True, assign=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise ValueError(
+            f"{path} does not fit a SAM of its own sizes: {first[0].strip()}"
+        ) from error
+    sam.pixel_mean = torch.tensor([123.675, 116.28, 103.53]).reshape(3, 1, 1)
+    sam.pixel_std = torch.tensor([58.395, 57.12, 57.375]).reshape(3, 1, 1)
+    return sam.to(device or "cpu").eval()
+
+
+def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a checkpoint's tensors on the CPU, without running anything from it.
+
+    Args:
+        path: A ``.safetensors`` file or one written by ``torch.save``; there a dict wrapped under
+            ``model`` or ``state_dict`` is unwrapped.
+
+    Returns:
+        The tensors by key, and the metadata (empty for a torch file).
+
+    Raises:
+        ValueError: If the file is truncated, is no checkpoint, or holds more than tensors.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(str(path), framework="pt", device="cpu") as file:
+                return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise ValueError(
+            f"{path} ({path.stat().st_size} bytes) is truncated or no checkpoint; "
+            "fetch or copy it again."
+        ) from error
+    except Exception as error:  # pickle.UnpicklingError and what hostile pickles provoke
+        raise ValueError(
+            f"{path} holds something other than plain tensors, which is not loaded for your "
+            "safety; save the state dict alone."
+        ) from error
+    if isinstance(state, Mapping):
+        for wrapper in ("model", "state_dict"):
+            if isinstance(state.get(wrapper), Mapping):
+                state = state[wrapper]
+    if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise ValueError(f"{path} holds no state dict of tensors; save model.state_dict() alone.")
+    return dict(state), {}
+
+
+def _packaged_tiny() -> Path:
+    """Find and verify the small SAM among the package's files."""
+    folder = Path(str(resources.files("mfnet_lite"))) / "weights"
+    weights, card = folder / "sam_tiny.safetensors", folder / "sam_tiny.json"
+    for file in (weights, card):
+        if not file.is_file():
+            raise FileNotFoundError(
+                f"{file} is missing from this installation; install mfnet-lite again, or build an "
+                "untrained model with mfnet_lite.sam.build_sam(mfnet_lite.sam.TINY)."
+            )
+    facts = json.loads(card.read_text(encoding="utf-8"))
+    verify(weights, facts["sha256"], facts["size"], "install mfnet-lite again")
+    return weights
