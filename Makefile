@@ -1,0 +1,73 @@
+# Two commands matter: `make book` and `make test`. Both create .venv on a fresh machine.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed-$(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
+
+# Every run of the book uses one thread per chapter, so that printed numbers do not depend on the number of cores.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+export PYTHONUNBUFFERED = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env book test test-fast lint types notebooks site format clean distclean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo "  PYTHON=python3.12 VENV=/elsewhere change the interpreter and the place of the environment"
+
+$(STAMP):
+	@echo "== environment: $(VENV) from requirements.txt"
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"mfnet_lite needs Python 3.11 or newer and found {v[0]}.{v[1]}; run make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --progress-bar off --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+env: $(STAMP)  ## create or refresh the environment
+
+book: env  ## run every chapter and build the site into _build/html
+	@echo "== chapters"
+	$(BIN)/python scripts/run_chapters.py --out _build/executed
+	@echo "== site"
+	$(BIN)/python scripts/build_site.py --notebooks _build/executed
+
+test: lint types  ## everything CI runs: lint, types, library, notebooks, site, wheel
+	@echo "== tests of the library"
+	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile
+	@echo "== tests of the book: papermill, nbval, site, wheel"
+	$(BIN)/python -m pytest -m book -v
+
+test-fast: env  ## the library's tests only
+	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile
+
+lint: env  ## ruff: lint and format, in files and notebooks; normalised notebooks; generated cells
+	@echo "== lint"
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/badges.py --check
+	$(BIN)/python scripts/normalise_notebooks.py --check
+
+types: env  ## mypy
+	@echo "== types"
+	$(BIN)/mypy
+
+notebooks: env  ## run every chapter in full and rewrite the committed outputs
+	$(BIN)/python scripts/badges.py
+	$(BIN)/python scripts/run_chapters.py --in-place
+	$(BIN)/python scripts/normalise_notebooks.py
+
+site: env  ## build the site from the committed outputs, without running anything
+	$(BIN)/python scripts/build_site.py --notebooks book
+
+format: env  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what was built
+	rm -rf _build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+distclean: clean  ## remove the environment as well
+	rm -rf $(VENV)
