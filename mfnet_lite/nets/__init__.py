@@ -1,1 +1,40 @@
-"""Whole networks, one file each."""
+"""Whole networks, one file each, and the one table that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from mfnet_lite.nets.unet import UNet, build_unet
+
+__all__ = ["BUILDERS", "UNet", "build"]
+
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"unet": build_unet}
+"""Name → builder ``(sensors: {name: channels}, num_classes, **options) -> nn.Module``."""
+
+
+def build(name: str, sensors: Mapping[str, int], num_classes: int, **options: Any) -> nn.Module:
+    """Build a network by name, the way the command line does.
+
+    Args:
+        name: a key of :data:`BUILDERS`.
+        sensors: channels of each sensor, by name.
+        num_classes: number of classes.
+        **options: what the builder takes beyond that, e.g. ``width`` and ``depth`` of the U-Net.
+
+    Returns:
+        A module which maps ``{sensor: (batch, channels, height, width)}`` to logits
+        ``(batch, num_classes, height, width)``.
+
+    Raises:
+        ValueError: if the name is unknown.
+
+    Example:
+        >>> sum(p.numel() for p in build("unet", {"optical": 3}, 2, width=4, depth=1).parameters())
+        1754
+    """
+    if name not in BUILDERS:
+        raise ValueError(f"unknown model {name!r}; available: {', '.join(sorted(BUILDERS))}")
+    return BUILDERS[name](sensors, num_classes, **options)

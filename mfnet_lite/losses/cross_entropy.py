@@ -1,0 +1,54 @@
+r"""Cross-entropy over the pixels that have a label.
+
+.. math::  L = -\frac{1}{|K|} \sum_{i \in K} \log \mathrm{softmax}(z_i)_{t_i},
+    \qquad K = \{i : t_i \ge 0,\ t_i \ne \mathrm{ignore}\}
+
+This is MFNet's training loss (all class weights 1). Written here, and not called from PyTorch
+directly, for two cases that occur in remote sensing and that ``F.cross_entropy`` does not cover:
+two ignore values at once (MMHunan's -1 beside 255), and a crop without one labelled pixel, whose
+mean would be 0/0 = NaN and would end the training.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+def cross_entropy(
+    logits: Float[Tensor, "batch classes height width"],
+    label: Int[Tensor, "batch height width"],
+    ignore_index: int = 255,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy over labelled pixels, 0 if there are none.
+
+    Args:
+        logits: raw class scores.
+        label: class indices; negative ones and ``ignore_index`` do not count.
+        ignore_index: label of pixels without truth.
+
+    Returns:
+        A scalar, differentiable also when it is 0.
+
+    Raises:
+        ValueError: if a label is neither a class nor ignored (on a GPU this would otherwise be a
+            device-side assertion without a name).
+
+    Example:
+        >>> import torch
+        >>> loss = cross_entropy(torch.zeros(1, 4, 2, 2), torch.tensor([[[0, 3], [255, -1]]]))
+        >>> round(loss.item(), 4)  # log 4: four classes, no idea which
+        1.3863
+    """
+    kept = (label >= 0) & (label != ignore_index)
+    classes = logits.shape[1]
+    if bool((label[kept] >= classes).any()):
+        raise ValueError(
+            f"labels must lie in 0…{classes - 1} or be {ignore_index} (ignored), "
+            f"but {int(label[kept].max())} occurs; check the label rasters and `classes`"
+        )
+    target = torch.where(kept, label, -100).long()
+    total = F.cross_entropy(logits, target, ignore_index=-100, reduction="sum")
+    return total / kept.sum().clamp(min=1)

@@ -1,0 +1,75 @@
+"""Every network of the table keeps the same promises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from mfnet_lite.nets import BUILDERS, build
+
+SENSORS = {"optical": 3, "dsm": 1}
+SMALL: dict[str, dict[str, Any]] = {"unet": {"width": 4, "depth": 2}}
+
+
+def sample(batch: int, height: int, width: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.rand(batch, channels, height, width, generator=generator)
+        for name, channels in SENSORS.items()
+    }
+
+
+@pytest.fixture(params=sorted(SMALL))
+def net(request) -> nn.Module:
+    torch.manual_seed(0)
+    return build(request.param, SENSORS, 5, **SMALL[request.param])
+
+
+def test_builders_offers_the_baseline():
+    assert "unet" in BUILDERS
+
+
+@pytest.mark.parametrize("size", [(32, 32), (16, 47), (33, 21)])
+def test_shape(net, size):
+    assert net.eval()(sample(1, *size)).shape == (1, 5, *size)
+
+
+def test_backward_reaches_every_trainable_parameter(net):
+    net.train()(sample(2, 32, 32)).square().mean().backward()
+    missing = [n for n, p in net.named_parameters() if p.requires_grad and p.grad is None]
+    assert missing == []
+
+
+def test_state_dict_round_trip_and_determinism(net):
+    net.train()(sample(2, 32, 32))  # moves the running statistics
+    x = sample(2, 32, 32, seed=1)
+    torch.manual_seed(1)
+    other = type(net)(SENSORS, 5, **SMALL["unet"])
+    other.load_state_dict(net.state_dict())
+    with torch.no_grad():
+        expected = net.eval()(x)
+        assert torch.equal(expected, net(x))
+        assert torch.equal(expected, other.eval()(x))
+
+
+def test_samples_of_a_batch_do_not_mix_at_prediction(net):
+    x = sample(3, 32, 32)
+    with torch.no_grad():
+        whole = net.eval()(x)
+        one = net({name: value[1:2] for name, value in x.items()})
+    assert torch.allclose(whole[1:2], one, atol=1e-6)
+
+
+def test_unused_entries_are_not_read(net):
+    x = sample(1, 32, 32)
+    with torch.no_grad():
+        net.eval()
+        assert torch.equal(net(x), net(x | {"label": torch.zeros(1, 32, 32)}))
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="unknown model 'vnet'; available: .*unet"):
+        build("vnet", SENSORS, 2)
