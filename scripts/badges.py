@@ -22,7 +22,18 @@ from normalise_notebooks import normalise
 
 ROOT = Path(__file__).resolve().parent.parent
 # Colab brings these, and torch must stay the one that fits its driver.
-COLAB_HAS = {"torch", "torchvision", "numpy", "scipy", "scikit-image", "pillow", "matplotlib", "rich", "tqdm", "typer"}
+COLAB_HAS = {
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "pillow",
+    "matplotlib",
+    "rich",
+    "tqdm",
+    "typer",
+}
 
 
 def repository() -> tuple[str, str]:
@@ -82,7 +93,9 @@ def generated(path: Path) -> str:
     """Text of the notebook at ``path`` with both generated cells in place."""
     notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     if not notebook.cells or not notebook.cells[0].source.startswith("# "):
-        sys.exit(f"{path.name}: expected the first cell to be the chapter's title, found another; start it with '# '")
+        sys.exit(
+            f"{path.name}: expected the first cell to be the chapter's title, found another; start it with '# '"
+        )
     _place(notebook, "badges", badge_cell(path.name), 1, ["badges"])
     _place(notebook, "colab-install", install_cell(), 2, ["colab-install", "hide-cell"])
     return nbformat.writes(normalise(notebook), version=4).rstrip("\n") + "\n"
@@ -90,9 +103,13 @@ def generated(path: Path) -> str:
 
 def main() -> None:
     """Parse the command line and write or check."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: book/NN_*.ipynb")
-    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if something would change")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, exit 1 if something would change"
+    )
     options = parser.parse_args()
     paths = options.notebooks or sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))
     stale = [path for path in paths if generated(path) != path.read_text(encoding="utf-8")]

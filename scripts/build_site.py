@@ -23,14 +23,37 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 REMOTE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
 CSS_REMOTE = re.compile(r"(?:url\(\s*|@import\s+)[\"']?\s*(?:https?:)?//", re.IGNORECASE)
-LOADING_RELS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "preconnect", "dns-prefetch", "manifest"}
-LOADING_TAGS = {"script", "img", "source", "iframe", "video", "audio", "embed", "track", "object", "image"}
+LOADING_RELS = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "prefetch",
+    "modulepreload",
+    "preconnect",
+    "dns-prefetch",
+    "manifest",
+}
+LOADING_TAGS = {
+    "script",
+    "img",
+    "source",
+    "iframe",
+    "video",
+    "audio",
+    "embed",
+    "track",
+    "object",
+    "image",
+}
 
 
 def pages() -> list[str]:
     """Every page that _toc.yml names, without suffix, the landing page first."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    return [
+        toc["root"],
+        *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"]),
+    ]
 
 
 def gather(notebooks: Path, tree: Path) -> None:
@@ -47,7 +70,9 @@ def gather(notebooks: Path, tree: Path) -> None:
             continue
         source = notebooks / f"{Path(page).name}.ipynb"
         if not source.is_file():
-            sys.exit(f"_toc.yml names {page}, but there is neither {page}.md nor {source}; run make book")
+            sys.exit(
+                f"_toc.yml names {page}, but there is neither {page}.md nor {source}; run make book"
+            )
         shutil.copy2(source, tree / f"{page}.ipynb")
 
 
@@ -66,7 +91,9 @@ class _Loads(HTMLParser):
         candidates = []
         if tag in LOADING_TAGS:
             candidates = [values.get(key, "") for key in ("src", "data", "poster", "xlink:href")]
-            candidates += [part.split()[0] for part in values.get("srcset", "").split(",") if part.strip()]
+            candidates += [
+                part.split()[0] for part in values.get("srcset", "").split(",") if part.strip()
+            ]
         if tag == "link" and LOADING_RELS & set(values.get("rel", "").lower().split()):
             candidates.append(values.get("href", ""))
         self.remote += [f"<{tag}> {url}" for url in candidates if REMOTE.match(url)]
@@ -90,7 +117,9 @@ class _Loads(HTMLParser):
 
 def problems(html: Path) -> list[str]:
     """Everything about the built site in ``html`` that breaks a promise; empty if all is well."""
-    found = [f"page {page}.html is missing" for page in pages() if not (html / f"{page}.html").is_file()]
+    found = [
+        f"page {page}.html is missing" for page in pages() if not (html / f"{page}.html").is_file()
+    ]
     for path in sorted(html.rglob("*.html")):
         name = path.relative_to(html)
         if "_static" in name.parts:
@@ -107,8 +136,12 @@ def problems(html: Path) -> list[str]:
 
 def main() -> None:
     """Parse the command line, build, check, and say where the site is."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--notebooks", type=Path, required=True, help="folder with the chapters to show")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--notebooks", type=Path, required=True, help="folder with the chapters to show"
+    )
     parser.add_argument("--out", type=Path, default=ROOT, help="the site goes to OUT/_build/html")
     options = parser.parse_args()
     out = options.out.resolve()
@@ -117,14 +150,24 @@ def main() -> None:
     gather(options.notebooks.resolve(), tree)
     shutil.rmtree(html, ignore_errors=True)
     shutil.rmtree(out / "_build" / ".doctrees", ignore_errors=True)
-    command = [str(Path(sys.executable).with_name("jupyter-book")), "build", str(tree), "--path-output", str(out)]
+    command = [
+        str(Path(sys.executable).with_name("jupyter-book")),
+        "build",
+        str(tree),
+        "--path-output",
+        str(out),
+    ]
     result = subprocess.run([*command, "--all", "-W", "-n", "--keep-going", "-q"], check=False)
     if result.returncode:
-        sys.exit(f"jupyter-book found warnings or errors (exit status {result.returncode}); see above")
+        sys.exit(
+            f"jupyter-book found warnings or errors (exit status {result.returncode}); see above"
+        )
     if found := problems(html):
         sys.exit("the site is built but not as promised:\n  " + "\n  ".join(found))
     landing = html / f"{pages()[0]}.html"
-    print(f"{len(pages())} pages built, all offline. Open {html / 'index.html'} ({landing.name} is its first page)")
+    print(
+        f"{len(pages())} pages built, all offline. Open {html / 'index.html'} ({landing.name} is its first page)"
+    )
 
 
 if __name__ == "__main__":

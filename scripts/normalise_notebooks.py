@@ -70,7 +70,9 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         if "injected-parameters" in cell.metadata.get("tags", []):
             continue
         cell.source = cell.source.strip("\n")
-        cell.metadata = NotebookNode({k: cell.metadata[k] for k in CELL_KEYS if cell.metadata.get(k)})
+        cell.metadata = NotebookNode(
+            {k: cell.metadata[k] for k in CELL_KEYS if cell.metadata.get(k)}
+        )
         digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:8]
         seen[digest] += 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
@@ -109,9 +111,13 @@ def normalise_file(path: Path) -> bool:
 
 def main() -> None:
     """Parse the command line and rewrite or check."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: book/*.ipynb")
-    parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if something would change")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing, exit 1 if something would change"
+    )
     options = parser.parse_args()
     paths = options.notebooks or sorted(BOOK.glob("*.ipynb"))
     if not options.check:
@@ -120,7 +126,9 @@ def main() -> None:
         return
     wrong = [p.name for p in paths if normal_text(p) != p.read_text(encoding="utf-8")]
     if wrong:
-        sys.exit(f"not in normal form: {', '.join(wrong)}; run python scripts/normalise_notebooks.py")
+        sys.exit(
+            f"not in normal form: {', '.join(wrong)}; run python scripts/normalise_notebooks.py"
+        )
     print(f"{len(paths)} notebooks in normal form")
 
 

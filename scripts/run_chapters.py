@@ -49,7 +49,9 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
     """Execute one notebook into ``target``; return the seconds taken and, if it failed, the report."""
     start = time.perf_counter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations of the running tools; the chapters' own kernels are separate
+        warnings.simplefilter(
+            "ignore"
+        )  # deprecations of the running tools; the chapters' own kernels are separate
         import papermill
 
         try:
@@ -62,7 +64,9 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
                 progress_bar=False,
                 execution_timeout=CELL_TIMEOUT,
             )
-        except Exception as error:  # the report has to cross a process boundary, papermill's error cannot
+        except (
+            Exception
+        ) as error:  # the report has to cross a process boundary, papermill's error cannot
             return time.perf_counter() - start, describe(error)
     return time.perf_counter() - start, None
 
@@ -90,7 +94,9 @@ def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int) -> None:
 
 def main() -> None:
     """Parse the command line and run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: every chapter")
     parser.add_argument("--out", type=Path, help="folder for the executed notebooks")
     parser.add_argument("--smoke", action="store_true", help="pass smoke=True to every chapter")
@@ -98,7 +104,9 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     options = parser.parse_args()
     if options.smoke and options.in_place:
-        parser.error("--smoke and --in-place exclude each other: committed outputs come from full runs")
+        parser.error(
+            "--smoke and --in-place exclude each other: committed outputs come from full runs"
+        )
     notebooks = [path.resolve() for path in options.notebooks] or chapters()
     if missing := [str(path) for path in notebooks if not path.is_file()]:
         sys.exit(f"no such notebook: {', '.join(missing)}")

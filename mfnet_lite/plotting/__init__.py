@@ -1,1 +1,50 @@
-"""Figures, class palettes, the static slider."""
+"""Figures, colour-blind-safe palettes, and sliders that work without a kernel."""
+
+from mfnet_lite.plotting.canvas import BookFigure, panels, to_rgb
+from mfnet_lite.plotting.figures import (
+    draw_prompts,
+    legend,
+    overlay,
+    show_change,
+    show_height,
+    show_image,
+    show_instances,
+    show_label,
+    show_masks,
+)
+from mfnet_lite.plotting.live import live_slider
+from mfnet_lite.plotting.palettes import (
+    BINARY,
+    CHANGE,
+    ERRORS,
+    ISPRS,
+    Palette,
+    instance_palette,
+    separation,
+)
+from mfnet_lite.plotting.slider import StaticSlider, static_slider
+
+__all__ = [
+    "BINARY",
+    "CHANGE",
+    "ERRORS",
+    "ISPRS",
+    "BookFigure",
+    "Palette",
+    "StaticSlider",
+    "draw_prompts",
+    "instance_palette",
+    "legend",
+    "live_slider",
+    "overlay",
+    "panels",
+    "separation",
+    "show_change",
+    "show_height",
+    "show_image",
+    "show_instances",
+    "show_label",
+    "show_masks",
+    "static_slider",
+    "to_rgb",
+]

@@ -1,0 +1,275 @@
+"""The pictures every chapter needs: image, label with legend, height in metres, masks, prompts, instances.
+
+Each function draws into ``ax`` if it gets one and otherwise makes a figure of one panel; it returns the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+from skimage.segmentation import find_boundaries
+
+from mfnet_lite.plotting.canvas import Array, one_panel, to_numpy, to_rgb
+from mfnet_lite.plotting.palettes import CHANGE, ISPRS, Palette, instance_palette
+
+__all__ = [
+    "draw_prompts",
+    "legend",
+    "overlay",
+    "show_change",
+    "show_height",
+    "show_image",
+    "show_instances",
+    "show_label",
+    "show_masks",
+]
+
+
+def _picture(ax: Axes, picture: np.ndarray) -> None:
+    """Draw an RGB picture without ticks: pixel numbers mean nothing to a reader of a scene."""
+    ax.imshow(picture)
+    ax.set_xticks([])
+    ax.set_yticks([])
+
+
+def show_image(
+    image: Array, title: str | None = None, ax: Axes | None = None, bands: Sequence[int] = (0, 1, 2)
+) -> Figure:
+    """Show an image.
+
+    Args:
+        image: (bands, height, width) or (height, width); uint8, or float in [0, 1].
+        title: text above the panel.
+        ax: panel to draw into.
+        bands: bands shown as red, green, blue; (3, 0, 1) is the usual false colour of R, G, B, NIR data.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import numpy as np
+        >>> show_image(np.zeros((4, 8, 8), dtype=np.uint8), bands=(3, 0, 1)).axes[0].images[0].get_array().shape
+        (8, 8, 3)
+    """
+    figure, ax = one_panel(ax, title)
+    _picture(ax, to_rgb(image, bands))
+    return figure
+
+
+def legend(figure: Figure, palette: Palette, classes: Sequence[int] | None = None) -> None:
+    """Add one legend below all panels.
+
+    Args:
+        figure: the figure.
+        palette: names and colours.
+        classes: class indices to list; all if None.
+    """
+    listed = range(len(palette)) if classes is None else classes
+    handles = [
+        Patch(facecolor=palette.hex(i), edgecolor="#404040", label=palette.names[i]) for i in listed
+    ]
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=min(3, max(1, len(handles))),
+        frameon=False,
+    )
+
+
+def show_label(
+    label: Array,
+    palette: Palette = ISPRS,
+    title: str | None = None,
+    ax: Axes | None = None,
+    with_legend: bool | None = None,
+) -> Figure:
+    """Show a map of classes.
+
+    Args:
+        label: (height, width) class indices; 255 marks pixels without a class.
+        palette: names and colours.
+        title: text above the panel.
+        ax: panel to draw into.
+        with_legend: list the classes that occur; by default only where the function makes its own figure.
+
+    Returns:
+        The figure.
+    """
+    if with_legend is None:
+        with_legend = ax is None
+    figure, ax = one_panel(ax, title)
+    data = to_numpy(label)
+    _picture(ax, palette.paint(data))
+    if with_legend:
+        legend(figure, palette, [int(value) for value in np.unique(data) if value < len(palette)])
+    return figure
+
+
+def show_change(changed: Array, title: str | None = None, ax: Axes | None = None) -> Figure:
+    """Show a map of {0 unchanged, 1 changed}; 255 marks pixels without an answer."""
+    return show_label(changed, CHANGE, title, ax)
+
+
+def show_height(
+    height: Array,
+    title: str | None = None,
+    ax: Axes | None = None,
+    valid: Array | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Show a height map with a colour bar in metres; pixels without data are hatched grey, not the lowest colour.
+
+    Args:
+        height: (height, width) or (1, height, width), metres.
+        title: text above the panel.
+        ax: panel to draw into.
+        valid: True where there is data; pixels that are not finite count as missing in any case.
+        limits: lowest and highest height of the colour scale; percentiles 1 and 99 of the valid pixels if None.
+
+    Returns:
+        The figure.
+    """
+    figure, ax = one_panel(ax, title)
+    data = to_numpy(height).astype(np.float64).squeeze()
+    if data.ndim != 2:
+        raise ValueError(
+            f"expected a height map of shape (height, width), got {tuple(to_numpy(height).shape)}"
+        )
+    good = np.isfinite(data)
+    if valid is not None:
+        good &= to_numpy(valid).astype(bool).squeeze()
+    if limits is None:
+        low, high = np.percentile(data[good], [1, 99]) if good.any() else (0.0, 1.0)
+        limits = (float(low), float(max(high, low + 1e-3)))
+    ax.set_facecolor("#b0b0b0")
+    ax.patch.set_hatch("xxx")
+    drawn = ax.imshow(
+        np.ma.masked_where(~good, data), cmap="cividis", vmin=limits[0], vmax=limits[1]
+    )
+    ax.set_xticks([])
+    ax.set_yticks([])
+    figure.colorbar(drawn, ax=ax, label="height in metres", shrink=0.85)
+    return figure
+
+
+def overlay(
+    image: Array, mask: Array, colour: tuple[int, int, int] = (230, 159, 0), opacity: float = 0.45
+) -> np.ndarray:
+    """Lay a translucent mask with a solid outline over an image.
+
+    Args:
+        image: (bands, height, width) or (height, width); uint8, or float in [0, 1].
+        mask: (height, width), true inside the object.
+        colour: sRGB, 0 to 255.
+        opacity: 0 shows only the outline, 1 hides the image.
+
+    Returns:
+        The picture, (height, width, 3), uint8.
+
+    Raises:
+        ValueError: if image and mask differ in size.
+    """
+    picture = to_rgb(image).astype(np.float64)
+    inside = to_numpy(mask).astype(bool).squeeze()
+    if inside.shape != picture.shape[:2]:
+        raise ValueError(
+            f"expected a mask of shape {picture.shape[:2]} like the image, got {inside.shape}"
+        )
+    picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(colour)
+    picture[find_boundaries(inside, mode="inner")] = colour
+    return np.rint(picture).astype(np.uint8)
+
+
+def show_masks(
+    image: Array,
+    masks: Array,
+    title: str | None = None,
+    ax: Axes | None = None,
+    opacity: float = 0.45,
+) -> Figure:
+    """Show several masks over an image, each in its own colour; small masks are drawn last, so none hides another.
+
+    Args:
+        image: (bands, height, width); uint8, or float in [0, 1].
+        masks: (masks, height, width) or (height, width), true inside.
+        title: text above the panel.
+        ax: panel to draw into.
+        opacity: of the masks.
+
+    Returns:
+        The figure.
+    """
+    figure, ax = one_panel(ax, title)
+    stack = to_numpy(masks).astype(bool)
+    stack = stack[None] if stack.ndim == 2 else stack
+    colours = instance_palette(len(stack))[1:]
+    picture = to_rgb(image)
+    for place in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
+        red, green, blue = (int(value) for value in colours[place])
+        picture = overlay(np.moveaxis(picture, -1, 0), stack[place], (red, green, blue), opacity)
+    _picture(ax, picture)
+    return figure
+
+
+def show_instances(instances: Array, title: str | None = None, ax: Axes | None = None) -> Figure:
+    """Show numbered objects, (height, width) with 0 as background; neighbours differ, colours mean nothing."""
+    figure, ax = one_panel(ax, title)
+    _, compact = np.unique(np.append(to_numpy(instances).ravel(), 0), return_inverse=True)
+    compact = compact[:-1].reshape(to_numpy(instances).shape)
+    _picture(ax, instance_palette(int(compact.max(initial=0)))[compact])
+    return figure
+
+
+def draw_prompts(
+    ax: Axes,
+    points: Array | None = None,
+    labels: Array | None = None,
+    boxes: Array | None = None,
+) -> None:
+    """Draw SAM's prompts: foreground points as filled stars, background points as crosses, boxes as dashed frames.
+
+    Shape tells foreground from background as well as colour does.
+
+    Args:
+        ax: panel with the image.
+        points: (points, 2) as x, y in pixels.
+        labels: (points,) 1 foreground, 0 background; all foreground if None.
+        boxes: (boxes, 4) or (4,) as left, top, right, bottom in pixels.
+    """
+    if points is not None:
+        place = to_numpy(points).reshape(-1, 2)
+        kind = np.ones(len(place)) if labels is None else to_numpy(labels).reshape(-1)
+        front, back = place[kind == 1], place[kind == 0]
+        ax.scatter(
+            front[:, 0],
+            front[:, 1],
+            marker="*",
+            s=170,
+            c="#f0e442",
+            edgecolors="black",
+            linewidths=1.2,
+            zorder=3,
+        )
+        ax.scatter(
+            back[:, 0],
+            back[:, 1],
+            marker="X",
+            s=110,
+            c="#d55e00",
+            edgecolors="white",
+            linewidths=1.2,
+            zorder=3,
+        )
+    if boxes is not None:
+        for left, top, right, bottom in to_numpy(boxes).reshape(-1, 4):
+            frame = (left, top), right - left, bottom - top
+            ax.add_patch(Rectangle(*frame, fill=False, edgecolor="black", linewidth=3.2, zorder=2))
+            ax.add_patch(
+                Rectangle(
+                    *frame, fill=False, edgecolor="#f0e442", linewidth=1.8, linestyle="--", zorder=2
+                )
+            )

@@ -1,0 +1,63 @@
+"""The extra for readers with a kernel: the same slider, computed as it is moved.
+
+A page cannot run Python, so every chapter shows a :func:`~mfnet_lite.plotting.slider.static_slider` first and may add
+this one. When the book itself is run (papermill, nbval) it stays silent, so that outputs hold no dead widget.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+STATIC_VARIABLE = "MFNET_LITE_STATIC"
+"""Set to 1 by the scripts that run the book; keeps live widgets out of stored outputs."""
+
+
+def kernel_alive() -> bool:
+    """Whether somebody sits at a notebook: an IPython kernel runs and the book is not being run in bulk."""
+    if os.environ.get(STATIC_VARIABLE, "0") not in ("", "0"):
+        return False
+    try:
+        from IPython.core.getipython import get_ipython
+    except ImportError:
+        return False
+    return getattr(get_ipython(), "kernel", None) is not None
+
+
+def live_slider(
+    draw: Callable[[Any], object], values: Sequence[Any], title: str, start: int = 0
+) -> object | None:
+    """Show ``draw(value)`` for the value chosen with a slider, if a kernel lives; otherwise do nothing.
+
+    Args:
+        draw: called with one of ``values``; what it returns is displayed.
+        values: the positions of the slider.
+        title: what the slider changes.
+        start: index of the first value shown.
+
+    Returns:
+        The widget, or None without a kernel.
+
+    Raises:
+        ImportError: if a kernel lives but ipywidgets is not installed.
+        ValueError: if there are no values.
+    """
+    if not values:
+        raise ValueError(f"expected at least one value for the slider {title!r}, got none")
+    if not kernel_alive():
+        return None
+    try:
+        import ipywidgets
+    except ImportError as error:
+        raise ImportError(
+            "the live slider needs the package ipywidgets, which is not installed; "
+            "run pip install ipywidgets, or use the static slider above"
+        ) from error
+    choice = ipywidgets.SelectionSlider(
+        options=[(str(value), value) for value in values],
+        index=start,
+        description=title,
+        continuous_update=False,
+    )
+    return ipywidgets.interactive(draw, **{"value": choice})
