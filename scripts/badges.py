@@ -3,8 +3,9 @@
     python scripts/badges.py            write or refresh the cells in book/NN_*.ipynb
     python scripts/badges.py --check    change nothing; exit 1 and name the files that would change
 
-Two cells are generated: the links below the title (tag `badges`, second cell of the notebook), and the installation
-for Colab (tag `colab-install`, first code cell). The latter runs only in Colab, may be run twice and leaves torch alone.
+Two cells are generated: the links below the title (tag `badges`, second cell of the notebook), and the
+installation for Colab (tag `colab-install`, first code cell). The latter runs only in Colab, may be run twice and
+leaves torch alone.
 """
 
 from __future__ import annotations

@@ -114,6 +114,7 @@ def main() -> None:
         sys.exit(f"no chapter found: expected notebooks named NN_name.ipynb in {BOOK}")
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
+    os.environ["MFNET_LITE_STATIC"] = "1"  # no live widgets in stored outputs
 
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:

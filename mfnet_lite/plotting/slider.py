@@ -23,7 +23,7 @@ from mfnet_lite.plotting.canvas import Array, BookFigure, to_numpy, to_rgb
 
 Encoding = Literal["webp", "jpeg", "png"]
 
-# One expression, so that it can live in an attribute: scripts in outputs are dropped by some front ends, attributes stay.
+# Short enough for an attribute: some front ends drop <script> from outputs, attributes stay.
 _ON_INPUT = (
     "const g=this.closest('.mfnet-slider'),k=+this.value;"
     "g.querySelectorAll('img').forEach((m,i)=>{m.hidden=i!==k});"
