@@ -1,0 +1,168 @@
+"""The knobs of the procedural world, its classes, and its layers of chance.
+
+Every kind of thing (terrain, lots, roofs, cars, sensor noise, …) draws from a random generator of its
+own, seeded by ``SeedSequence([seed, layer])``. So turning one knob never reshuffles the rest: a scene
+at ``ambiguity=0`` has the very streets, roofs and trees of the same seed at ``ambiguity=1``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+CLASSES = ("impervious surfaces", "building", "low vegetation", "tree", "car", "clutter")
+"""ISPRS's six classes in the order of their indices."""
+
+PALETTE = ((255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0))
+"""ISPRS's official colours, written into files as the GeoTIFF colour table."""
+
+IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, CAR, CLUTTER = range(6)
+IGNORE_INDEX = 255
+NODATA = -9999.0
+"""Value of elevation pixels without a measurement, in memory and in files."""
+
+DOMAINS = ("clear", "haze", "night", "other_camera")
+SEASONS = ("spring", "summer", "autumn", "winter")
+
+LAYERS = {
+    name: index
+    for index, name in enumerate(
+        (
+            "terrain",
+            "streets",
+            "lots",
+            "buildings",
+            "ground",
+            "trees",
+            "shrubs",
+            "cars",
+            "clutter",
+            "materials",
+            "texture",
+            "sun",
+            "optics",
+            "elevation",
+            "sar",
+            "thermal",
+            "change",
+        )
+    )
+}
+"""Layer names and the second number of their seeds; append only, or old seeds change meaning."""
+
+MIN_SIZE = 32
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """Knobs of the world.
+
+    Attributes:
+        ambiguity: 0…1. At 0 roofs, streets, crowns and lawns each keep colours and textures of
+            their own. At 1 roofs are drawn from the colours of streets and paved yards, crowns from
+            those of lawns and shrubs, and only height tells them apart. A value between makes that
+            share of the objects ambiguous. Default 0.8: one roof in five still looks like a roof,
+            as in a real town.
+        noise: sensor noise of optical, SAR and thermal, as a multiple of the usual; ≥ 0.
+        dsm_error: errors of image matching in the DSM (noise, smeared edges, missed cars, holes), as
+            a multiple of the usual; 0 gives the true surface without holes.
+        density: 0…1, share of the lots that carry their building.
+        vegetation: 0…1, share of the possible trees that stand.
+        traffic: 0…1, share of the possible parking places taken.
+        relief: height differences of the terrain as a multiple of the usual (about 6 m); ≥ 0.
+        domain: one of :data:`DOMAINS`. It changes how the scene is seen, never what is there.
+        season: one of :data:`SEASONS`; colours of vegetation.
+        haze: extra atmospheric haze, 0…1.
+        sun_azimuth: degrees clockwise from north; ``None`` draws it from the seed.
+        sun_elevation: degrees above the horizon, 10…90; ``None`` draws it from the seed.
+
+    Example:
+        >>> WorldConfig(ambiguity=0.0).domain
+        'clear'
+    """
+
+    ambiguity: float = 0.8
+    noise: float = 1.0
+    dsm_error: float = 1.0
+    density: float = 0.85
+    vegetation: float = 0.6
+    traffic: float = 0.5
+    relief: float = 1.0
+    domain: str = "clear"
+    season: str = "summer"
+    haze: float = 0.0
+    sun_azimuth: float | None = None
+    sun_elevation: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("ambiguity", "density", "vegetation", "traffic", "haze"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {value}; choose a value between.")
+        for name in ("noise", "dsm_error", "relief"):
+            value = getattr(self, name)
+            if not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be finite and at least 0, got {value}; 1 is usual.")
+        if self.domain not in DOMAINS:
+            raise ValueError(f"unknown domain {self.domain!r}; choose one of {', '.join(DOMAINS)}.")
+        if self.season not in SEASONS:
+            raise ValueError(f"unknown season {self.season!r}; choose one of {', '.join(SEASONS)}.")
+        if self.sun_elevation is not None and not 10 <= self.sun_elevation <= 90:
+            raise ValueError(
+                f"sun_elevation must lie in [10, 90] degrees, got {self.sun_elevation}; "
+                "for darkness use domain='night'."
+            )
+
+
+def layer_rng(seed: int, layer: str, date: int = 0) -> np.random.Generator:
+    """Return the random generator of one layer of one scene.
+
+    Args:
+        seed: the scene's seed, ≥ 0.
+        layer: a key of :data:`LAYERS`.
+        date: 0 for a single scene or the first date; later dates redraw what time changes (cars,
+            sun, sensor noise), never streets or trees.
+
+    Returns:
+        A fresh generator: the same three arguments always give the same numbers.
+    """
+    return np.random.default_rng(np.random.SeedSequence([seed, LAYERS[layer], date]))
+
+
+def resolve(config: WorldConfig | None, knobs: dict[str, object]) -> WorldConfig:
+    """Merge a config with single knobs given by keyword.
+
+    Args:
+        config: a full set of knobs, or ``None`` for the defaults.
+        knobs: field names of :class:`WorldConfig` and their values.
+
+    Returns:
+        The config with the knobs replaced.
+
+    Raises:
+        TypeError: for a knob that does not exist.
+    """
+    known = {field.name for field in fields(WorldConfig)}
+    unknown = sorted(set(knobs) - known)
+    if unknown:
+        raise TypeError(
+            f"the world has no knob named {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+        )
+    base = config or WorldConfig()
+    values = {name: getattr(base, name) for name in known} | knobs
+    return WorldConfig(**values)
+
+
+def check_size(size: int, gsd: float, seed: int) -> None:
+    """Refuse sizes, pixel sizes and seeds that cannot make a scene.
+
+    Raises:
+        ValueError: one sentence saying what was expected and what was found.
+    """
+    if size < MIN_SIZE:
+        raise ValueError(f"size must be at least {MIN_SIZE} pixels, got {size}; ask for more.")
+    if not 0.05 <= gsd <= 2:
+        raise ValueError(f"gsd must lie in [0.05, 2] metres per pixel, got {gsd}; 0.25 is usual.")
+    if seed < 0:
+        raise ValueError(f"seed must be a whole number of at least 0, got {seed}.")

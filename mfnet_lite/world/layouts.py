@@ -1,0 +1,236 @@
+"""Write worlds as folders of GeoTIFFs, in the layouts of the public datasets.
+
+- :func:`write_folder`: one folder per sensor, the layout that everything in this package reads.
+- :func:`write_pairs`: ``A``, ``B``, ``label`` for change detection, as LEVIR-CD has it.
+- :func:`write_isprs`: the arrangement and file names of ISPRS Vaihingen.
+
+All files lie in EPSG:25832 (metres) around an invented origin, side by side without overlap.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+from tqdm import tqdm
+
+from mfnet_lite.world.change import make_pair
+from mfnet_lite.world.config import (
+    CLASSES,
+    IGNORE_INDEX,
+    NODATA,
+    PALETTE,
+    WorldConfig,
+    check_size,
+)
+from mfnet_lite.world.files import CRS, fresh_folder, split_names, write_text, write_tif
+from mfnet_lite.world.scene import Scene, make_scene
+
+SOURCE = "mfnet_lite.world, procedural"
+
+SENSORS: dict[str, dict[str, object]] = {
+    "optical": {"folder": "image", "bands": ["red", "green", "blue"], "dtype": "uint8", "unit": "grey"},
+    "nir": {"folder": "nir", "bands": ["near infrared"], "dtype": "uint8", "unit": "grey"},
+    "dsm": {"folder": "dsm", "bands": ["surface height"], "dtype": "float32", "unit": "metre"},
+    "dtm": {"folder": "dtm", "bands": ["terrain height"], "dtype": "float32", "unit": "metre"},
+    "sar": {"folder": "sar", "bands": ["intensity"], "dtype": "float32", "unit": "decibel"},
+    "thermal": {"folder": "thermal", "bands": ["temperature"], "dtype": "float32", "unit": "kelvin"},
+}  # fmt: skip
+
+
+def _description(gsd: float, extra: dict[str, object]) -> str:
+    content: dict[str, object] = {"gsd_m": gsd, "crs": CRS, "source": SOURCE} | extra
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _scenes(
+    tiles: int, size: int, seed: int, gsd: float, config: WorldConfig | None, quiet: bool
+) -> Iterator[tuple[int, Scene]]:
+    for index in tqdm(range(tiles), desc="scenes", unit="scene", disable=quiet):
+        yield index, make_scene(seed + index, size, gsd, config)
+
+
+def write_folder(
+    out: str | Path,
+    tiles: int = 10,
+    size: int = 512,
+    seed: int = 0,
+    config: WorldConfig | None = None,
+    splits: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    gsd: float = 0.25,
+    quiet: bool = False,
+) -> Path:
+    """Write scenes as ``{train,val,test}/{image,nir,dsm,dtm,sar,thermal,label,instances}/<tile>.tif``.
+
+    Tile k is ``make_scene(seed + k)``. The rasters of the DSM carry the nodata value, those of the
+    label ISPRS's colours; ``dataset.json`` says the rest.
+
+    Args:
+        out: a new or empty folder.
+        tiles: how many scenes.
+        size: side of a scene, pixels.
+        seed: of the first scene.
+        config: the knobs.
+        splits: shares of train, val and test.
+        gsd: metres per pixel.
+        quiet: no progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: for a folder with content, or values out of range.
+    """
+    check_size(size, gsd, seed)
+    places = split_names(tiles, splits)
+    folder = fresh_folder(out)
+    for index, scene in _scenes(tiles, size, seed, gsd, config, quiet):
+        home, name = folder / places[index], f"scene_{seed + index:05d}.tif"
+        rasters = {
+            "image": scene.optical[:3],
+            "nir": scene.optical[3],
+            "dsm": scene.dsm,
+            "dtm": scene.dtm,
+            "sar": scene.sar,
+            "thermal": scene.thermal,
+        }
+        bands = {str(s["folder"]): tuple(map(str, s["bands"])) for s in SENSORS.values()}  # type: ignore[call-overload]
+        for key, raster in rasters.items():
+            nodata = NODATA if key == "dsm" else None
+            write_tif(
+                home / key / name, raster, gsd=gsd, column=index, nodata=nodata, names=bands[key]
+            )
+        write_tif(home / "label" / name, scene.label, gsd=gsd, column=index, palette=PALETTE)
+        write_tif(
+            home / "instances" / name, scene.instances.astype(np.uint16), gsd=gsd, column=index
+        )
+    extra: dict[str, object] = {
+        "classes": list(CLASSES),
+        "palette": [list(colour) for colour in PALETTE],
+        "ignore_index": IGNORE_INDEX,
+        "image_bands": ["red", "green", "blue"],
+        "sensors": SENSORS,
+        "seed": seed,
+    }
+    write_text(folder / "dataset.json", _description(gsd, extra))
+    return folder
+
+
+def write_pairs(
+    out: str | Path,
+    tiles: int = 10,
+    size: int = 512,
+    seed: int = 0,
+    config: WorldConfig | None = None,
+    splits: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    gsd: float = 0.25,
+    changed: float = 0.3,
+    pseudo_change: float = 1.0,
+    quiet: bool = False,
+) -> Path:
+    """Write pairs as ``{train,val,test}/{A,B,label}/<tile>.tif`` with a ``list.txt`` per split.
+
+    Args:
+        out: a new or empty folder.
+        tiles: how many pairs.
+        size: side of a scene, pixels.
+        seed: of the first pair; pair k is ``make_pair(seed + k)``.
+        config: the knobs of both dates.
+        splits: shares of train, val and test.
+        gsd: metres per pixel.
+        changed: share of the buildings that come or go.
+        pseudo_change: 0…1, see :func:`~mfnet_lite.world.change.make_pair`.
+        quiet: no progress bar.
+
+    Returns:
+        The folder. Labels are 0 (unchanged) and 255 (changed).
+
+    Raises:
+        ValueError: for a folder with content, or values out of range.
+    """
+    check_size(size, gsd, seed)
+    places = split_names(tiles, splits)
+    folder = fresh_folder(out)
+    listed: dict[str, list[str]] = {}
+    for index in tqdm(range(tiles), desc="pairs", unit="pair", disable=quiet):
+        pair = make_pair(
+            seed + index, size, gsd, config, changed=changed, pseudo_change=pseudo_change
+        )
+        home, name = folder / places[index], f"pair_{seed + index:05d}.tif"
+        for date, scene in (("A", pair.before), ("B", pair.after)):
+            write_tif(home / date / name, scene.optical[:3], gsd=gsd, column=index)
+        mask = np.where(pair.change, 255, 0).astype(np.uint8)
+        write_tif(home / "label" / name, mask, gsd=gsd, column=index)
+        listed.setdefault(places[index], []).append(name)
+    for split, names in listed.items():
+        write_text(folder / split / "list.txt", "\n".join(names) + "\n")
+    extra: dict[str, object] = {
+        "classes": ["unchanged", "changed"],
+        "palette": [[0, 0, 0], [255, 255, 255]],
+        "ignore_index": IGNORE_INDEX,
+        "image_bands": ["red", "green", "blue"],
+        "sensors": {
+            name: SENSORS["optical"] | {"folder": place}
+            for name, place in (("before", "A"), ("after", "B"))
+        },
+        "label_values": {"unchanged": 0, "changed": 255},
+        "seed": seed,
+    }
+    write_text(folder / "dataset.json", _description(gsd, extra))
+    return folder
+
+
+def write_isprs(
+    out: str | Path,
+    areas: tuple[int, ...] = (1, 3, 5),
+    size: int = 512,
+    seed: int = 0,
+    config: WorldConfig | None = None,
+    gsd: float = 0.25,
+    quiet: bool = False,
+) -> Path:
+    """Write scenes under the folder and file names of ISPRS Vaihingen.
+
+    ``top`` holds IR, R, G; ``dsm`` raw heights without a declared nodata value and with holes filled
+    by the nearest height, as the official files have it; ``gts_for_participants`` the class colours,
+    ``gts_eroded_for_participants`` the same with black (undefined) three pixels around class borders.
+
+    Args:
+        out: a new or empty folder.
+        areas: area numbers; ``(1, 3, 5)`` has two training areas and one test area of the usual split.
+        size: side of an area, pixels.
+        seed: of the first area.
+        config: the knobs.
+        gsd: metres per pixel; the file names say 9 cm whatever it is.
+        quiet: no progress bar.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: for a folder with content, or values out of range.
+    """
+    check_size(size, gsd, seed)
+    folder = fresh_folder(out)
+    colours = np.asarray(PALETTE, np.uint8)
+    for index, scene in _scenes(len(areas), size, seed, gsd, config, quiet):
+        area = areas[index]
+        holes = ndimage.distance_transform_edt(
+            ~scene.dsm_valid, return_distances=False, return_indices=True
+        )
+        paint = colours[scene.label]
+        border = ndimage.maximum_filter(scene.label, 3) != ndimage.minimum_filter(scene.label, 3)
+        paint_eroded = np.where(ndimage.binary_dilation(border, iterations=2)[..., None], 0, paint)
+        top = f"top_mosaic_09cm_area{area}"
+        files = {
+            f"top/{top}.tif": scene.optical[[3, 0, 1]],
+            f"dsm/dsm_09cm_matching_area{area}.tif": scene.dsm[tuple(holes)],
+            f"gts_for_participants/{top}.tif": np.moveaxis(paint, -1, 0),
+            f"gts_eroded_for_participants/{top}_noBoundary.tif": np.moveaxis(paint_eroded, -1, 0),
+        }
+        for name, raster in files.items():
+            write_tif(folder / name, raster, gsd=gsd, column=index)
+    return folder
