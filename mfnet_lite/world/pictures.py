@@ -1,0 +1,335 @@
+"""Class-free procedural pictures: what a small promptable model is pre-trained on.
+
+A picture is a stack of shapes without names. Every pixel belongs to a *part*, every part to an *object*,
+every object to a *group* (things lying on a larger thing), so one click has up to three right answers,
+as in the data of Segment Anything (Kirillov et al. 2023, section 2: whole, part, subpart).
+There are no roofs, trees, streets or height maps in here: what the model learns from these pictures
+is grouping, and whatever it later does on a remote-sensing scene it does without having seen one.
+
+All pictures of a batch are made by tensor operations; the only loop runs over the layers of the stack.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["LEVELS", "PictureConfig", "Pictures", "make_pictures"]
+
+LEVELS = ("part", "object", "group")
+"""Names of the three id maps of a picture, finest first."""
+
+_SHAPES = 7  # superellipse, blob, polygon, bent rectangle, ring, band, wedge
+
+
+@dataclass(frozen=True)
+class PictureConfig:
+    """Knobs of the picture generator.
+
+    Attributes:
+        areas: Large background shapes per picture.
+        objects: Shapes lying on the background.
+        smallest: Half extent of the smallest shape, as a fraction of the picture's side.
+        largest: Half extent of the largest shape.
+        child: Probability that a shape lies on an earlier shape (and joins its group).
+        twin: Probability that a shape takes the colours of an earlier shape.
+        split: Probability that a shape consists of two parts.
+        shadow: Probability that a picture has drop shadows.
+    """
+
+    areas: int = 3
+    objects: int = 14
+    smallest: float = 0.03
+    largest: float = 0.36
+    child: float = 0.35
+    twin: float = 0.3
+    split: float = 0.5
+    shadow: float = 0.6
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A batch of pictures.
+
+    Attributes:
+        image: RGB, 0–255.
+        levels: Id of the part, object and group under each pixel; 0 is the bare canvas.
+            Ids are unique within one picture and one level.
+    """
+
+    image: UInt8[Tensor, "n 3 height width"]
+    levels: Int[Tensor, "n 3 height width"]
+
+
+def make_pictures(
+    seed: int,
+    count: int,
+    size: int = 128,
+    config: PictureConfig | None = None,
+    device: torch.device | str = "cpu",
+) -> Pictures:
+    """Draw ``count`` pictures of ``size`` × ``size`` pixels.
+
+    Args:
+        seed: Same seed, count, size, configuration and device give the same pictures.
+        count: Number of pictures.
+        size: Side in pixels, at least 16.
+        config: Knobs; the defaults are what the shipped model was trained on.
+        device: Where to compute.
+
+    Returns:
+        Pictures on ``device``.
+
+    Raises:
+        ValueError: If ``size`` is below 16 or ``count`` below 1.
+
+    Example:
+        >>> pictures = make_pictures(seed=0, count=2, size=32)
+        >>> tuple(pictures.image.shape), tuple(pictures.levels.shape)
+        ((2, 3, 32, 32), (2, 3, 32, 32))
+    """
+    if size < 16 or count < 1:
+        raise ValueError(
+            f"make_pictures needs count >= 1 and size >= 16, got count={count} and size={size}: "
+            "ask for at least one picture of 16 pixels"
+        )
+    config = config or PictureConfig()
+    generator = torch.Generator(device=device).manual_seed(seed)
+    draw = _Draw(generator, torch.device(device))
+
+    axis = (torch.arange(size, device=device) + 0.5) / size
+    ys, xs = torch.meshgrid(axis, axis, indexing="ij")
+    levels, layer, split = _stack(draw, config, count, xs, ys)
+    image = _paint(draw, config, count, xs, ys, layer, split)
+    return Pictures(image=image, levels=levels)
+
+
+class _Draw:
+    """Random numbers from one generator, shortest possible to write."""
+
+    def __init__(self, generator: torch.Generator, device: torch.device) -> None:
+        self.generator, self.device = generator, device
+
+    def uniform(self, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return low + (high - low) * torch.rand(*shape, generator=self.generator, device=self.device)
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(*shape, generator=self.generator, device=self.device)
+
+    def integers(self, high: int, *shape: int) -> Tensor:
+        return torch.randint(high, shape, generator=self.generator, device=self.device)
+
+    def chance(self, probability: float, *shape: int) -> Tensor:
+        return self.uniform(*shape) < probability
+
+
+def _stack(
+    draw: _Draw, config: PictureConfig, count: int, xs: Tensor, ys: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Lay the shapes over each other; returns the level maps, the top layer and which half of it."""
+    layers = config.areas + config.objects
+    small, large = math.log(config.smallest), math.log(config.largest)
+    extent = torch.exp(draw.uniform(count, layers, low=small, high=large))
+    # Large shapes first, so that small ones are seldom buried; areas are larger than the picture's half.
+    extent = extent.sort(dim=1, descending=True).values
+    extent[:, : config.areas] = draw.uniform(count, config.areas, low=0.4, high=0.9)
+    centre = draw.uniform(count, layers, 2, low=-0.02, high=1.02)
+    angle = draw.uniform(count, layers, high=2 * math.pi)
+    aspect = torch.exp(draw.uniform(count, layers, low=-0.9, high=0.0))
+    kind = draw.integers(_SHAPES, count, layers)
+
+    is_child = draw.chance(config.child, count, layers)
+    is_child[:, : config.areas + 1] = False
+    first = config.areas
+    index = torch.arange(layers, device=draw.device)
+    parent = first + (draw.uniform(count, layers) * (index - first).clamp(min=1)).long()
+    parent = torch.where(is_child, parent, index)
+    offset = draw.uniform(count, layers, 2, low=-0.5, high=0.5)
+
+    group = index.repeat(count, 1)
+    top = torch.full((count, *xs.shape), -1, device=draw.device)
+    half = torch.zeros_like(top, dtype=torch.bool)
+    rows = torch.arange(count, device=draw.device)
+    splits = draw.chance(config.split, count, layers)
+    split_angle = draw.uniform(count, layers, high=2 * math.pi)
+    split_shift = draw.uniform(count, layers, low=-0.35, high=0.35)
+    inner = draw.chance(0.4, count, layers)
+    shape_numbers = draw.uniform(count, layers, 16)
+
+    for k in range(layers):
+        p = parent[:, k]
+        child = (p != k)[:, None]
+        own = extent[:, k]
+        reach = extent[rows, p][:, None]
+        centre[:, k] = torch.where(child, centre[rows, p] + offset[:, k] * reach, centre[:, k])
+        extent[:, k] = torch.where(child[:, 0], torch.minimum(own, 0.45 * reach[:, 0]), own)
+        group[:, k] = group[rows, p]
+        dx = xs - centre[:, k, 0, None, None]
+        dy = ys - centre[:, k, 1, None, None]
+        cos, sin = torch.cos(angle[:, k])[:, None, None], torch.sin(angle[:, k])[:, None, None]
+        scale = extent[:, k, None, None]
+        u = (cos * dx + sin * dy) / scale
+        v = (cos * dy - sin * dx) / (scale * aspect[:, k, None, None])
+        inside = _inside(kind[:, k], u, v, shape_numbers[:, k])
+        # Two halves along a line, or a core inside a rim.
+        c, s = torch.cos(split_angle[:, k]), torch.sin(split_angle[:, k])
+        line = c[:, None, None] * u + s[:, None, None] * v > split_shift[:, k, None, None]
+        core = _inside(kind[:, k], u / 0.6, v / 0.6, shape_numbers[:, k])
+        second = torch.where(inner[:, k, None, None], core, line) & splits[:, k, None, None]
+        top = torch.where(inside, k, top)
+        half = torch.where(inside, second, half)
+
+    canvas = top < 0
+    safe = top.clamp(min=0)
+    groups = torch.gather(
+        rearrange(group, "n k -> n k 1"), 1, rearrange(safe, "n h w -> n (h w) 1")
+    )
+    groups = rearrange(groups, "n (h w) 1 -> n h w", h=xs.shape[0])
+    levels = torch.stack([2 * safe + half + 1, safe + 1, groups + 1], dim=1)
+    levels = torch.where(canvas[:, None], 0, levels)
+    return levels, safe, half
+
+
+def _inside(kind: Tensor, u: Tensor, v: Tensor, numbers: Tensor) -> Tensor:
+    """Which pixels lie inside a shape of half extent one; one shape of each picture at a time."""
+    inside = torch.zeros_like(u, dtype=torch.bool)
+    for code in range(_SHAPES):
+        rows = torch.nonzero(kind == code)[:, 0]
+        if len(rows) == 0:
+            continue
+        a, b = u[rows], v[rows]
+        n = numbers[rows][:, :, None, None]
+        inside[rows] = _SHAPE_TESTS[code](a, b, n)
+    return inside
+
+
+def _superellipse(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
+    power = 1.0 + 8.0 * n[:, 0] ** 2
+    return a.abs() ** power + b.abs() ** power < 1
+
+
+def _blob(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
+    theta, radius = torch.atan2(b, a), torch.hypot(a, b)
+    edge = 0.75 + sum(
+        0.3 * n[:, m] / m * torch.cos(m * theta + 2 * math.pi * n[:, m + 7]) for m in range(2, 8)
+    )
+    return radius < edge
+
+
+def _polygon(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
+    sides = (3 + (n[:, 0] * 4.99).floor()).clamp(max=7)
+    inside = torch.hypot(a, b) < 1.3
+    for j in range(7):
+        theta = 2 * math.pi * (j + 0.7 * (n[:, 1 + j] - 0.5)) / sides
+        inside &= (torch.cos(theta) * a + torch.sin(theta) * b < 0.75) | (j >= sides)
+    return inside
+
+
+def _bent_rectangle(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
+    """A rectangle, an L, a T or a U: the box minus one notch."""
+    box = (a.abs() < 0.9) & (b.abs() < 0.9)
+    notch = ((a - 1.6 * (n[:, 0] - 0.5)).abs() < 0.25 + 0.4 * n[:, 1]) & (b > 1.2 * n[:, 2] - 0.6)
+    return box & ~(notch & (n[:, 3] < 0.7))
+
+
+def _ring(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
+    radius = torch.hypot(a, b)
+    open_part = (torch.atan2(b, a) > math.pi * (2 * n[:, 1] - 1)) & (n[:, 2] < 0.4)
+    return (radius < 1) & (radius > 0.35 + 0.35 * n[:, 0]) & ~open_part
+
+
+def _band(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
+    middle = 0.6 * (n[:, 0] - 0.5) * torch.sin((1 + 3 * n[:, 1]) * a + 6 * n[:, 2])
+    return ((b - middle).abs() < 0.12 + 0.25 * n[:, 3]) & (a.abs() < 1.8)
+
+
+def _wedge(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
+    angle = torch.atan2(b, a).abs()
+    return (torch.hypot(a, b) < 1) & (angle < 0.5 + 2.4 * n[:, 0])
+
+
+_SHAPE_TESTS = (_superellipse, _blob, _polygon, _bent_rectangle, _ring, _band, _wedge)
+
+
+def _paint(
+    draw: _Draw,
+    config: PictureConfig,
+    count: int,
+    xs: Tensor,
+    ys: Tensor,
+    layer: Tensor,
+    half: Tensor,
+) -> Tensor:
+    """Colour and texture of every pixel from the parameters of its part, then light, blur, noise."""
+    size = xs.shape[0]
+    layers = config.areas + config.objects
+    grey = draw.uniform(count, layers, 1, low=0.08, high=0.92)
+    colour = grey + 0.14 * draw.normal(count, layers, 3) * draw.uniform(count, layers, 1)
+    earlier = (draw.uniform(count, layers) * torch.arange(layers, device=draw.device)).long()
+    twin = draw.chance(config.twin, count, layers, 1)
+    borrowed = torch.gather(colour, 1, earlier[..., None].expand(-1, -1, 3))
+    colour = torch.where(twin, borrowed + 0.02 * draw.normal(count, layers, 3), colour)
+    # The second half of a split shape differs in light or in colour.
+    light = draw.uniform(count, layers, 1, low=0.55, high=1.35)
+    other = colour + 0.15 * draw.normal(count, layers, 3)
+    second = torch.where(draw.chance(0.65, count, layers, 1), colour * light, other)
+
+    amplitude = 0.16 * draw.uniform(count, layers, 4) ** 3  # three noise scales and one pattern
+    pitch = torch.exp(draw.uniform(count, layers, 1, low=math.log(8), high=math.log(50)))
+    direction = draw.uniform(count, layers, 1, high=2 * math.pi)
+    slope = 0.25 * draw.normal(count, layers, 2) * draw.uniform(count, layers, 1) ** 2
+    checker = draw.chance(0.3, count, layers, 1).float()
+    table = torch.cat([colour, second, amplitude, pitch, direction, slope, checker], dim=-1)
+
+    flat = rearrange(layer, "n h w -> n (h w) 1")
+    own = torch.gather(table, 1, flat.expand(-1, -1, table.shape[-1]))
+    own = rearrange(own, "n (h w) c -> c n h w", h=size)
+    base = torch.where(half, own[3:6], own[0:3])
+    noises = [_noise(draw, count, size, cells) for cells in (6, 20, size)]
+    texture = own[6] * noises[0] + own[7] * noises[1] + 0.6 * own[8] * noises[2]
+    along = torch.cos(own[11]) * xs + torch.sin(own[11]) * ys
+    across = torch.cos(own[11]) * ys - torch.sin(own[11]) * xs
+    wave = torch.tanh(3 * torch.sin(own[10] * along))
+    wave = torch.where(own[14] > 0, wave * torch.tanh(3 * torch.sin(own[10] * across)), wave)
+    texture = texture + own[9] * wave + own[12] * (xs - 0.5) + own[13] * (ys - 0.5)
+    picture = rearrange(base + texture, "c n h w -> n c h w")
+
+    # Drop shadows: darken what a higher layer, moved along one direction, would cover.
+    reach = max(1, round(0.03 * size))
+    shift = draw.integers(2 * reach + 1, 2) - reach
+    moved = torch.roll(layer, (int(shift[0]), int(shift[1])), dims=(1, 2))
+    shadow = (moved > layer + 1) & (moved >= config.areas)
+    has = draw.chance(config.shadow, count, 1, 1) & (shift.abs().sum() > 0)
+    depth = draw.uniform(count, 1, 1, low=0.4, high=0.85)
+    picture = picture * torch.where(shadow & has, depth, 1.0)[:, None]
+
+    tilt = 0.3 * draw.uniform(count, 2, low=-1, high=1)
+    gain = 1 + tilt[:, 0, None, None] * (xs - 0.5) + tilt[:, 1, None, None] * (ys - 0.5)
+    picture = picture * gain[:, None]
+    # Blur by a 3x3 kernel of random width stands for the lens, then sensor noise and exposure.
+    width = draw.uniform(count, 1, 1, low=0.05, high=0.6)
+    kernel = torch.cat([width, torch.ones_like(width), width], dim=-1)
+    kernel = kernel / kernel.sum(-1, keepdim=True)
+    kernel2d = rearrange(kernel, "n 1 x -> n 1 1 x") * rearrange(kernel, "n 1 y -> n 1 y 1")
+    padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
+    blurred = F.conv2d(rearrange(padded, "n c h w -> c n h w"), kernel2d, groups=count)
+    picture = rearrange(blurred, "c n h w -> n c h w")
+    sigma = 0.03 * draw.uniform(count, 1, 1, 1)
+    picture = picture + sigma * draw.normal(*picture.shape)
+    contrast = draw.uniform(count, 1, 1, 1, low=0.7, high=1.2)
+    picture = (picture - 0.5) * contrast + 0.5 + 0.1 * draw.uniform(count, 3, 1, 1, low=-1)
+    return (picture.clamp(0, 1) * 255).round().to(torch.uint8)
+
+
+def _noise(draw: _Draw, count: int, size: int, cells: int) -> Float[Tensor, "n size size"]:
+    """Smooth noise with about ``cells`` blobs a side, roughly unit variance."""
+    coarse = draw.normal(count, 1, cells, cells)
+    if cells == size:
+        return coarse[:, 0]
+    return F.interpolate(coarse, size=(size, size), mode="bicubic", align_corners=False)[:, 0]
