@@ -19,7 +19,6 @@ import argparse
 import csv
 import json
 import math
-import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -215,7 +214,7 @@ def save_atomic(path: Path, state: dict) -> None:
     """Write beside and rename, so that a killed run never leaves half a file."""
     part = path.with_suffix(".part")
     torch.save(state, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def train(
@@ -346,7 +345,7 @@ def train(
     tensors = {key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}
     part = final.with_suffix(".part")
     save_file(tensors, part, metadata={METADATA_KEY: config.to_json()})
-    os.replace(part, final)
+    part.replace(final)
     (out / "training.json").write_text(
         json.dumps(
             {

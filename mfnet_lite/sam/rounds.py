@@ -141,7 +141,8 @@ def first_prompts(
         Two tokens per prompt: click and padding, or the corners of a box.
     """
     click = random_points(masks, generator)
-    boxes = noisy_boxes(mask_boxes(masks), tuple(masks.shape[-2:]), generator)
+    height, width = masks.shape[-2:]
+    boxes = noisy_boxes(mask_boxes(masks), (height, width), generator)
     corners = rearrange(boxes, "images prompts (corner xy) -> images prompts corner xy", xy=2)
     alone = torch.stack([click, torch.zeros_like(click)], dim=2)
     lot = torch.rand(masks.shape[:2], generator=generator, device=masks.device)

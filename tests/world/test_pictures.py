@@ -1,0 +1,62 @@
+"""The class-free pictures: reproducible, three nested levels, no empty ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mfnet_lite.world.pictures import PictureConfig, make_pictures
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes():
+    one, two, three = (make_pictures(seed, 3, 48) for seed in (5, 5, 6))
+    assert torch.equal(one.image, two.image)
+    assert torch.equal(one.levels, two.levels)
+    assert not torch.equal(one.image, three.image)
+
+
+def test_levels_are_nested():
+    levels = make_pictures(1, 8, 64).levels
+    for picture in levels:
+        part, thing, group = (level.flatten() for level in picture)
+        for fine, coarse in ((part, thing), (thing, group)):
+            for index in fine.unique():
+                assert len(coarse[fine == index].unique()) == 1
+
+
+def test_every_picture_offers_choices_at_every_level():
+    levels = make_pictures(2, 16, 64).levels
+    parts = [len(picture[0].unique()) for picture in levels]
+    things = [len(picture[1].unique()) for picture in levels]
+    groups = [len(picture[2].unique()) for picture in levels]
+    assert min(things) >= 5
+    assert sum(parts) > sum(things) > sum(groups)
+
+
+def test_objects_are_visible():
+    """Within an object colours vary less than across the picture: otherwise there is nothing to learn."""
+    pictures = make_pictures(3, 12, 64)
+    within, overall = [], []
+    for image, levels in zip(pictures.image.float(), pictures.levels, strict=True):
+        overall.append(image.flatten(1).std(dim=1).mean())
+        spread = [
+            image[:, levels[0] == i].std(dim=1).mean()
+            for i in levels[0].unique()
+            if (levels[0] == i).sum() > 30
+        ]
+        within.append(torch.stack(spread).mean())
+    assert torch.stack(within).mean() < 0.6 * torch.stack(overall).mean()
+
+
+def test_knobs_do_what_they_say():
+    no_parts = make_pictures(4, 6, 64, PictureConfig(split=0.0, child=0.0)).levels
+    assert torch.equal(no_parts[:, 1] > 0, no_parts[:, 0] > 0)
+    assert torch.equal(no_parts[:, 1], no_parts[:, 2])
+    for picture in no_parts:
+        assert len(picture[0].unique()) == len(picture[1].unique())
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 64), (1, 8)])
+def test_impossible_pictures_are_refused(count, size):
+    with pytest.raises(ValueError, match=f"count={count} and size={size}"):
+        make_pictures(0, count, size)
