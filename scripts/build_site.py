@@ -157,7 +157,9 @@ def main() -> None:
         "--path-output",
         str(out),
     ]
-    result = subprocess.run([*command, "--all", "-W", "-n", "--keep-going", "-q"], check=False)
+    result = subprocess.run(
+        [*command, "--all", "-W", "-n", "--keep-going", "-q"], cwd=tree, check=False
+    )
     if result.returncode:
         sys.exit(
             f"jupyter-book found warnings or errors (exit status {result.returncode}); see above"

@@ -63,6 +63,9 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
                 cwd=str(BOOK),
                 progress_bar=False,
                 execution_timeout=CELL_TIMEOUT,
+                extra_arguments=[
+                    "--IPKernelApp.log_level=50"
+                ],  # the kernel's own chatter, not the chapter's output
             )
         except (
             Exception
