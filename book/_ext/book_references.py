@@ -1,9 +1,9 @@
 """Sphinx extension: judge references to our own code by importing what they name.
 
 The interface page lists public names only, each where a user imports it. A docstring
-may speak of the defining module (``mfnet_lite.sam.build.load_sam``) or of something that
-is not public. Such a reference leads to the public entry if there is one; if the object
-exists without an entry, it is printed as code. Only a name that cannot be imported stays
+may speak of the defining module (``mfnet_lite.sam.build.load_sam``) or of something not
+public. Such a reference leads to the public entry if there is one; if the object exists
+without an entry, it is printed as code. Only a name that cannot be imported stays
 unresolved, and the strict build then fails, as it should.
 """
 
