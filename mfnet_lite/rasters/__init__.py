@@ -1,1 +1,41 @@
 """GeoTIFF in and out, tiling, and the readers of public datasets."""
+
+from __future__ import annotations
+
+from mfnet_lite.rasters.crops import RandomCrops, WholeTiles
+from mfnet_lite.rasters.io import open_raster, raster_info, read_raster
+from mfnet_lite.rasters.labels import LabelCoding
+from mfnet_lite.rasters.layout import open_folder
+from mfnet_lite.rasters.raster import Raster, RasterInfo
+from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
+from mfnet_lite.rasters.streaming import fit_scaling_from_file
+from mfnet_lite.rasters.tiles import DatasetInfo, Problem, SensorInfo, Tile, TileSet
+from mfnet_lite.rasters.tiling import Window, window_positions, windows
+from mfnet_lite.rasters.write import geotiff_profile, replacing, write_raster
+
+__all__ = [
+    "SCALINGS",
+    "DatasetInfo",
+    "LabelCoding",
+    "Problem",
+    "RandomCrops",
+    "Raster",
+    "RasterInfo",
+    "Scaling",
+    "SensorInfo",
+    "Tile",
+    "TileSet",
+    "WholeTiles",
+    "Window",
+    "fit_scaling",
+    "fit_scaling_from_file",
+    "geotiff_profile",
+    "open_folder",
+    "open_raster",
+    "raster_info",
+    "read_raster",
+    "replacing",
+    "window_positions",
+    "windows",
+    "write_raster",
+]

@@ -1,0 +1,222 @@
+"""Reading rasters: whole, in part, or only the header, with errors one can act upon.
+
+PNG and JPEG tiles of the public datasets go through the same functions as GeoTIFF, simply without a
+coordinate system. Two traps are handled here once and for all:
+
+* A four-band byte GeoTIFF is marked *RGB + alpha* by most writers, so that the near infrared would
+  pass for transparency. We never take an alpha channel for a mask.
+* A PNG which was cut off while being copied is decoded without an error, its lower part filled with
+  whatever was in memory. We look for the end mark of the file before we trust it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from jaxtyping import Bool, Num
+from rasterio.enums import MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
+from rasterio.transform import Affine
+
+from mfnet_lite.rasters.raster import Raster, RasterInfo
+from mfnet_lite.rasters.tiling import Window
+
+RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence rasterio's remark that a picture has no georeference: for tiles that is normal."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+def _ended(path: Path) -> bool:
+    """Whether a PNG has its end mark (other formats report truncation by themselves)."""
+    if path.suffix.lower() != ".png":
+        return True
+    with path.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - 64))
+        return b"IEND" in file.read()
+
+
+def unreadable(path: Path, reason: object) -> ValueError:
+    """The error for a file which exists but cannot be decoded.
+
+    Args:
+        path: The file.
+        reason: What the decoder said.
+
+    Returns:
+        A ValueError to raise, one sentence with the remedy.
+    """
+    return ValueError(
+        f"{path} cannot be read ({reason}): the file is truncated or no raster; "
+        "copy or export it again"
+    )
+
+
+def open_raster(path: str | Path) -> Any:
+    """Open a raster for reading; the caller closes it.
+
+    Args:
+        path: GeoTIFF, PNG, JPEG or anything else GDAL reads.
+
+    Returns:
+        A `rasterio.DatasetReader`.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not a raster, or cut off.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: expected a raster file; check the path")
+    if not _ended(path):
+        raise unreadable(path, "its end mark is missing")
+    try:
+        with quiet():
+            return rasterio.open(path)
+    except RasterioIOError as error:
+        raise unreadable(path, error) from error
+
+
+def info_of(source: Any, path: str | Path) -> RasterInfo:
+    """Header of an already open raster.
+
+    Args:
+        source: What :func:`open_raster` returned.
+        path: Its file, for messages.
+
+    Returns:
+        The header.
+    """
+    try:
+        colours = {value: rgba[:3] for value, rgba in source.colormap(1).items()}
+    except ValueError:  # rasterio's way of saying: no colour table
+        colours = None
+    with quiet():
+        transform = source.transform
+    return RasterInfo(
+        path=Path(path),
+        bands=source.count,
+        height=source.height,
+        width=source.width,
+        dtype=source.dtypes[0],
+        crs=source.crs,
+        transform=None if transform == Affine.identity() else transform,
+        nodata=source.nodata,
+        colours=colours,
+        descriptions=tuple(source.descriptions),
+    )
+
+
+def raster_info(path: str | Path) -> RasterInfo:
+    """Read the header of a raster and no pixels.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The header.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not a raster, or cut off.
+    """
+    with open_raster(path) as source:
+        return info_of(source, path)
+
+
+def read_window(
+    source: Any, path: str | Path, window: Window | None = None, bands: Sequence[int] | None = None
+) -> Num[np.ndarray, "bands height width"]:
+    """Pixels of an open raster; the window must lie inside.
+
+    Args:
+        source: What :func:`open_raster` returned.
+        path: Its file, for messages.
+        window: Part to read; None reads all.
+        bands: Band numbers counted from 1, in the order wanted; None reads all.
+
+    Returns:
+        ``(bands, height, width)``.
+
+    Raises:
+        ValueError: A band which the file lacks, or pixels that cannot be decoded.
+    """
+    if bands is not None and any(not 1 <= band <= source.count for band in bands):
+        raise ValueError(
+            f"{path} has {source.count} band(s), but bands {tuple(bands)} were asked for: "
+            f"choose from 1 to {source.count}"
+        )
+    try:
+        array: np.ndarray = source.read(
+            list(bands) if bands is not None else None,
+            window=None if window is None else window.to_rasterio(),
+        )
+    except RasterioIOError as error:
+        raise unreadable(Path(path), error.__cause__ or error) from error
+    return array
+
+
+def own_mask(source: Any, window: Window | None = None) -> Bool[np.ndarray, "height width"] | None:
+    """The mask stored with the file, if it is a true one (not alpha, not made from nodata).
+
+    Args:
+        source: What :func:`open_raster` returned.
+        window: Part to read; None reads all.
+
+    Returns:
+        ``(height, width)`` bool, True = valid, or None.
+    """
+    flags = source.mask_flag_enums[0]
+    if MaskFlags.per_dataset not in flags or MaskFlags.alpha in flags:
+        return None
+    mask = source.read_masks(1, window=None if window is None else window.to_rasterio())
+    return np.asarray(mask > 0)
+
+
+def read_raster(
+    path: str | Path, window: Window | None = None, bands: Sequence[int] | None = None
+) -> Raster:
+    """Read a raster, whole or in part.
+
+    Args:
+        path: The file.
+        window: Part to read, inside the raster; None reads all.
+        bands: Band numbers counted from 1, in the order wanted; None reads all.
+
+    Returns:
+        Pixels and georeference; ``transform`` is that of the part read.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not a raster, cut off, or without a band asked for.
+    """
+    with open_raster(path) as source:
+        info = info_of(source, path)
+        array = read_window(source, path, window, bands)
+        mask = own_mask(source, window)
+    transform = info.transform
+    if transform is not None and window is not None:
+        transform = transform @ Affine.translation(window.col, window.row)
+    chosen = range(1, info.bands + 1) if bands is None else bands
+    return Raster(
+        array=array,
+        crs=info.crs,
+        transform=transform,
+        nodata=info.nodata,
+        colours=info.colours,
+        descriptions=tuple(info.descriptions[band - 1] for band in chosen),
+        mask=mask,
+    )

@@ -1,0 +1,211 @@
+"""How a dataset writes its labels, and the way back to class indices.
+
+Public datasets store a label as index (0, 1, 2 …), as index counted from 1 with 0 for "not labelled"
+(LoveDA), as 0/255 (change detection), or as colour (ISPRS, where black marks the eroded boundaries).
+One :class:`LabelCoding` describes each; a value it does not know is an error with the file's name,
+never silently class 0, which is what a lookup in the published code amounts to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int, Num, UInt8
+
+from mfnet_lite.rasters.raster import Colour
+
+IGNORE = 255
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class LabelCoding:
+    """From what a label file holds to class indices.
+
+    Attributes:
+        num_classes: Number of classes; indices run from 0 to ``num_classes - 1``.
+        ignore_index: Index of pixels without a label.
+        values: File value → class index, for single-band labels; empty means the value *is* the index.
+        colours: Colour → class index; not empty makes this a coding by colour.
+        unknown: Class index (or ``ignore_index``) given to unknown values; None makes them an error.
+
+    Example:
+        >>> pairs = LabelCoding(num_classes=2, values={0: 0, 1: 1, 255: 1})
+        >>> pairs.decode(np.array([[[0, 255]]], np.uint8), "label.png").tolist()
+        [[0, 1]]
+    """
+
+    num_classes: int
+    ignore_index: int = IGNORE
+    values: Mapping[int, int] = field(default_factory=dict)
+    colours: Mapping[Colour, int] = field(default_factory=dict)
+    unknown: int | None = None
+
+    @property
+    def expected(self) -> str:
+        """The known values in words, for messages."""
+        if self.colours:
+            return "the colours " + ", ".join(str(colour) for colour in self.colours)
+        known = self._known()
+        return "the values " + ", ".join(str(value) for value in sorted(known))
+
+    def _known(self) -> dict[int, int]:
+        if self.values:
+            return dict(self.values)
+        return {index: index for index in range(self.num_classes)} | {
+            self.ignore_index: self.ignore_index
+        }
+
+    def lookup(
+        self, array: Num[np.ndarray, "bands height width"], nodata: float | None = None
+    ) -> Int[np.ndarray, "height width"]:
+        """Class indices, with −1 where the value is not known.
+
+        Args:
+            array: ``(bands, height, width)`` as read; a coding by colour uses the first three bands,
+                a coding by value wants one band, or several equal ones.
+            nodata: The file's nodata value: it means "not labelled" whatever the coding says.
+
+        Returns:
+            ``(height, width)`` int16; ``unknown`` is not applied here.
+
+        Raises:
+            ValueError: A number of bands that does not suit the coding.
+        """
+        if self.colours:
+            return self._lookup_colours(array)
+        if array.shape[0] > 1 and not (array[1:3] == array[:1]).all():
+            raise ValueError(f"expected one band of class values, got {array.shape[0]} different")
+        band = array[0]
+        known = self._known()
+        if nodata is not None and np.isfinite(nodata):
+            known[int(nodata)] = self.ignore_index
+        if band.dtype == np.uint8:
+            table = np.full(256, UNKNOWN, dtype=np.int16)
+            for value, index in known.items():
+                if 0 <= value < 256:
+                    table[value] = index
+            return table[band]
+        # int8 with −1, int32, or floats: few distinct values, found by binary search.
+        keys = np.array(sorted(known), dtype=np.float64)
+        indices = np.array([known[int(key)] for key in keys], dtype=np.int16)
+        return _search(keys, indices, band.astype(np.float64))
+
+    def _lookup_colours(
+        self, array: Num[np.ndarray, "bands height width"]
+    ) -> Int[np.ndarray, "height width"]:
+        if array.shape[0] not in (3, 4):
+            raise ValueError(f"expected a label of three bands (colours), got {array.shape[0]}")
+        packed = pack_colours(array)
+        table = {(r << 16) | (g << 8) | b: index for (r, g, b), index in self.colours.items()}
+        keys = np.array(sorted(table), dtype=np.int32)
+        return _search(keys, np.array([table[int(k)] for k in keys], dtype=np.int16), packed)
+
+    def unknown_values(
+        self,
+        array: Num[np.ndarray, "bands height width"],
+        indices: Int[np.ndarray, "height width"],
+    ) -> dict[int | float | Colour, int]:
+        """Values (or colours) which :meth:`lookup` did not know, with their pixel counts.
+
+        Args:
+            array: What was given to :meth:`lookup`.
+            indices: What it returned.
+
+        Returns:
+            Value → number of pixels, the most frequent first.
+        """
+        bad = indices == UNKNOWN
+        if not bad.any():
+            return {}
+        source = pack_colours(array) if self.colours else array[0]
+        found, counts = np.unique(source[bad], return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        return {self._name(found[i]): int(counts[i]) for i in order}
+
+    def _name(self, value: np.generic) -> int | float | Colour:
+        if self.colours:
+            packed = int(value)
+            return (packed >> 16, (packed >> 8) & 255, packed & 255)
+        number = value.item()
+        return int(number) if float(number).is_integer() else float(number)
+
+    def decode(
+        self,
+        array: Num[np.ndarray, "bands height width"],
+        path: str | Path,
+        nodata: float | None = None,
+    ) -> UInt8[np.ndarray, "height width"]:
+        """Class indices of a label.
+
+        Args:
+            array: ``(bands, height, width)`` as read.
+            path: The file, for messages.
+            nodata: The file's nodata value.
+
+        Returns:
+            ``(height, width)`` uint8: 0 to ``num_classes - 1``, or ``ignore_index``.
+
+        Raises:
+            ValueError: Unknown values while ``unknown`` is None, or a wrong number of bands.
+        """
+        try:
+            indices = self.lookup(array, nodata)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; export the label anew") from error
+        bad = indices == UNKNOWN
+        if bad.any():
+            if self.unknown is None:
+                raise ValueError(f"{path} {self.complaint(self.unknown_values(array, indices))}")
+            indices = np.where(bad, np.int16(self.unknown), indices)
+        return indices.astype(np.uint8)
+
+    def complaint(self, unknown: Mapping[int | float | Colour, int]) -> str:
+        """Tell in words which values are unknown and what to do.
+
+        Args:
+            unknown: What :meth:`unknown_values` returned, not empty.
+
+        Returns:
+            The predicate of a sentence whose subject is the file.
+        """
+        what = "colour" if self.colours else "value"
+        shown = ", ".join(f"{value} ({count} px)" for value, count in list(unknown.items())[:3])
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        remedy = (
+            'correct the label, or open the dataset with unknown="clutter" or unknown="ignore"'
+            if self.colours
+            else "correct the label, or the classes and ignore_index in dataset.json"
+        )
+        return (
+            f"holds {len(unknown)} unknown label {what}(s): {shown}{more}; "
+            f"expected {self.expected}; {remedy}"
+        )
+
+
+def pack_colours(
+    array: Num[np.ndarray, "bands height width"],
+) -> Int[np.ndarray, "height width"]:
+    """One integer ``r·2¹⁶ + g·2⁸ + b`` per pixel, so that colours compare like numbers.
+
+    Args:
+        array: At least three bands of 0 to 255.
+
+    Returns:
+        ``(height, width)`` int32.
+    """
+    r, g, b = (array[band].astype(np.int32) for band in range(3))
+    return (r << 16) | (g << 8) | b
+
+
+def _search(
+    keys: Num[np.ndarray, " keys"],
+    indices: Int[np.ndarray, " keys"],
+    values: Num[np.ndarray, "height width"],
+) -> Int[np.ndarray, "height width"]:
+    """``indices[k]`` where ``values == keys[k]``, −1 elsewhere; ``keys`` ascending."""
+    place = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
+    return np.where(keys[place] == values, indices[place], np.int16(UNKNOWN)).astype(np.int16)

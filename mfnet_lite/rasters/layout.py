@@ -1,0 +1,163 @@
+"""The project's own folder layout, into which any GeoTIFF dataset can be put by copying files.
+
+::
+
+    DIR/dataset.json                      (optional)
+    DIR/train/image/a.tif                 sensor "optical"
+    DIR/train/dsm/a.tif                   any further folder: a sensor of that name
+    DIR/train/label/a.tif                 class indices, 255 = not labelled
+    DIR/test/…                            the same; val/ if you have it
+
+Without ``val`` a part of ``train`` is held out by seed; without split folders (``DIR/image`` …) there
+is one split for everything. Folders named ``label…`` and ``instances`` are no sensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mfnet_lite.rasters.describe import (
+    label_coding,
+    read_json,
+    sensor_from_json,
+    stated_palette,
+)
+from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.labels import IGNORE
+from mfnet_lite.rasters.scan import gather, rasters_in, split_folders
+from mfnet_lite.rasters.tiles import (
+    OPTICAL,
+    SPLITS,
+    DatasetInfo,
+    Problem,
+    Tile,
+    TileSet,
+    with_validation,
+)
+
+LABEL = "label"
+NOT_SENSORS = ("label", "instances")
+
+
+def _sensor_folders(folders: Mapping[str, Path], stated: Mapping[str, Any]) -> dict[str, str]:
+    """Sensor name → folder name, optical first, over all splits."""
+    sensors = stated.get("sensors")
+    named = {
+        str(entry.get("folder")): str(name)
+        for name, entry in (sensors.items() if isinstance(sensors, Mapping) else ())
+        if isinstance(entry, Mapping) and entry.get("folder")
+    }
+    found: dict[str, str] = {OPTICAL: "image"}
+    for split in folders.values():
+        for folder in sorted(split.iterdir()):
+            skip = folder.name.startswith((".", "_", *NOT_SENSORS)) or folder.name in SPLITS
+            if skip or folder.name == "image" or not rasters_in(folder):
+                continue
+            found[named.get(folder.name, folder.name)] = folder.name
+    return found
+
+
+def measured_gsd(files: Mapping[str, Mapping[str, Mapping[str, Path]]]) -> float | None:
+    """Ground sampling distance of the first georeferenced tile.
+
+    Args:
+        files: Split → sensor → stem → file.
+
+    Returns:
+        Metres, or None for plain pictures (or if the first tile cannot be read: the check tells).
+    """
+    first = next((p for split in files.values() for s in split.values() for p in s.values()), None)
+    try:
+        return None if first is None else raster_info(first).gsd
+    except ValueError:
+        return None
+
+
+def open_folder(
+    root: str | Path,
+    sensors: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    val_fraction: float = 0.2,
+    optical_bands: Sequence[int] | None = None,
+    classes: Sequence[str] | None = None,
+    label_folder: str = LABEL,
+    label_offset: int | None = None,
+    ignore_index: int | None = None,
+) -> TileSet:
+    """Open a dataset in the project's folder layout.
+
+    Args:
+        root: The folder.
+        sensors: Which to use; None uses all that every split has. Files of others are not looked at.
+        seed: Choice of the tiles held out for validation.
+        val_fraction: Part of ``train`` held out if there is no ``val``.
+        optical_bands: Band numbers of the optical image counted from 1; None uses all.
+        classes: Names; overrides ``dataset.json``.
+        label_folder: Folder of the labels, for datasets with several versions of them.
+        label_offset: Added to label values: −1 for labels counted from 1 with 0 = not labelled, as
+            LoveDA's. None takes ``label_offset`` of ``dataset.json``, else 0.
+        ignore_index: Label of pixels that do not count; None takes ``dataset.json``, else 255.
+
+    Returns:
+        The dataset. Without class names the classes are counted from the label values.
+
+    Raises:
+        FileNotFoundError: No ``image`` folder, or a sensor which is not there.
+        ValueError: An unreadable ``dataset.json``.
+    """
+    root = Path(root)
+    folders = split_folders(root, "image")
+    if not folders:
+        raise FileNotFoundError(
+            f"{root} is no folder dataset: expected image/ or train/image/ inside; "
+            "put the optical tiles there"
+        )
+    stated = read_json(root)
+    ignore = ignore_index if ignore_index is not None else int(stated.get("ignore_index", IGNORE))
+    offset = label_offset if label_offset is not None else int(stated.get("label_offset", 0))
+    found = _sensor_folders(folders, stated)
+    notes: list[str] = []
+    if sensors is not None:
+        for name in sensors:
+            if name not in found:
+                raise FileNotFoundError(
+                    f"{root} has no sensor {name!r}: found {', '.join(found)}; choose among them "
+                    f"or add a folder {name}/ beside image/"
+                )
+        found = {name: found[name] for name in sensors}
+    else:
+        for name, folder in list(found.items()):
+            lacking = [s for s, path in folders.items() if not (path / folder).is_dir()]
+            if lacking:
+                notes.append(f"sensor {name} is left out: {', '.join(lacking)} has no {folder}/")
+                del found[name]
+    files = {
+        split: {name: rasters_in(path / folder) for name, folder in found.items()}
+        for split, path in folders.items()
+    }
+    labels = {split: rasters_in(path / label_folder) for split, path in folders.items()}
+    listed = [path for by_stem in labels.values() for path in by_stem.values()]
+    names, coding, remarks = label_coding(stated, listed, classes, offset, ignore)
+    described = {name: sensor_from_json(name, folder, stated) for name, folder in found.items()}
+    if optical_bands is not None and OPTICAL in described:
+        described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
+    info = DatasetInfo(
+        classes=names,
+        coding=coding,
+        sensors=described,
+        palette=stated_palette(stated),
+        gsd=float(stated["gsd_m"]) if stated.get("gsd_m") else measured_gsd(files),
+        source=str(stated.get("source", stated.get("label_source", ""))),
+    )
+    splits: dict[str, tuple[Tile, ...]] = {}
+    incomplete: dict[str, tuple[Problem, ...]] = {}
+    for split in folders:
+        splits[split], incomplete[split] = gather(files[split], labels[split], info)
+    splits, held = with_validation(splits, val_fraction, seed)
+    if held:
+        incomplete["val"] = incomplete["train"]
+    return TileSet(root, "folder", info, splits, incomplete, (*notes, *remarks, *held))

@@ -1,0 +1,135 @@
+"""Finding files: rasters of a folder, folders of splits, partners, and values of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mfnet_lite.rasters.io import RASTER_SUFFIXES, open_raster, read_window
+from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, Tile
+from mfnet_lite.rasters.tiling import Window
+
+STRIP_PIXELS = 4_000_000  # pixels held at once when a file is read through
+
+
+def rasters_in(folder: Path) -> dict[str, Path]:
+    """Raster files of a folder by stem; of ``a.tif`` and ``a.png`` the GeoTIFF counts.
+
+    Args:
+        folder: May be missing.
+
+    Returns:
+        Stem → path, sorted by stem.
+    """
+    if not folder.is_dir():
+        return {}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in RASTER_SUFFIXES:
+            continue
+        if path.stem in found and path.suffix.lower() not in (".tif", ".tiff"):
+            continue
+        found[path.stem] = path
+    return dict(sorted(found.items()))
+
+
+def split_folders(root: Path, inside: str) -> dict[str, Path]:
+    """Folders of the splits: those of train, val and test holding ``inside``, or the root itself.
+
+    Args:
+        root: The dataset.
+        inside: Folder every split must have, such as ``image``.
+
+    Returns:
+        Split name → folder; ``{"all": root}`` without split folders; empty if neither is there.
+    """
+    found = {name: root / name for name in SPLITS if (root / name / inside).is_dir()}
+    if not found and (root / inside).is_dir():
+        return {ALL: root}
+    return found
+
+
+def gather(
+    files: Mapping[str, Mapping[str, Path]], labels: Mapping[str, Path], info: DatasetInfo
+) -> tuple[tuple[Tile, ...], tuple[Problem, ...]]:
+    """Put files of the same stem together.
+
+    Args:
+        files: Sensor → stem → file.
+        labels: Stem → label; empty for a split without labels.
+        info: The dataset.
+
+    Returns:
+        The complete tiles by id, and a problem for each file whose partner is missing.
+    """
+    parts = {**files, "label": labels} if labels else dict(files)
+    stems = sorted(set().union(*parts.values())) if parts else []
+    tiles, problems = [], []
+    for stem in stems:
+        lacking = [name for name, found in parts.items() if stem not in found]
+        if not lacking:
+            own = {name: found[stem] for name, found in files.items()}
+            tiles.append(Tile(stem, own, labels.get(stem), info))
+            continue
+        present = next(found[stem] for found in parts.values() if stem in found)
+        problems.append(
+            Problem(
+                present,
+                f"missing partner: no {' and no '.join(lacking)} of this name",
+                "add the missing file or remove this one",
+            )
+        )
+    return tuple(tiles), tuple(problems)
+
+
+def strips(height: int, width: int, rows_per_block: int = 1) -> Iterator[Window]:
+    """Full-width windows of bounded size, from top to bottom.
+
+    Args:
+        height: Rows of the raster.
+        width: Columns of the raster.
+        rows_per_block: Height of the file's blocks: strips begin where a block does, so that each
+            block is decoded once.
+
+    Yields:
+        Windows that together are the raster.
+    """
+    rows = max(1, STRIP_PIXELS // width)
+    rows = max(rows_per_block, rows - rows % rows_per_block)
+    for row in range(0, height, rows):
+        yield Window(row, 0, min(rows, height - row), width)
+
+
+def file_strips(source: Any) -> Iterator[Window]:
+    """:func:`strips` of an open raster.
+
+    Args:
+        source: What :func:`~mfnet_lite.rasters.io.open_raster` returned.
+
+    Yields:
+        Windows that together are the raster.
+    """
+    return strips(source.height, source.width, int(source.block_shapes[0][0]))
+
+
+def label_values(paths: Iterable[Path]) -> set[int]:
+    """All values which occur in label files, nodata left out.
+
+    Args:
+        paths: Single-band labels.
+
+    Returns:
+        The distinct values.
+    """
+    seen: set[int] = set()
+    for path in paths:
+        with open_raster(path) as source:
+            nodata = source.nodata
+            for window in file_strips(source):
+                seen |= {int(v) for v in np.unique(read_window(source, path, window, (1,)))}
+        if nodata is not None and np.isfinite(nodata):
+            seen.discard(int(nodata))
+    return seen

@@ -1,0 +1,226 @@
+"""The common form of every dataset: tiles in splits, with what is known about sensors and classes.
+
+Each reader (:mod:`~mfnet_lite.rasters.layout`, :mod:`~mfnet_lite.rasters.pairs`,
+:mod:`~mfnet_lite.rasters.isprs` …) only finds files and names; from here on all datasets are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from mfnet_lite.rasters.labels import LabelCoding
+from mfnet_lite.rasters.raster import Colour
+
+OPTICAL = "optical"
+ALL = "all"
+SPLITS = ("train", "val", "test")
+HEIGHTS = frozenset({"dsm", "ndsm", "dtm", "chm", "height", "elevation"})
+METRES = frozenset({"m", "metre", "metres", "meter", "meters"})
+
+
+@dataclass(frozen=True)
+class SensorInfo:
+    """What a dataset says about one sensor.
+
+    Attributes:
+        name: Key of the sensor in every sample.
+        folder: Where its files lie, if they lie in a folder of their own.
+        bands: Number of bands its files must have, if known.
+        select: Band numbers counted from 1 which a sample takes; None takes all.
+        names: Names of the bands in the file.
+        dtype: Type of the pixels, if stated.
+        unit: Unit of the values, if stated.
+        scale: Divide by this to reach [0, 1], for types other than uint8 (Sentinel-2: 10000).
+    """
+
+    name: str
+    folder: str | None = None
+    bands: int | None = None
+    select: tuple[int, ...] | None = None
+    names: tuple[str, ...] = ()
+    dtype: str | None = None
+    unit: str | None = None
+    scale: float | None = None
+
+    @property
+    def is_height(self) -> bool:
+        """Whether the values are elevations, which need scaling by tile."""
+        return self.name.lower() in HEIGHTS or (self.unit or "").lower() in METRES
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a dataset says about itself.
+
+    Attributes:
+        classes: Names, in the order of the class indices.
+        coding: How label files are written.
+        sensors: By name, in the order of the samples.
+        palette: A colour per class, if the dataset has its own.
+        gsd: Ground sampling distance in metres, if stated.
+        source: Where the data come from, in words.
+    """
+
+    classes: tuple[str, ...]
+    coding: LabelCoding
+    sensors: Mapping[str, SensorInfo]
+    palette: tuple[Colour, ...] | None = None
+    gsd: float | None = None
+    source: str = ""
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes."""
+        return len(self.classes)
+
+    @property
+    def ignore_index(self) -> int:
+        """Label of pixels which count neither in the loss nor in the scores."""
+        return self.coding.ignore_index
+
+
+@dataclass(frozen=True)
+class Tile:
+    """The files of one place.
+
+    Attributes:
+        id: Name, unique within its split.
+        files: A raster per sensor.
+        label: The label, or None where there is none.
+        info: The dataset it belongs to.
+    """
+
+    id: str
+    files: Mapping[str, Path]
+    label: Path | None
+    info: DatasetInfo = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a dataset.
+
+    Attributes:
+        file: Where.
+        problem: What.
+        remedy: What to do about it.
+    """
+
+    file: Path
+    problem: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.problem}; {self.remedy}"
+
+
+@dataclass(frozen=True)
+class TileSet:
+    """A dataset that has been opened: no pixels, only which files belong together.
+
+    Attributes:
+        root: Folder it was opened from.
+        kind: ``folder``, ``pairs``, ``vaihingen``, ``potsdam``, ``loveda`` or ``hunan``.
+        info: Sensors, classes, palette.
+        splits: Tiles by split; a dataset without split folders has the single split ``all``.
+        incomplete: Per split, files whose partner is missing.
+        notes: Choices made on the reader's side which one should know of.
+    """
+
+    root: Path
+    kind: str
+    info: DatasetInfo
+    splits: Mapping[str, tuple[Tile, ...]]
+    incomplete: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def tiles(self, split: str = "train") -> tuple[Tile, ...]:
+        """Tiles of a split, complete and ready to be read.
+
+        Args:
+            split: ``train``, ``val``, ``test`` or another name in :attr:`splits`. A dataset with the
+                single split ``all`` gives that for any of the three.
+
+        Returns:
+            At least one tile, sorted by id.
+
+        Raises:
+            ValueError: No such split, or no tile in it.
+            FileNotFoundError: A tile of the split lacks a sensor or its label.
+        """
+        name = ALL if split in SPLITS and set(self.splits) == {ALL} else split
+        if not self.splits.get(name):
+            have = ", ".join(key for key, tiles in self.splits.items() if tiles) or "none"
+            raise ValueError(
+                f"{self.root} has no tiles in the split {split!r}: found the splits {have}; "
+                "choose one of them or add the folder"
+            )
+        problems = self.incomplete.get(name, ())
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise FileNotFoundError(f"{problems[0]}{more}")
+        return self.splits[name]
+
+
+def hold_out(
+    tiles: Sequence[Tile], fraction: float, seed: int
+) -> tuple[tuple[Tile, ...], tuple[Tile, ...]]:
+    """Divide training tiles in training and validation, the same way for the same seed.
+
+    Whole tiles are held out: crops of one tile see the same street, so that crops cannot be divided
+    honestly.
+
+    Args:
+        tiles: All training tiles.
+        fraction: Part held out, in [0, 1); at least one tile unless it is 0.
+        seed: Choice of tiles.
+
+    Returns:
+        Training tiles and validation tiles. With a single tile both are that tile, which then is no
+        independent validation.
+
+    Raises:
+        ValueError: A fraction outside [0, 1).
+    """
+    if not 0 <= fraction < 1:
+        raise ValueError(f"expected a validation fraction in [0, 1), got {fraction}")
+    if fraction == 0 or not tiles:
+        return tuple(tiles), ()
+    if len(tiles) == 1:
+        return tuple(tiles), tuple(tiles)
+    count = min(max(1, round(fraction * len(tiles))), len(tiles) - 1)
+    chosen = set(np.random.default_rng(seed).permutation(len(tiles))[:count].tolist())
+    return (
+        tuple(tile for i, tile in enumerate(tiles) if i not in chosen),
+        tuple(tile for i, tile in enumerate(tiles) if i in chosen),
+    )
+
+
+def with_validation(
+    splits: Mapping[str, Iterable[Tile]], fraction: float, seed: int
+) -> tuple[dict[str, tuple[Tile, ...]], list[str]]:
+    """Add a ``val`` split, held out of ``train``, where there is none.
+
+    Args:
+        splits: Tiles by split.
+        fraction: Part of ``train`` held out.
+        seed: Choice of tiles.
+
+    Returns:
+        The splits, and a note if something was held out.
+    """
+    result = {name: tuple(tiles) for name, tiles in splits.items()}
+    if result.get("val") or not result.get("train") or fraction == 0:
+        return result, []
+    train, val = hold_out(result["train"], fraction, seed)
+    rest = {name: tiles for name, tiles in result.items() if name not in ("train", "val")}
+    note = (
+        "no val split: the only training tile serves as validation too"
+        if train == val
+        else f"no val split: {len(val)} of {len(train) + len(val)} training tiles are held out"
+    )
+    return {"train": train, "val": val} | rest, [note]

@@ -1,0 +1,200 @@
+"""Writing GeoTIFF: tiled, compressed, georeferenced, and never half a file under the final name."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from jaxtyping import Num
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+
+from mfnet_lite.rasters.io import quiet
+from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo
+
+BLOCK = 256
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name beside ``path``; on success it takes the name, on failure it goes.
+
+    A reader, or a run interrupted half-way, therefore never meets an unfinished file.
+    Parent folders are made.
+
+    Args:
+        path: Final name.
+
+    Yields:
+        The temporary name, with the same suffix.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; ours are for sharing
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def geotiff_profile(
+    height: int,
+    width: int,
+    count: int,
+    dtype: str,
+    like: Raster | RasterInfo | None = None,
+    *,
+    crs: CRS | str | None = None,
+    transform: Affine | None = None,
+    nodata: float | None = None,
+    palette: bool = False,
+) -> dict[str, Any]:
+    """Creation options of our GeoTIFFs, for `rasterio.open(path, "w", **profile)`.
+
+    Args:
+        height: Rows.
+        width: Columns.
+        count: Bands.
+        dtype: Type of the pixels.
+        like: Take coordinate system and transform from here unless they are given.
+        crs: Coordinate system.
+        transform: From (column, row) to coordinates.
+        nodata: Value of missing pixels.
+        palette: Whether a colour table will be written.
+
+    Returns:
+        Keyword arguments: tiled in 256-pixel blocks, deflate with a predictor, BIGTIFF if needed.
+    """
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "count": count,
+        "dtype": dtype,
+        "crs": crs if crs is not None else (like.crs if like is not None else None),
+        "transform": transform
+        if transform is not None
+        else (like.transform if like is not None else None),
+        "nodata": nodata,
+        "compress": "deflate",
+        "BIGTIFF": "IF_SAFER",
+    }
+    if height >= BLOCK and width >= BLOCK:
+        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
+    if not palette:
+        profile["predictor"] = 3 if np.issubdtype(np.dtype(dtype), np.floating) else 2
+    if palette:
+        profile["photometric"] = "PALETTE"
+    elif count in (3, 4) and dtype == "uint8":
+        profile |= {"photometric": "RGB", "alpha": "NO"}  # band 4 is near infrared, not opacity
+    else:
+        profile["photometric"] = "MINISBLACK"
+    return profile
+
+
+def write_raster(
+    path: str | Path,
+    array: Num[np.ndarray, "*bands height width"],
+    like: Raster | RasterInfo | None = None,
+    *,
+    crs: CRS | str | None = None,
+    transform: Affine | None = None,
+    nodata: float | None = None,
+    palette: Sequence[Colour] | Mapping[int, Colour] | None = None,
+    descriptions: Sequence[str | None] | None = None,
+) -> Path:
+    """Write a GeoTIFF, atomically.
+
+    Args:
+        path: Ends in ``.tif`` or ``.tiff``.
+        array: ``(height, width)`` or ``(bands, height, width)``; bool is stored as uint8.
+        like: Take coordinate system and transform from this raster unless they are given.
+        crs: Coordinate system, such as ``"EPSG:25832"``.
+        transform: From (column, row) to coordinates.
+        nodata: Value of missing pixels, representable in the type of ``array``.
+        palette: Colour table, by position or by value; for one band of uint8.
+        descriptions: A name per band.
+
+    Returns:
+        The path written.
+
+    Raises:
+        ValueError: Wrong suffix or shape, a palette on something else than one uint8 band, or a
+            number of descriptions other than that of bands.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"{path} cannot be written: expected a name ending in .tif; rename it")
+    pixels = np.asarray(array)
+    if pixels.ndim == 2:
+        pixels = pixels[None]
+    if pixels.ndim != 3 or 0 in pixels.shape:
+        raise ValueError(
+            f"{path} cannot be written: expected (height, width) or (bands, height, width) with "
+            f"pixels in it, got shape {tuple(np.shape(array))}; reshape the array"
+        )
+    if pixels.dtype == np.bool_:
+        pixels = pixels.astype(np.uint8)
+    count, height, width = pixels.shape
+    if palette is not None and (count != 1 or pixels.dtype != np.uint8):
+        raise ValueError(
+            f"{path} cannot have a colour table: expected one band of uint8, got {count} "
+            f"band(s) of {pixels.dtype}; write class indices as uint8"
+        )
+    if descriptions is not None and len(descriptions) != count:
+        raise ValueError(
+            f"{path}: expected {count} band name(s), got {len(descriptions)}; give one per band"
+        )
+    profile = geotiff_profile(
+        height,
+        width,
+        count,
+        pixels.dtype.name,
+        like,
+        crs=crs,
+        transform=transform,
+        nodata=nodata,
+        palette=palette is not None,
+    )
+    with (
+        replacing(path) as temporary,
+        quiet(),
+        rasterio.open(temporary, "w", **profile) as target,
+    ):
+        target.write(pixels)
+        if palette is not None:
+            target.write_colormap(1, colour_table(palette))
+        for band, name in enumerate(descriptions or (), start=1):
+            if name:
+                target.set_band_description(band, name)
+    return path
+
+
+def colour_table(palette: Sequence[Colour] | Mapping[int, Colour]) -> dict[int, Colour]:
+    """A palette as a mapping from value to colour.
+
+    Args:
+        palette: Colours by position (class index), or already a mapping.
+
+    Returns:
+        Value to (red, green, blue), each 0 to 255.
+
+    Example:
+        >>> colour_table([(255, 255, 255), (0, 0, 255)])[1]
+        (0, 0, 255)
+    """
+    items = palette.items() if isinstance(palette, Mapping) else enumerate(palette)
+    return {int(value): (int(c[0]), int(c[1]), int(c[2])) for value, c in items}
