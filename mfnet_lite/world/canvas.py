@@ -96,6 +96,7 @@ class Canvas:
     leaf_noise: Float[np.ndarray, "side side"]
     patch_noise: Float[np.ndarray, "side side"]
     kinds: list[tuple[str, int, float]] = field(default_factory=list)
+    lamps: list[tuple[float, float]] = field(default_factory=list)
 
     def new_object(self, kind: str, label: int, height: float = 0.0) -> int:
         """Register an object and return its instance id."""
@@ -157,13 +158,15 @@ class Canvas:
             instance: id from :meth:`new_object`; 0 is background.
             grain: strength of the fine texture.
             clump: strength of the leaf-sized texture.
-            top: surface height, metres; ``None`` leaves the surface as it is.
+            top: surface height, metres; ``None`` lays the object on the bare terrain.
             slope: analytic slopes towards east and south.
         """
         if top is not None:
             high = np.broadcast_to(np.asarray(top, np.float32), mask.shape)
             mask = mask & (high >= self.top[window])
             self.top[window][mask] = high[mask]
+        else:
+            self.top[window][mask] = self.dtm[window][mask]
         colours = np.broadcast_to(colour, (*mask.shape, 4))
         self.albedo[window][mask] = colours[mask]
         for raster, value in ((self.slope_x, slope[0]), (self.slope_y, slope[1])):

@@ -111,21 +111,30 @@ def paint_car(canvas: Canvas, car: Car, config: WorldConfig) -> None:
     canvas.material[window][body & glass & (canvas.instances[window] == instance)] = GLASS
 
 
-def paint_clutter(
+def _clutter_chances(seed: int, lots: tuple[Lot, ...]) -> Float[np.ndarray, "lots 16"]:
+    return layer_rng(seed, "clutter").random((len(lots), 16)).astype(np.float32)
+
+
+def paint_sites(
     canvas: Canvas, streets: Streets, lots: tuple[Lot, ...], seed: int, built: frozenset[int]
 ) -> None:
-    """Paint construction sites on empty lots, containers and round tanks on firms' ground."""
-    rng = layer_rng(seed, "clutter")
-    for lot in lots:
-        r = rng.random(16).astype(np.float32)
+    """Paint construction sites on some of the empty lots."""
+    for lot, r in zip(lots, _clutter_chances(seed, lots), strict=True):
+        if lot.zone in ("houses", "commerce") and lot.index not in built and r[12] < 0.4:
+            _construction(canvas, streets, lot, r)
+
+
+def paint_containers(
+    canvas: Canvas, streets: Streets, lots: tuple[Lot, ...], seed: int, built: frozenset[int]
+) -> None:
+    """Paint containers and round tanks on the ground of firms."""
+    for lot, r in zip(lots, _clutter_chances(seed, lots), strict=True):
         if lot.zone == "commerce" and lot.index in built:
             for k in range(4):
                 if r[k] < 0.4:
                     s = 4 + float(r[4 + k]) * (lot.width - 8)
                     t = 0.22 * lot.depth if r[8 + k] < 0.5 else 0.78 * lot.depth
                     _container(canvas, streets, lot, s, t, r[k:])
-        if lot.zone in ("houses", "commerce") and lot.index not in built and r[12] < 0.4:
-            _construction(canvas, streets, lot, r)
 
 
 def _container(

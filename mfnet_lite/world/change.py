@@ -33,7 +33,7 @@ class Pair:
         change: where a building was built or removed: visible as building at exactly one date.
         built: the part of ``change`` that is building only after.
         removed: the part of ``change`` that was building only before.
-        changed_lots: indices of the lots whose buildings came or went.
+        changed_lots: indices of the lots inside the scene whose buildings came or went.
         seed: the seed that makes this pair again.
     """
 
@@ -133,4 +133,7 @@ def make_pair(
         after = observe(after_canvas, plan, second, date=1)
     was, now = before.label == BUILDING, after.label == BUILDING
     built, removed = now & ~was, was & ~now
-    return Pair(before, after, built | removed, built, removed, tuple(sorted(coming | going)), seed)
+    half = size * gsd / 2
+    inside = {b.lot for b in plan.buildings if abs(b.x) < half and abs(b.y) < half}
+    touched = tuple(sorted((coming | going) & inside))
+    return Pair(before, after, built | removed, built, removed, touched, seed)

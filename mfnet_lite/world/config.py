@@ -62,8 +62,8 @@ class WorldConfig:
         ambiguity: 0…1. At 0 roofs, streets, crowns and lawns each keep colours and textures of
             their own. At 1 roofs are drawn from the colours of streets and paved yards, crowns from
             those of lawns and shrubs, and only height tells them apart. A value between makes that
-            share of the objects ambiguous. Default 0.8: one roof in five still looks like a roof,
-            as in a real town.
+            share of the objects ambiguous. Default 0.7: some three roofs in ten still look like
+            roofs, as in a real town.
         noise: sensor noise of optical, SAR and thermal, as a multiple of the usual; ≥ 0.
         dsm_error: errors of image matching in the DSM (noise, smeared edges, missed cars, holes), as
             a multiple of the usual; 0 gives the true surface without holes.
@@ -82,7 +82,7 @@ class WorldConfig:
         'clear'
     """
 
-    ambiguity: float = 0.8
+    ambiguity: float = 0.7
     noise: float = 1.0
     dsm_error: float = 1.0
     density: float = 0.85

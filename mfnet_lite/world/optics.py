@@ -51,13 +51,13 @@ CAMERAS = {
     "haze": Camera(haze=0.42, gain=1.15, blur=0.95, sun=(0.72, 0.70, 0.64, 0.8)),
     "night": Camera(
         sun=(0.0, 0.0, 0.0, 0.0),
-        sky=(0.026, 0.030, 0.045, 0.022),
+        sky=(0.052, 0.060, 0.085, 0.045),
         haze=0.01,
         air=(0.10, 0.09, 0.10, 0.05),
         noise=7.0,
         blur=0.85,
         gain=1.6,
-        lamps=0.55,
+        lamps=0.8,
     ),
     "other_camera": Camera(
         sun=(0.92, 1.0, 1.10, 0.72),
@@ -71,14 +71,18 @@ CAMERAS = {
 }
 
 
-def _lamp_light(canvas: Canvas, rng: np.random.Generator) -> Float[np.ndarray, "side side"]:
-    """Return pools of light around lamps that stand on the streets some 25 m apart."""
-    cell = 24.0
-    phase = rng.uniform(0, cell, 2)
-    px = np.mod(canvas.x + phase[0], cell) - cell / 2
-    py = np.mod(canvas.y + phase[1], cell) - cell / 2
-    glow = np.exp(-(px * px + py * py) / (2 * 5.0**2))
-    return (glow / (1 + 0.25 * np.maximum(canvas.top - canvas.dtm, 0))).astype(np.float32)
+LAMP_COLOUR = (1.0, 0.80, 0.50, 0.40)
+
+
+def _lamp_light(canvas: Canvas) -> Float[np.ndarray, "side side"]:
+    """Return pools of light under the street lamps; roofs and crowns above them stay dark."""
+    glow = np.zeros_like(canvas.top)
+    for x, y in canvas.lamps:
+        window = canvas.window(x, y, 20.0)
+        if window is not None:
+            dx, dy = canvas.local(window, x, y, 0.0)
+            glow[window] += 1 / (1 + (dx * dx + dy * dy) / 25) ** 2
+    return (glow / (1 + 0.3 * np.maximum(canvas.top - canvas.dtm, 0))).astype(np.float32)
 
 
 def photograph(
@@ -113,7 +117,7 @@ def photograph(
         + np.float32(0.04) * canvas.patch_noise
     )
     texture = np.clip(texture, 0.25, 2.2)
-    lamps = camera.lamps * _lamp_light(canvas, rng) if camera.lamps else None
+    lamps = camera.lamps * _lamp_light(canvas) if camera.lamps else None
     inner = canvas.crop()
     haze = min(camera.haze + 0.55 * config.haze, 0.9)
     radius2 = (canvas.x[inner] ** 2 + canvas.y[inner] ** 2) / (0.5 * canvas.size * canvas.gsd) ** 2
@@ -122,7 +126,7 @@ def photograph(
     for band in range(4):
         light = np.float32(camera.sun[band]) * direct + np.float32(camera.sky[band]) * sky
         if lamps is not None:
-            light = light + lamps * np.float32((1.0, 0.82, 0.5, 0.4)[band])
+            light = light + lamps * np.float32(LAMP_COLOUR[band])
         radiance = (canvas.albedo[..., band] * texture * light)[inner]
         bands.append(ndimage.gaussian_filter(radiance, camera.blur))
     stack = np.stack(bands)

@@ -174,8 +174,8 @@ def paint_empty_lot(canvas: Canvas, building: Building, config: WorldConfig) -> 
     a, b = canvas.local(window, building.x, building.y, building.angle)
     inside = (np.abs(a) <= building.length / 2) & (np.abs(b) <= building.width / 2)
     weight = confusion(config.ambiguity, float(building.chance[16]))
-    grey = pick(PAVINGS[:GREYS], building.chance[17], building.chance[18])
-    colour = mix(grey, pick(PAVINGS, building.chance[19], building.chance[18]), weight)
+    grey = pick(PAVINGS[:GREYS], building.chance[15], building.chance[23])
+    colour = mix(grey, pick(PAVINGS, building.chance[14], building.chance[23]), weight)
     pattern = np.sin(b * np.float32(2 * np.pi / 3.0))
     tone = 1 + 0.02 * pattern + 0.035 * canvas.patch_noise[window]
     canvas.paint(

@@ -13,7 +13,7 @@ from mfnet_lite.world.buildings import (
     standing,
 )
 from mfnet_lite.world.canvas import PAD_M, Canvas, SceneObject, objects_of
-from mfnet_lite.world.cars import paint_car, paint_clutter, plan_cars
+from mfnet_lite.world.cars import paint_car, paint_containers, paint_sites, plan_cars
 from mfnet_lite.world.config import WorldConfig, check_size, layer_rng, resolve
 from mfnet_lite.world.elevation import match_surface
 from mfnet_lite.world.lots import paint_lots
@@ -123,6 +123,7 @@ def paint(plan: Plan, config: WorldConfig, built: frozenset[int], date: int) -> 
     for building in plan.buildings:
         if building.lot not in built:
             paint_empty_lot(canvas, building, config)
+    paint_sites(canvas, plan.streets, plan.lots, plan.seed, built)
     plants = plan_plants(plan.seed, plan.streets, plan.lots, config)
     for plant in plants:
         if not plant.tree:
@@ -132,7 +133,7 @@ def paint(plan: Plan, config: WorldConfig, built: frozenset[int], date: int) -> 
     for building in plan.buildings:
         if building.lot in built:
             paint_building(canvas, building, config)
-    paint_clutter(canvas, plan.streets, plan.lots, plan.seed, built)
+    paint_containers(canvas, plan.streets, plan.lots, plan.seed, built)
     for plant in plants:
         if plant.tree:
             paint_plant(canvas, plant, config)

@@ -262,6 +262,12 @@ def paint_streets(canvas: Canvas, streets: Streets, seed: int, config: WorldConf
     cover = np.maximum(marks * np.float32(0.75 + 0.2 * chance[7]), 0.3 * kerb)[..., None]
     canvas.albedo[:] = (1 - cover) * canvas.albedo + cover * PAINT
     canvas.label[:] = IMPERVIOUS
+    for centre, width in zip(streets.along, streets.width_along, strict=True):
+        for number, at in enumerate(np.arange(streets.across[0], streets.across[-1], 13.0)):
+            side = 1 if number % 2 else -1
+            canvas.lamps.append(
+                streets.frame.to_image(float(at), centre + side * (width / 2 + 0.5))
+            )
 
 
 def _nearest(
