@@ -53,12 +53,12 @@ GREENS = _table(
     (0.25, 0.29, 0.14, 0.50),
 )
 """Shared by crowns, shrubs and rough grass where they are ambiguous."""
-HONEST_CARS = _table(
+HONEST_CARS = _table(  # neighbours blend, so they stand in an order that makes no odd colours
     (0.75, 0.76, 0.78, 0.70),
-    (0.05, 0.19, 0.42, 0.20),
-    (0.62, 0.05, 0.06, 0.45),
     (0.72, 0.60, 0.05, 0.60),
+    (0.62, 0.05, 0.06, 0.45),
     (0.04, 0.04, 0.05, 0.06),
+    (0.05, 0.19, 0.42, 0.20),
 )
 GREY_CARS = _table(
     (0.28, 0.29, 0.31, 0.30),
@@ -74,10 +74,11 @@ POOL = np.array((0.26, 0.55, 0.62, 0.09), np.float32)
 SOLAR = np.array((0.06, 0.075, 0.14, 0.10), np.float32)
 PAINT = np.array((0.68, 0.68, 0.66, 0.66), np.float32)
 CONTAINERS = _table(
-    (0.10, 0.24, 0.45, 0.22),
-    (0.50, 0.14, 0.08, 0.38),
+    (0.06, 0.25, 0.42, 0.22),
     (0.12, 0.36, 0.25, 0.26),
-    (0.62, 0.62, 0.60, 0.6),
+    (0.62, 0.62, 0.60, 0.60),
+    (0.50, 0.14, 0.08, 0.38),
+    (0.28, 0.22, 0.17, 0.27),
 )
 
 # Season multiplies the bands of vegetation: (evergreen or grass, leaves).

@@ -98,7 +98,7 @@ def _paving(
         label=IMPERVIOUS,
         material=material,
         instance=canvas.new_object(kind, IMPERVIOUS),
-        grain=0.055,
+        grain=0.042,
     )
 
 

@@ -83,7 +83,7 @@ def paint_building(canvas: Canvas, building: Building, config: WorldConfig) -> N
         label=BUILDING,
         material=METAL if building.kind == "hall" else TILES,
         instance=instance,
-        grain=0.06 + 0.03 * (1 - alike),
+        grain=0.045 + 0.025 * (1 - alike),
         top=base + height,
         slope=(fall_a * c - fall_b * s, fall_a * s + fall_b * c),
     )
@@ -185,5 +185,5 @@ def paint_empty_lot(canvas: Canvas, building: Building, config: WorldConfig) -> 
         label=IMPERVIOUS,
         material=ASPHALT,
         instance=canvas.new_object("pad", IMPERVIOUS),
-        grain=0.06,
+        grain=0.045,
     )

@@ -256,7 +256,7 @@ def paint_streets(canvas: Canvas, streets: Streets, seed: int, config: WorldConf
     canvas.albedo[road] *= tracks[road][:, None]
     mended = (canvas.patch_noise > 1.25) & road
     canvas.albedo[mended] *= np.float32(0.86)
-    canvas.grain[:] = 0.055
+    canvas.grain[:] = 0.042
     kerb = np.clip(1 - np.abs(beyond - 0.12) / 0.16, 0, 1) * (beyond_along < PAVEMENT_M)
     marks = _lane_marks(u, v, to_along, to_across, beyond_along, beyond_across)
     cover = np.maximum(marks * np.float32(0.75 + 0.2 * chance[7]), 0.3 * kerb)[..., None]
