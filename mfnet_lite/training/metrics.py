@@ -10,7 +10,8 @@ score below is the same as if all pixels had been seen at once:
     \mathrm{F1}_c = \frac{2 M_{cc}}{r_c + k_c}, \qquad
     \mathrm{IoU}_c = \frac{M_{cc}}{r_c + k_c - M_{cc}},
 
-with :math:`r_c` the row sum (pixels that *are* c) and :math:`k_c` the column sum (pixels *called* c).
+with :math:`r_c` the row sum (pixels that *are* c) and :math:`k_c` the column sum
+(pixels *called* c).
 
 Two conventions for the means. ``"all"`` averages every class. ``"authors"`` is what MFNet's code
 does on the six ISPRS classes: OA counts clutter, mF1 and mIoU leave it out. Whoever compares two
@@ -52,8 +53,8 @@ class Scores:
     """
 
     OA: float
-    mF1: float
-    mIoU: float
+    mF1: float  # noqa: N815  the names of the papers
+    mIoU: float  # noqa: N815
     kappa: float
     f1: tuple[float, ...]
     iou: tuple[float, ...]
@@ -118,7 +119,7 @@ class ConfusionMatrix:
             num_classes, num_classes, dtype=torch.int64
         )
 
-    def update(self, prediction: Int[Tensor, "..."], truth: Int[Tensor, "..."]) -> None:
+    def update(self, prediction: Int[Tensor, " *shape"], truth: Int[Tensor, " *shape"]) -> None:
         """Add the pixels of one batch, tile or window.
 
         Args:
@@ -137,7 +138,7 @@ class ConfusionMatrix:
         prediction, truth = prediction.long(), truth.long()
         counted = (truth >= 0) & (truth < n) & (truth != self.ignore_index)
         prediction, truth = prediction[counted], truth[counted]
-        if prediction.numel() and not (0 <= int(prediction.min()) and int(prediction.max()) < n):
+        if bool(((prediction < 0) | (prediction >= n)).any()):
             raise ValueError(
                 f"predictions must lie in 0…{n - 1}, got values from {int(prediction.min())} "
                 f"to {int(prediction.max())}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 
@@ -88,7 +89,7 @@ def test_streamed_equals_whole(pixels, cuts):
     whole.update(data[:, 0], data[:, 1])
     streamed, pooled = ConfusionMatrix(4), ConfusionMatrix(4)
     borders = [0, *sorted(min(c, len(data)) for c in cuts), len(data)]
-    for a, b in zip(borders, borders[1:], strict=False):
+    for a, b in itertools.pairwise(borders):
         streamed.update(data[a:b, 0], data[a:b, 1])
         part = ConfusionMatrix(4)
         part.update(data[a:b, 0], data[a:b, 1])

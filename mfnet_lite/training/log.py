@@ -1,0 +1,45 @@
+"""The log of a run: one CSV row every few steps, readable while the run goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from mfnet_lite.training.state import atomic_text
+
+COLUMNS = ("step", "lr", "loss", "grad_norm", "seconds", "val_OA", "val_mF1", "val_mIoU")
+
+
+class CsvLog:
+    """Append rows to ``log.csv``; a resumed run first drops the rows it is going to repeat.
+
+    Args:
+        path: the file.
+        after: keep the rows up to this step, 0 to start afresh.
+    """
+
+    def __init__(self, path: Path, after: int = 0) -> None:
+        self.path = path
+        rows = read_log(path) if after and path.is_file() else []
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row for row in rows if int(row["step"]) <= after)
+        atomic_text(path, text.getvalue())
+
+    def append(self, row: Mapping[str, float | int | str]) -> None:
+        """Write one row; columns it lacks stay empty."""
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n").writerow(row)
+
+
+def read_log(path: Path) -> list[dict[str, str]]:
+    """Read a log; a last row that a kill cut off is left out.
+
+    Args:
+        path: ``log.csv`` of a run.
+    """
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values()]

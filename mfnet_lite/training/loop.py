@@ -1,0 +1,276 @@
+"""The training loop, all of it, on Lightning Fabric.
+
+Fabric does what needs machinery (device, number format, several GPUs) and leaves the loop to us.
+Read :func:`fit` from top to bottom: draw a batch, forward, loss, backward, clip, step, log, save.
+
+A run can end at any moment, by Ctrl-C, by a cluster's SIGTERM, by a kill, and goes on with
+``resume=True`` as if nothing had happened; on a CPU to the last bit. Three things make that so. The
+learning rate and the samples of a step are functions of the step's number. The state is one file,
+replaced atomically. A first Ctrl-C is only noted, and obeyed between two steps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from mfnet_lite.losses.cross_entropy import cross_entropy
+from mfnet_lite.training import state as disk
+from mfnet_lite.training.config import TrainConfig
+from mfnet_lite.training.evaluate import evaluate
+from mfnet_lite.training.log import CsvLog
+from mfnet_lite.training.optim import build_optimizer
+from mfnet_lite.training.sampling import PositionSampler, Samples, batches
+from mfnet_lite.training.schedule import factor
+from mfnet_lite.training.stop import polite_stop
+
+Loss = Callable[[Any, Mapping[str, Tensor]], Tensor]
+"""``loss(output, batch) -> scalar``: sees the whole batch, so it may use more than the label."""
+
+
+def fit(
+    model: nn.Module,
+    train_set: Samples,
+    val_set: Samples | None = None,
+    config: TrainConfig | None = None,
+    out: str | Path | None = None,
+    loss: Loss | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train a model.
+
+    Args:
+        model: maps a batch ``{sensor: (batch, channels, height, width)}`` to logits. Parameters
+            without ``requires_grad`` are neither trained nor saved.
+        train_set: samples of one size; the content of a sample must depend on its index only.
+        val_set: whole tiles of any size, scored now and then; not used for training.
+        config: settings, the defaults of :class:`TrainConfig` without.
+        out: run folder for ``model.safetensors``, ``state.pt``, ``log.csv`` and ``summary.json``;
+            without it nothing is written.
+        loss: ``loss(output, batch)``; cross-entropy with ``batch["label"]`` without.
+        resume: continue the run in ``out``.
+
+    Returns:
+        The summary, as written to ``summary.json``: steps, loss, seconds, scores, …
+
+    Raises:
+        FileExistsError: if ``out`` holds a run and ``resume`` is off.
+        FileNotFoundError: if ``resume`` is on and ``out`` holds no state.
+        FloatingPointError: if the loss becomes infinite or NaN.
+        KeyboardInterrupt: after Ctrl-C, once the state has been saved.
+    """
+    config = config or TrainConfig()
+    folder = Path(out) if out is not None else None
+    if resume and folder is None:
+        raise ValueError("resume needs the folder of the run to continue")
+    if folder is not None and not resume and (folder / disk.STATE_FILE).exists():
+        raise FileExistsError(
+            f"{folder} already holds a run; continue it with resume, or choose another folder"
+        )
+    loss = loss or (lambda out, batch: cross_entropy(out, batch["label"], config.ignore_index))
+    fabric = Fabric(
+        accelerator=config.device,
+        devices=config.devices,
+        strategy=config.strategy,
+        precision=config.precision,
+    )
+    fabric.launch()
+    optimizer = build_optimizer(model, config)
+    net, stepper = fabric.setup(model, optimizer)
+    writer = folder if fabric.is_global_zero else None
+
+    gpus = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=gpus), polite_stop() as stop:
+        torch.manual_seed(config.seed + fabric.global_rank)
+        run = _Progress()
+        if resume and folder is not None:
+            run = _restore(folder / disk.STATE_FILE, model, optimizer, config)
+        log = CsvLog(writer / "log.csv", after=run.step) if writer else None
+        sampler = PositionSampler(
+            len(train_set),
+            config.batch,
+            run.step * config.accumulate,
+            config.steps * config.accumulate,
+            config.seed,
+            fabric.global_rank,
+            fabric.world_size,
+        )
+        stream = iter(batches(train_set, sampler, config.workers))
+        bar = tqdm(
+            total=config.steps,
+            initial=run.step,
+            unit="step",
+            disable=not config.progress or not fabric.is_global_zero,
+        )
+        begun = time.perf_counter() - run.seconds
+        model.train()
+        with bar:
+            while run.step < config.steps:
+                rate = config.lr * factor(config.schedule, run.step, config.steps, config.warmup)
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+                total = torch.zeros((), device=fabric.device)
+                for part in range(config.accumulate):
+                    batch = fabric.to_device(next(stream))
+                    last = part + 1 == config.accumulate
+                    with fabric.no_backward_sync(net, enabled=not last):
+                        value = loss(net(batch), batch) / config.accumulate
+                        fabric.backward(value)
+                    total += value.detach()
+                norm = fabric.clip_gradients(
+                    net, stepper, max_norm=config.clip or math.inf, error_if_nonfinite=False
+                )
+                stepper.step()
+                stepper.zero_grad()
+                run.step += 1
+                run.loss_sum += float(total)
+                run.loss_count += 1
+                run.seconds = time.perf_counter() - begun
+                bar.update()
+
+                ends = run.step == config.steps
+                row: dict[str, float | int | str] = {}
+                if ends or run.step % config.log_every == 0:
+                    row = _log_row(run, rate, norm)
+                    bar.set_postfix(loss=f"{run.loss:.3f}")
+                due = config.evaluate_every and run.step % config.evaluate_every == 0
+                if val_set is not None and (ends or due):
+                    _validate(run, net, val_set, config, writer)
+                    row = (row or _log_row(run, rate, norm)) | {
+                        f"val_{k}": f"{v:.6f}" for k, v in run.scores.items()
+                    }
+                if row and log:
+                    log.append(row)
+                stopping = _anywhere(fabric, stop.is_set())
+                if ends or stopping or run.step % config.save_every == 0:
+                    if writer:
+                        _save(writer, run, model, optimizer, config)
+                    fabric.barrier()
+                if stopping and not ends:
+                    raise KeyboardInterrupt(f"stopped after step {run.step} of {config.steps}")
+    summary = _summary(run, model, config, fabric)
+    if writer:
+        disk.atomic_text(writer / "summary.json", json.dumps(summary, indent=1) + "\n")
+    return summary
+
+
+class _Progress:
+    """Where a run stands: the part of its state that is neither weights nor optimiser."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.seconds = 0.0
+        self.loss_sum = 0.0
+        self.loss_count = 0
+        self.loss = math.nan
+        self.scores: dict[str, float] = {}
+        self.best = -math.inf
+        self.best_step = 0
+
+
+def _log_row(run: _Progress, rate: float, norm: Tensor | None) -> dict[str, float | int | str]:
+    """Close the running mean of the loss and lay out one row of the log."""
+    if run.loss_count:
+        run.loss = run.loss_sum / run.loss_count
+        run.loss_sum, run.loss_count = 0.0, 0
+    if not math.isfinite(run.loss):
+        raise FloatingPointError(
+            f"the loss became {run.loss} at step {run.step}; lower lr, raise warmup or lower clip, "
+            "and check the inputs for NaN (nodata in a height map?)"
+        )
+    return {
+        "step": run.step,
+        "lr": f"{rate:.6g}",
+        "loss": f"{run.loss:.6f}",
+        "grad_norm": "" if norm is None else f"{float(norm):.4f}",
+        "seconds": f"{run.seconds:.2f}",
+    }
+
+
+def _validate(
+    run: _Progress, net: nn.Module, val_set: Samples, config: TrainConfig, writer: Path | None
+) -> None:
+    """Score the validation set and keep the weights if they are the best so far."""
+    scores = evaluate(net, val_set, ignore_index=config.ignore_index, window=config.window).scores()
+    run.scores = {"OA": scores.OA, "mF1": scores.mF1, "mIoU": scores.mIoU}
+    if scores.mIoU > run.best:
+        run.best, run.best_step = scores.mIoU, run.step
+        if writer and config.keep == "best":
+            disk.save_model(
+                getattr(net, "module", net), writer / disk.MODEL_FILE, {"step": str(run.step)}
+            )
+
+
+def _save(
+    folder: Path,
+    run: _Progress,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+) -> None:
+    """Write the weights for use, then the state for going on."""
+    if config.keep == "last" or not run.best_step:
+        disk.save_model(model, folder / disk.MODEL_FILE, {"step": str(run.step)})
+    disk.save_state(
+        {
+            "config": asdict(config),
+            "progress": dict(vars(run)),
+            "model": disk.trained_state(model),
+            "optimizer": optimizer.state_dict(),
+            "rng": disk.rng_state(),
+        },
+        folder / disk.STATE_FILE,
+    )
+
+
+def _restore(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig
+) -> _Progress:
+    """Bring model, optimiser and random generators to where a run was saved."""
+    saved = disk.load_state(path)
+    config.check_resumes(saved["config"])
+    disk.load_trained(model, saved["model"], str(path))
+    optimizer.load_state_dict(saved["optimizer"])
+    disk.set_rng_state(saved["rng"])
+    run = _Progress()
+    vars(run).update(saved["progress"])
+    return run
+
+
+def _summary(
+    run: _Progress, model: nn.Module, config: TrainConfig, fabric: Fabric
+) -> dict[str, Any]:
+    """Collect what one wants to know of a finished run."""
+    return {
+        "steps": run.step,
+        "seconds": round(run.seconds, 2),
+        "loss": run.loss,
+        "val": {k: None if math.isnan(v) else v for k, v in run.scores.items()},
+        "best_val_mIoU": run.best if run.best_step else None,
+        "best_step": run.best_step,
+        "kept": config.keep,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "device": str(fabric.device),
+        "processes": fabric.world_size,
+        "precision": config.precision,
+        "torch": torch.__version__,
+    }
+
+
+def _anywhere(fabric: Fabric, flag: bool) -> bool:
+    """Whether the flag is set on any process: all of them must leave at the same step."""
+    if fabric.world_size == 1:
+        return flag
+    votes = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
+    return bool(torch.as_tensor(votes) > 0)

@@ -1,0 +1,188 @@
+"""What a training run keeps on disk, and how it is written.
+
+Two files, for two purposes. ``model.safetensors`` holds what was *trained*: parameters with
+``requires_grad`` and the running statistics beside them, without optimiser and without pickle. A
+frozen foundation model is not written again and again; it is rebuilt from its own checkpoint.
+``state.pt`` holds all that is needed to go on as if nothing had happened. It is one file, so that a
+kill between two writes cannot leave weights of one step beside an optimiser of another.
+
+Every write goes to a temporary name in the same folder and is then renamed, which is atomic: at any
+instant the file is the old one or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+MODEL_FILE = "model.safetensors"
+STATE_FILE = "state.pt"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path in the folder of ``path``; rename it to ``path`` if all went well.
+
+    Args:
+        path: the final name; an existing file is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f".{path.stem}-", suffix=".part" + path.suffix
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp makes files only their owner can read
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def atomic_text(path: Path, text: str) -> None:
+    """Write a text file atomically (UTF-8)."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """Select what training changes: trainable parameters, and buffers that belong to them.
+
+    A buffer (say, a running mean) belongs to its module, or to the nearest module above it that has
+    parameters; it is kept if any of those is trainable. So the statistics of a frozen encoder stay
+    out and those of a trained decoder come along.
+
+    Args:
+        model: any module, with ``requires_grad`` set as during training.
+
+    Returns:
+        Name → tensor (detached, not copied), in the order of ``state_dict``.
+    """
+    parameters = dict(model.named_parameters())
+    state: dict[str, Tensor] = {}
+    for name, value in model.state_dict().items():
+        if name in parameters:
+            if parameters[name].requires_grad:
+                state[name] = value
+        elif _owner_is_trained(model, name):
+            state[name] = value
+    return state
+
+
+def _owner_is_trained(model: nn.Module, buffer: str) -> bool:
+    """Whether the nearest module around a buffer that has parameters has a trainable one."""
+    prefix = buffer.rpartition(".")[0]
+    while True:
+        flags = [p.requires_grad for p in model.get_submodule(prefix).parameters()]
+        if flags or not prefix:
+            return any(flags)
+        prefix = prefix.rpartition(".")[0]
+
+
+def save_model(model: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write :func:`trained_state` as safetensors, atomically.
+
+    Args:
+        model: the model.
+        path: file to write.
+        metadata: strings for the file's header, e.g. the step.
+    """
+    state = {k: v.detach().cpu().contiguous().clone() for k, v in trained_state(model).items()}
+    with atomic_path(Path(path)) as temporary:
+        save_file(state, temporary, metadata=dict(metadata or {}))
+
+
+def load_model(model: nn.Module, path: Path) -> None:
+    """Load what :func:`save_model` wrote into a model built the same way.
+
+    Args:
+        model: the freshly built model, with the same parameters trainable.
+        path: the safetensors file.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if a tensor is missing, not expected or of another shape; nothing is loaded
+            then. (The authors' loader drops such tensors silently.)
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; did the training save a model there?")
+    load_trained(model, load_file(path), str(path))
+
+
+def load_trained(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Copy tensors into the trained part of a model, after checking names and shapes.
+
+    Args:
+        model: the model to fill.
+        state: name → tensor.
+        source: where the tensors come from, for the message.
+
+    Raises:
+        ValueError: as in :func:`load_model`.
+    """
+    expected = trained_state(model)
+    complaints = []
+    for word, names in (
+        ("lacks", sorted(expected.keys() - state.keys())),
+        ("has no place for", sorted(state.keys() - expected.keys())),
+    ):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            complaints.append(f"{word} {', '.join(names[:3])}{more}")
+    for name in expected.keys() & state.keys():
+        if expected[name].shape != state[name].shape:
+            complaints.append(
+                f"has {name} of shape {tuple(state[name].shape)} where the model has "
+                f"{tuple(expected[name].shape)}"
+            )
+    if complaints:
+        raise ValueError(
+            f"{source} does not fit this model: it {'; it '.join(complaints)}. "
+            "Build the model with the settings it was trained with."
+        )
+    with torch.no_grad():
+        for name, value in state.items():
+            expected[name].copy_(value)
+
+
+def rng_state() -> dict[str, Any]:
+    """Return the state of PyTorch's random generators (dropout draws from them)."""
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+
+
+def set_rng_state(state: Mapping[str, Any]) -> None:
+    """Restore what :func:`rng_state` returned; states of devices that are not here are dropped."""
+    torch.set_rng_state(state["cpu"])
+    for device, value in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(value, device)
+
+
+def save_state(state: Mapping[str, Any], path: Path) -> None:
+    """Write a resume state, atomically; it holds tensors, numbers, strings and containers only."""
+    with atomic_path(Path(path)) as temporary:
+        torch.save(dict(state), temporary)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Read a resume state without executing anything in it (``weights_only``).
+
+    Raises:
+        FileNotFoundError: if the run never saved a state.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist, so there is nothing to resume; start the run without resume"
+        )
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
