@@ -71,5 +71,5 @@ def test_unused_entries_are_not_read(net):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match="unknown model 'vnet'; available: .*unet"):
+    with pytest.raises(ValueError, match=r"unknown model 'vnet'; available: .*unet"):
         build("vnet", SENSORS, 2)
