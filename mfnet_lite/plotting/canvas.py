@@ -49,8 +49,12 @@ class BookFigure(Figure):
             colours: 2 to 256.
 
         Returns:
-            The file's bytes; equal figures give equal bytes.
+            The file's bytes; equal figures give equal bytes. The layout is settled by the first call.
         """
+        if self.get_layout_engine() is not None:
+            # The constrained layout moves a little with every drawing; done once, equal figures give equal bytes.
+            self.draw_without_rendering()
+            self.set_layout_engine("none")
         raw = io.BytesIO()
         self.savefig(raw, format="png", metadata={"Software": None})
         raw.seek(0)

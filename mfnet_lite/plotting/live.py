@@ -60,4 +60,8 @@ def live_slider(
         description=title,
         continuous_update=False,
     )
-    return ipywidgets.interactive(draw, **{"value": choice})
+
+    def redraw(value: object) -> object:
+        return draw(value)  # ipywidgets passes by name, and draw may call its argument anything
+
+    return ipywidgets.interactive(redraw, value=choice)

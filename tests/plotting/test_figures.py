@@ -1,0 +1,152 @@
+"""Figures: what is drawn, not merely that something is."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mfnet_lite import plotting
+from mfnet_lite.plotting.palettes import CHANGE, ISPRS
+
+
+def shown(figure: mpl.figure.Figure) -> np.ndarray:
+    """The picture in the first panel."""
+    return np.asarray(figure.axes[0].images[0].get_array())
+
+
+def test_image_shows_the_bands_asked_for() -> None:
+    image = np.stack([np.full((4, 5), value, np.uint8) for value in (10, 20, 30, 40)])
+    assert shown(plotting.show_image(image, bands=(3, 0, 1)))[0, 0].tolist() == [40, 10, 20]
+    assert shown(plotting.show_image(image[:1])).shape == (4, 5, 3)
+
+
+def test_tensors_with_gradients_and_floats_are_accepted() -> None:
+    image = torch.full((3, 4, 4), 0.5, requires_grad=True)
+    assert shown(plotting.show_image(image))[0, 0].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((2, 2, 2, 2)), r"\(2, 2, 2, 2\)"),
+        (np.zeros((2, 4, 4)), "bands below 2"),
+        (np.full((3, 4, 4), 7.0), "from 7 to 7"),
+        (np.full((3, 4, 4), np.nan), "from nan"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:All-NaN")
+def test_images_that_cannot_be_shown_are_refused(image: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plotting.show_image(image)
+
+
+def test_label_legend_lists_only_classes_that_occur() -> None:
+    figure = plotting.show_label(np.array([[1, 1], [4, 255]]))
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["building", "car"]
+    assert shown(figure)[1, 1].tolist() == list(ISPRS.ignored)
+
+
+def test_change_map_uses_the_change_palette() -> None:
+    assert shown(plotting.show_change(np.array([[0, 1]])))[0, 1].tolist() == list(CHANGE.colours[1])
+
+
+def test_height_hides_missing_pixels_and_names_its_unit() -> None:
+    height = np.array([[0.0, 10.0], [np.nan, -9999.0]], dtype=np.float32)
+    figure = plotting.show_height(height, valid=np.array([[1, 1], [1, 0]]))
+    drawn = figure.axes[0].images[0]
+    assert np.ma.getmaskarray(drawn.get_array()).tolist() == [[False, False], [True, True]]
+    assert figure.axes[1].get_ylabel() == "height in metres"
+    assert drawn.get_clim() == pytest.approx((0.1, 9.9))
+
+
+def test_height_without_any_valid_pixel_and_flat_height_still_draw() -> None:
+    for height in (np.full((3, 3), np.nan), np.zeros((1, 3, 3))):
+        low, high = plotting.show_height(height).axes[0].images[0].get_clim()
+        assert high > low
+    with pytest.raises(ValueError, match="height map"):
+        plotting.show_height(np.zeros((2, 3, 3)))
+
+
+def test_overlay_mixes_inside_outlines_the_edge_and_leaves_the_rest() -> None:
+    mask = np.zeros((7, 7), bool)
+    mask[1:6, 1:6] = True
+    picture = plotting.overlay(
+        np.zeros((3, 7, 7), np.uint8), mask, colour=(100, 200, 50), opacity=0.5
+    )
+    assert picture[3, 3].tolist() == [50, 100, 25]
+    assert picture[1, 1].tolist() == [100, 200, 50]
+    assert picture[0, 0].tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match=r"\(2, 2\)"):
+        plotting.overlay(np.zeros((3, 7, 7), np.uint8), np.zeros((2, 2)))
+
+
+def test_small_masks_are_drawn_over_large_ones() -> None:
+    masks = np.zeros((2, 9, 9), bool)
+    masks[0, 4, 4] = True
+    masks[1] = True
+    first = plotting.instance_palette(2)[1]
+    drawn = shown(plotting.show_masks(np.zeros((3, 9, 9), np.uint8), masks))
+    assert drawn[4, 4].tolist() == first.tolist()
+
+
+def test_instances_keep_background_grey_whatever_the_numbers() -> None:
+    drawn = shown(plotting.show_instances(np.array([[0, 70000], [5, 5]])))
+    assert drawn[0, 0].tolist() == [45, 45, 45]
+    assert drawn[1, 0].tolist() == drawn[1, 1].tolist() != drawn[0, 1].tolist()
+    assert shown(plotting.show_instances(np.array([[3]])))[0, 0].tolist() != [45, 45, 45]
+
+
+def test_prompts_differ_in_shape_as_well_as_colour() -> None:
+    figure = plotting.show_image(np.zeros((3, 9, 9), np.uint8))
+    ax = figure.axes[0]
+    plotting.draw_prompts(
+        ax, np.array([[1, 2], [3, 4], [5, 6]]), np.array([1, 0, 1]), np.array([1, 1, 7, 8])
+    )
+    front, back = ax.collections
+    assert front.get_offsets().tolist() == [[1, 2], [5, 6]]
+    assert back.get_offsets().tolist() == [[3, 4]]
+    assert len(front.get_paths()[0]) != len(back.get_paths()[0])
+    assert ax.patches[1].get_bbox().extents.tolist() == [1, 1, 7, 8]
+
+
+def test_panels_make_a_grid_and_refuse_nothing() -> None:
+    figure, axes = plotting.panels(list("abcde"), columns=3)
+    assert len(axes) == 5
+    assert figure.get_size_inches()[0] == pytest.approx(3 * 2.9)
+    with pytest.raises(ValueError, match="0 titles"):
+        plotting.panels([])
+
+
+def test_global_settings_stay_untouched_and_no_figure_stays_open() -> None:
+    from matplotlib import pyplot
+
+    before = dict(mpl.rcParams)
+    plotting.show_image(np.zeros((3, 4, 4), np.uint8))
+    assert dict(mpl.rcParams) == before
+    assert pyplot.get_fignums() == []
+
+
+def test_png_is_small_and_repeatable() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (3, 128, 128)).astype(np.uint8)
+    figure = plotting.show_image(noise, "noise")
+    assert isinstance(figure, plotting.BookFigure)
+    data = figure.png()
+    assert data == figure.png()
+    assert len(data) < 150_000
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.mode == "P"
+    assert figure.pixels().shape[-1] == 3
+
+
+def test_notebooks_show_the_figure_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, raw: calls.append((sorted(data), raw))
+    )
+    plotting.show_image(np.zeros((3, 4, 4), np.uint8))._ipython_display_()
+    assert calls == [(["image/png", "text/plain"], True)]

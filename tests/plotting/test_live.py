@@ -1,0 +1,52 @@
+"""The live slider appears only where somebody can move it."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from mfnet_lite.plotting import live
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(live.STATIC_VARIABLE, raising=False)
+    monkeypatch.setattr(
+        "IPython.core.getipython.get_ipython", lambda: SimpleNamespace(kernel=object())
+    )
+
+
+def test_without_a_kernel_nothing_is_drawn() -> None:
+    assert live.live_slider(lambda _: pytest.fail("drawn"), [1, 2], "rank") is None
+
+
+@pytest.mark.usefixtures("kernel")
+def test_bulk_runs_of_the_book_stay_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert live.kernel_alive()
+    monkeypatch.setenv(live.STATIC_VARIABLE, "1")
+    assert not live.kernel_alive()
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_with_a_kernel_the_widget_offers_every_value() -> None:
+    seen: list[int] = []
+    widget = live.live_slider(seen.append, [1, 4, 16], "rank", start=1)
+    choice = widget.children[0]
+    assert [value for _, value in choice.options] == [1, 4, 16]
+    assert choice.value == 4
+    assert choice.description == "rank"
+
+
+@pytest.mark.usefixtures("kernel")
+def test_missing_ipywidgets_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(ImportError, match="pip install ipywidgets"):
+        live.live_slider(print, [1], "rank")
+
+
+def test_no_values_are_refused() -> None:
+    with pytest.raises(ValueError, match="'rank'"):
+        live.live_slider(print, [], "rank")
