@@ -167,6 +167,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="smaller, prints only")
     quick = parser.parse_args().quick
     start = time.perf_counter()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     plan = {"seeds": 3, "size": 256 if quick else 384, "scenes": 4, "trees": 30 if quick else 60}
     results = {
         name: forests(value, **plan)
@@ -190,9 +193,7 @@ def main() -> None:
             "seeds": "scenes 1000·(s+1)+k for runs s = 0, 1, 2; same scenes for every ambiguity",
             "hardware": f"CPU, one thread, {platform.machine()}",
             "date": datetime.date.today().isoformat(),
-            "commit": subprocess.run(
-                ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-            ).stdout.strip(),
+            "commit": commit,
             "seconds": round(time.perf_counter() - start),
         },
     }

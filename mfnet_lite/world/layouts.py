@@ -104,9 +104,8 @@ def write_folder(
                 home / key / name, raster, gsd=gsd, column=index, nodata=nodata, names=bands[key]
             )
         write_tif(home / "label" / name, scene.label, gsd=gsd, column=index, palette=PALETTE)
-        write_tif(
-            home / "instances" / name, scene.instances.astype(np.uint16), gsd=gsd, column=index
-        )
+        kind = np.uint16 if scene.instances.max() < 2**16 else np.int32
+        write_tif(home / "instances" / name, scene.instances.astype(kind), gsd=gsd, column=index)
     extra: dict[str, object] = {
         "classes": list(CLASSES),
         "palette": [list(colour) for colour in PALETTE],
