@@ -68,9 +68,9 @@ class Stage:
 
 
 STAGES = (
-    Stage("grouping", 64, 1600, 32, 0, 0, 1.5e-3, 8e-4, 1.0),
-    Stage("prompts", 128, 2200, 12, 8, 1, 8e-4, 3e-4, 0.5),
-    Stage("full size", 256, 700, 4, 10, 2, 3e-4, 1e-6, 0.1),
+    Stage("grouping", 64, 1000, 32, 0, 0, 1.5e-3, 8e-4, 1.0),
+    Stage("prompts", 128, 2400, 12, 8, 1, 8e-4, 3e-4, 0.5),
+    Stage("full size", 256, 800, 4, 8, 2, 3e-4, 1e-6, 0.1),
 )
 SMOKE_STAGES = (
     Stage("grouping", 64, 3, 2, 0, 0, 1e-3, 1e-3, 1.0),
