@@ -17,6 +17,7 @@ import platform
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -96,7 +97,7 @@ def forest_run(
 def forests(ambiguity: float, seeds: int, size: int, scenes: int, trees: int) -> dict[str, object]:
     """Repeat over seeds and sum up."""
     runs = [forest_run(seed, ambiguity, size, scenes, trees) for seed in range(seeds)]
-    summary: dict[str, object] = {"ambiguity": ambiguity}
+    summary: dict[str, Any] = {"ambiguity": ambiguity}
     for count, key in ((5, "mIoU_5"), (6, "mIoU_6")):
         scores = {
             name: np.array([np.nanmean(run[name][:count]) for run in runs]) for name in runs[0]
@@ -106,16 +107,11 @@ def forests(ambiguity: float, seeds: int, size: int, scenes: int, trees: int) ->
             name: {"mean": round(float(v.mean()), 4), "std": round(float(v.std(ddof=1)), 4)}
             for name, v in scores.items()
         }
-    summary["per_class"] = {
-        name: dict(
-            zip(
-                CLASSES,
-                np.round(np.nanmean([run[name] for run in runs], axis=0), 3).tolist(),
-                strict=True,
-            )
-        )
-        for name in runs[0]
-    }
+    summary["per_class"] = {}
+    for name in runs[0]:
+        mean = np.nanmean([run[name] for run in runs], axis=0)
+        scores_by_class = {c: round(float(v), 3) for c, v in zip(CLASSES, mean, strict=True)}
+        summary["per_class"] |= {name: scores_by_class}
     return summary
 
 

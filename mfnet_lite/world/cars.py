@@ -62,7 +62,7 @@ def plan_cars(
                 if np.min(np.abs(np.asarray(streets.across) - u)) > 9:
                     add(float(u) + rng.uniform(-0.4, 0.4), parked, 0.0, 0.42)
         for u in np.arange(streets.across[0], streets.across[-1], 40.0):
-            add(float(u) + rng.uniform(0, 30), centre + 0.0, 0.0, 0.12)
+            add(float(u) + rng.uniform(0, 30), centre + rng.uniform(-0.6, 0.6), 0.0, 0.12)
     for lot in lots:
         if lot.zone == "houses":
             add(*lot.at(1.95, 3.4), np.pi / 2, 0.6)
@@ -76,13 +76,18 @@ def plan_cars(
 
 
 def paint_car(canvas: Canvas, car: Car, config: WorldConfig) -> None:
-    """Paint a car: bonnet, windscreen, roof, rear window; nothing where a building stands."""
+    """Paint a car: bonnet, windscreen, roof, rear window.
+
+    Nothing is painted where another car stands already, or on clutter such as a building site.
+    """
     window = canvas.window(car.x, car.y, 0.55 * car.length + 0.3)
-    if window is None or (canvas.label[window] == BUILDING).sum() > 0.2 * canvas.label[window].size:
+    if window is None:
         return
     a, b = canvas.local(window, car.x, car.y, car.angle)
     half, wide = car.length / 2, car.width / 2
     body = (np.abs(a) / half) ** 5 + (np.abs(b) / wide) ** 5 < 1
+    if np.isin(canvas.label[window][body], (CAR, CLUTTER)).any():
+        return
     along = a / half
     cabin = (along > -0.62) & (along < 0.34)
     c = car.chance

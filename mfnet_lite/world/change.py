@@ -83,7 +83,8 @@ def make_pair(
         gsd: metres per pixel.
         config: knobs of both dates.
         changed: 0…1, share of the lots with a building whose building comes or goes, half each. At 0
-            nothing changes; otherwise the lot nearest to the centre changes even if chance spared all.
+            nothing changes; otherwise the lot nearest to the centre changes even if chance spared it
+            (a very small scene may not show that building).
         pseudo_change: 0…1. At 0 both dates share sun, season, air and parked cars, and only the
             sensor noise differs. Above, sun and cars are redrawn; season (with this chance) and haze
             (in this strength) follow.

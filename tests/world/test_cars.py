@@ -15,6 +15,14 @@ from mfnet_lite.world.config import CAR
 CONFIG = WorldConfig(relief=0.0)
 
 
+def test_two_cars_never_stand_in_one_place(bare_canvas: Callable[[], Canvas]) -> None:
+    canvas = bare_canvas()
+    chance = np.full(8, 0.5, np.float32)
+    for x in (0.0, 1.0, 6.0):
+        paint_car(canvas, Car(x, 0.0, 0.0, 4.4, 1.8, chance), CONFIG)
+    assert [kind for kind, _, _ in canvas.kinds] == ["car", "car"]
+
+
 @settings(max_examples=20, deadline=None)
 @given(angle=st.floats(0, 6.28))
 def test_a_car_has_the_size_of_a_car(angle: float, bare_canvas: Callable[[], Canvas]) -> None:

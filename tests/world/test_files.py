@@ -30,6 +30,8 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
     old = target.read_bytes()
     with pytest.raises(TypeError, match="complex256"):
         write_tif(target, np.zeros((4, 4), np.dtype("complex256")), gsd=1.0)
+    with pytest.raises(IndexError):  # one name too many: fails after the pixels were written
+        write_tif(target, np.ones((4, 4), np.uint8), gsd=1.0, names=("a", "b"))
     assert target.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["x.tif"]
     write_text(tmp_path / "t.txt", "é")
