@@ -1,0 +1,56 @@
+"""Every chapter runs from a fresh kernel, says again what it says in print, and its solutions solve its exercises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+HERE = Path(__file__).parent
+pytestmark = pytest.mark.book
+
+EXERCISE = re.compile(r"\{exercise(?:-start)?\}[^\n]*\n(?:[^\n]*\n)*?\s*:label:\s*(\S+)")
+SOLUTION = re.compile(
+    r"^(`{3,}|:{3,})\{solution(?:-start)?\}\s*(\S+)[^\n]*\n(.*?)^\1\s*$", re.M | re.S
+)
+PYTHON = re.compile(r"^```(?:\{code-block\} )?python\n(.*?)^```\s*$", re.M | re.S)
+
+
+def test_smoke(chapter: Path, python: Callable[..., None], tmp_path: Path) -> None:
+    python("scripts/run_chapters.py", "--smoke", "--jobs", "1", "--out", tmp_path, chapter)
+
+
+def test_stored_outputs(chapter: Path, python: Callable[..., None]) -> None:
+    settings = ["-c", HERE / "nbval.ini", f"--nbval-sanitize-with={HERE / 'sanitize.cfg'}"]
+    python("-m", "pytest", *settings, f"--rootdir={chapter.parent}", chapter)
+
+
+def test_solutions(chapter: Path, python: Callable[..., None], tmp_path: Path) -> None:
+    """Put each solution's code behind its stub and run the quick form: the checkers then judge the solutions."""
+    notebook = nbformat.read(chapter, as_version=4)
+    text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    solutions = {
+        label: "\n\n".join(PYTHON.findall(body)) for _, label, body in SOLUTION.findall(text)
+    }
+    cells, waiting = [], ""
+    for cell in notebook.cells:
+        cells.append(cell)
+        if cell.cell_type == "markdown" and (found := EXERCISE.search(cell.source)):
+            waiting = solutions.get(found[1], "")
+        elif cell.cell_type == "code" and waiting:
+            cells.append(nbformat.v4.new_code_cell(waiting))
+            waiting = ""
+    if len(cells) == len(notebook.cells):
+        pytest.skip("no exercise of this chapter is solved by code")
+    notebook.cells = cells
+    solved = tmp_path / chapter.name
+    nbformat.write(notebook, solved)
+    python("scripts/run_chapters.py", "--smoke", "--jobs", "1", "--out", tmp_path / "out", solved)
+
+
+def test_site(python: Callable[..., None], tmp_path: Path) -> None:
+    """Strict build from the committed outputs; all pages there, nothing loaded from a server, every picture named."""
+    python("scripts/build_site.py", "--notebooks", "book", "--out", tmp_path)

@@ -1,0 +1,168 @@
+"""The form of a chapter, as far as a machine can judge it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+PARAMETERS = {"smoke": False, "seed": None, "device": "auto", "backbone": "tiny", "steps": None}
+
+
+def tagged(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+@pytest.fixture
+def notebook(chapter: Path) -> NotebookNode:
+    return nbformat.read(chapter, as_version=4)
+
+
+def test_normal_form_and_generated_cells(
+    chapter: Path, script: Callable[[str], ModuleType]
+) -> None:
+    text = chapter.read_text(encoding="utf-8")
+    assert script("normalise_notebooks").normal_text(chapter) == text, (
+        "run python scripts/normalise_notebooks.py"
+    )
+    assert script("badges").generated(chapter) == text, "run python scripts/badges.py"
+
+
+def test_opening(notebook: NotebookNode) -> None:
+    assert re.match(r"# \S", notebook.cells[0].source)
+    opening = "\n".join(cell.source for cell in notebook.cells[:4])
+    assert "abstract-zh" in opening
+    assert re.search(r"[\u4e00-\u9fff]{8}", opening)
+    titles = [
+        line
+        for cell in notebook.cells
+        if cell.cell_type == "markdown"
+        for line in headings(cell.source, 1)
+    ]
+    assert len(titles) == 1
+
+
+def headings(source: str, level: int) -> list[str]:
+    """Headings of one level outside fenced blocks."""
+    bare = re.sub(r"^(`{3,}).*?^\1\s*$", "", source, flags=re.M | re.S)
+    return re.findall(rf"^#{{{level}}} .*$", bare, flags=re.M)
+
+
+def test_parameters_are_plain_literals(notebook: NotebookNode) -> None:
+    (cell,) = tagged(notebook, "parameters")
+    values = {}
+    for statement in ast.parse(cell.source).body:
+        assert isinstance(statement, ast.Assign)
+        values[statement.targets[0].id] = ast.literal_eval(statement.value)
+    for name, expected in PARAMETERS.items():
+        assert name in values
+        if expected is not None:
+            assert values[name] == expected
+
+
+def test_figures_have_alt_texts_and_captions(notebook: NotebookNode) -> None:
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code":
+            continue
+        if not any("image/png" in output.get("data", {}) for output in cell.outputs):
+            continue
+        described = cell.metadata.get("mystnb", {})
+        assert len(described.get("image", {}).get("alt", "")) > 30, (
+            f"cell {number} needs an alt text"
+        )
+        assert len(described.get("figure", {}).get("caption", "")) > 30, (
+            f"cell {number} needs a caption"
+        )
+        assert described["figure"].get("name", "").startswith("fig-"), (
+            f"cell {number} needs a name fig-..."
+        )
+
+
+def test_exercises_have_checkers_and_solutions(notebook: NotebookNode) -> None:
+    place: dict[str, int] = {}
+    solved: list[str] = []
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type != "markdown":
+            continue
+        for block in re.findall(
+            r"\{exercise(?:-start)?\}.*?:label:\s*(\S+)", cell.source, flags=re.S
+        ):
+            place[block] = number
+        solved += re.findall(r"\{solution(?:-start)?\}\s*(\S+)", cell.source)
+    assert len(place) >= 3
+    assert Counter(solved) == Counter(place.keys())
+    starts = [*sorted(place.values()), len(notebook.cells)]
+    for label, start in place.items():
+        until = (
+            min(after for after in starts if after > start)
+            if start != starts[-2]
+            else len(notebook.cells)
+        )
+        assert any(cell.cell_type == "code" for cell in notebook.cells[start:until]), (
+            f"{label} needs a checker cell"
+        )
+
+
+def test_code_is_portable_and_narrow(notebook: NotebookNode) -> None:
+    total = 0
+    for cell in code(notebook):
+        lines = cell.source.splitlines()
+        if "colab-install" not in cell.metadata.get("tags", []):
+            total += sum(bool(line.strip()) for line in lines)
+        assert max((len(line) for line in lines), default=0) <= 88
+        assert "sys.path" not in cell.source
+        assert not re.search(r"""["'](/|~|[A-Z]:\\)""", cell.source), "an absolute path"
+        assert "@interact" not in cell.source
+    assert total <= 350
+
+
+def test_outputs_are_complete_and_clean(chapter: Path, notebook: NotebookNode) -> None:
+    assert chapter.stat().st_size <= 1_000_000
+    for cell in code(notebook):
+        assert cell.execution_count is not None, "an unrun cell; run make notebooks"
+        for output in cell.outputs:
+            assert output.output_type != "error"
+            assert output.get("name") != "stderr", (
+                f"a warning is printed: {output.get('text', '')[:200]}"
+            )
+            printed = output.get("text", "") + str(output.get("data", {}).get("text/plain", ""))
+            assert not re.search(r"(?<![\w.:/])/(home|root|tmp|work|Users|usr)/", printed), (
+                "a path of one machine"
+            )
+
+
+def test_sliders_are_not_compared_byte_by_byte(notebook: NotebookNode) -> None:
+    for cell in code(notebook):
+        if any(
+            "mfnet-slider" in str(output.get("data", {}).get("text/html", ""))
+            for output in cell.outputs
+        ):
+            tags = set(cell.metadata.get("tags", []))
+            assert tags & {"nbval-ignore-output", "nbval-skip"}, (
+                "tag the slider's cell nbval-ignore-output"
+            )
+
+
+def test_names_of_figures_and_exercises_are_unique_in_the_book() -> None:
+    from collections import Counter as Count
+
+    names: Count[str] = Count()
+    for path in sorted((Path(__file__).resolve().parents[2] / "book").glob("[0-9][0-9]_*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+            names.update([name] if name else [])
+            names.update(
+                re.findall(r":label:\s*(\S+)", cell.source) if cell.cell_type == "markdown" else []
+            )
+    assert [name for name, count in names.items() if count > 1] == []
