@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from mfnet_lite.rasters.crops import RandomCrops, WholeTiles
+from mfnet_lite.rasters.detect import READERS, detect_kind, open_dataset
+from mfnet_lite.rasters.hunan import open_hunan
 from mfnet_lite.rasters.io import open_raster, raster_info, read_raster
+from mfnet_lite.rasters.isprs import open_potsdam, open_vaihingen
 from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.layout import open_folder
+from mfnet_lite.rasters.loveda import open_loveda
+from mfnet_lite.rasters.pairs import open_pairs
 from mfnet_lite.rasters.raster import Raster, RasterInfo
 from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
@@ -14,6 +19,7 @@ from mfnet_lite.rasters.tiling import Window, window_positions, windows
 from mfnet_lite.rasters.write import geotiff_profile, replacing, write_raster
 
 __all__ = [
+    "READERS",
     "SCALINGS",
     "DatasetInfo",
     "LabelCoding",
@@ -27,11 +33,18 @@ __all__ = [
     "TileSet",
     "WholeTiles",
     "Window",
+    "detect_kind",
     "fit_scaling",
     "fit_scaling_from_file",
     "geotiff_profile",
+    "open_dataset",
     "open_folder",
+    "open_hunan",
+    "open_loveda",
+    "open_pairs",
+    "open_potsdam",
     "open_raster",
+    "open_vaihingen",
     "raster_info",
     "read_raster",
     "replacing",

@@ -27,7 +27,7 @@ from mfnet_lite.rasters.describe import (
 )
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.labels import IGNORE
-from mfnet_lite.rasters.scan import gather, rasters_in, split_folders
+from mfnet_lite.rasters.scan import choose_sensors, gather, rasters_in, split_folders
 from mfnet_lite.rasters.tiles import (
     OPTICAL,
     SPLITS,
@@ -121,20 +121,16 @@ def open_folder(
     offset = label_offset if label_offset is not None else int(stated.get("label_offset", 0))
     found = _sensor_folders(folders, stated)
     notes: list[str] = []
+    described = {name: sensor_from_json(name, folder, stated) for name, folder in found.items()}
     if sensors is not None:
-        for name in sensors:
-            if name not in found:
-                raise FileNotFoundError(
-                    f"{root} has no sensor {name!r}: found {', '.join(found)}; choose among them "
-                    f"or add a folder {name}/ beside image/"
-                )
-        found = {name: found[name] for name in sensors}
+        described = choose_sensors(root, described, sensors)
+        found = {name: found[name] for name in described}
     else:
         for name, folder in list(found.items()):
             lacking = [s for s, path in folders.items() if not (path / folder).is_dir()]
             if lacking:
                 notes.append(f"sensor {name} is left out: {', '.join(lacking)} has no {folder}/")
-                del found[name]
+                del found[name], described[name]
     files = {
         split: {name: rasters_in(path / folder) for name, folder in found.items()}
         for split, path in folders.items()
@@ -142,7 +138,6 @@ def open_folder(
     labels = {split: rasters_in(path / label_folder) for split, path in folders.items()}
     listed = [path for by_stem in labels.values() for path in by_stem.values()]
     names, coding, remarks = label_coding(stated, listed, classes, offset, ignore)
-    described = {name: sensor_from_json(name, folder, stated) for name, folder in found.items()}
     if optical_bands is not None and OPTICAL in described:
         described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
     info = DatasetInfo(

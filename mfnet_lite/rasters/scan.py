@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mfnet_lite.rasters.io import RASTER_SUFFIXES, open_raster, read_window
-from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, Tile
+from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 
 STRIP_PIXELS = 4_000_000  # pixels held at once when a file is read through
@@ -133,3 +133,56 @@ def label_values(paths: Iterable[Path]) -> set[int]:
         if nodata is not None and np.isfinite(nodata):
             seen.discard(int(nodata))
     return seen
+
+
+def name_lists(root: Path) -> dict[str, tuple[Path, list[str]]]:
+    """Lists of tile names: ``train.txt`` … or ``list.txt``, in the folder itself or in ``list/``.
+
+    Args:
+        root: The dataset.
+
+    Returns:
+        Split → the list's path and its stems in order; ``list.txt`` alone is the split ``all``.
+    """
+    found: dict[str, tuple[Path, list[str]]] = {}
+    for folder in (root, root / "list", root / "lists"):
+        for split in SPLITS:
+            path = folder / f"{split}.txt"
+            if path.is_file():
+                found.setdefault(split, (path, _names(path)))
+    if not found and (root / "list.txt").is_file():
+        found[ALL] = (root / "list.txt", _names(root / "list.txt"))
+    return found
+
+
+def _names(path: Path) -> list[str]:
+    """Stems of the first word of each line (some lists add the label's path behind it)."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Path(line.split()[0]).stem for line in lines if line.strip()]
+
+
+def choose_sensors(
+    root: Path, available: Mapping[str, SensorInfo], wanted: Sequence[str] | None
+) -> dict[str, SensorInfo]:
+    """The sensors asked for, in that order.
+
+    Args:
+        root: The dataset, for messages.
+        available: What it has.
+        wanted: Names; None takes all.
+
+    Returns:
+        Name → sensor.
+
+    Raises:
+        FileNotFoundError: A sensor the dataset does not have.
+    """
+    if wanted is None:
+        return dict(available)
+    for name in wanted:
+        if name not in available:
+            raise FileNotFoundError(
+                f"{root} has no sensor {name!r}: found {', '.join(available)}; choose among them "
+                "or add its files"
+            )
+    return {name: available[name] for name in wanted}

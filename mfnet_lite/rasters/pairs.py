@@ -1,0 +1,147 @@
+"""Change detection: pictures of two dates and a mask, as LEVIR-CD, WHU-CD and DSIFN come.
+
+::
+
+    DIR/A/x.png   DIR/B/x.png   DIR/label/x.png     one split
+    DIR/list.txt                                    optional: the names that count, one per line
+    DIR/list/train.txt, val.txt, test.txt           or a split by lists (also beside A/)
+    DIR/train/A/…   DIR/test/A/…                    or a split by folders
+
+A pair is a tile with the sensors ``before`` and ``after``; the label is 0 unchanged, 1 changed,
+whether the file says 1 or 255. DSIFN's own names ``t1``, ``t2``, ``mask`` are understood as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mfnet_lite.rasters.labels import IGNORE, LabelCoding
+from mfnet_lite.rasters.scan import choose_sensors, gather, name_lists, rasters_in
+from mfnet_lite.rasters.tiles import (
+    ALL,
+    SPLITS,
+    DatasetInfo,
+    Problem,
+    SensorInfo,
+    Tile,
+    TileSet,
+    with_validation,
+)
+
+BEFORE = ("A", "t1", "T1", "before", "im1", "time1")
+AFTER = ("B", "t2", "T2", "after", "im2", "time2")
+LABELS = ("label", "mask", "labels", "masks", "OUT", "gt", "change")
+CLASSES = ("unchanged", "changed")
+
+
+def _first(folder: Path, names: Sequence[str]) -> Path | None:
+    return next((folder / name for name in names if (folder / name).is_dir()), None)
+
+
+def pair_folders(root: Path) -> dict[str, Path]:
+    """Folders holding pairs, by split.
+
+    Args:
+        root: The dataset.
+
+    Returns:
+        Split → folder, ``{"all": root}`` for one without split folders, empty if it holds no pairs.
+    """
+    found = {
+        name: root / name
+        for name in SPLITS
+        if _first(root / name, BEFORE) and _first(root / name, AFTER)
+    }
+    if not found and _first(root, BEFORE) and _first(root, AFTER):
+        return {ALL: root}
+    return found
+
+
+def open_pairs(
+    root: str | Path,
+    sensors: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    val_fraction: float = 0.2,
+) -> TileSet:
+    """Open a change detection dataset.
+
+    Args:
+        root: The folder.
+        sensors: ``before`` and ``after``; None takes both.
+        seed: Choice of the pairs held out for validation.
+        val_fraction: Part of ``train`` held out if there is no ``val``.
+
+    Returns:
+        The dataset, with the classes unchanged and changed.
+
+    Raises:
+        FileNotFoundError: No ``A`` and ``B`` folders, or a sensor which is not there.
+    """
+    root = Path(root)
+    folders = pair_folders(root)
+    if not folders:
+        raise FileNotFoundError(
+            f"{root} holds no pairs: expected A/, B/ and label/ (or train/A/ …) inside; "
+            "put the pictures of the two dates there"
+        )
+    described = choose_sensors(
+        root, {name: SensorInfo(name) for name in ("before", "after")}, sensors
+    )
+    coding = LabelCoding(len(CLASSES), IGNORE, values={0: 0, 1: 1, 255: 1})
+    info = DatasetInfo(CLASSES, coding, described, palette=((0, 0, 0), (255, 255, 255)))
+    splits: dict[str, tuple[Tile, ...]] = {}
+    incomplete: dict[str, tuple[Problem, ...]] = {}
+    for split, folder in folders.items():
+        files = {
+            name: rasters_in(_first(folder, BEFORE if name == "before" else AFTER) or folder)
+            for name in described
+        }
+        label_folder = _first(folder, LABELS)
+        labels = rasters_in(label_folder) if label_folder else {}
+        parts = [*files.values(), labels]
+        if all(len(part) == 1 for part in parts):  # WHU-CD: one scene, the dates named by year
+            files = {name: {"scene": next(iter(part.values()))} for name, part in files.items()}
+            labels = {"scene": next(iter(labels.values()))}
+        splits[split], incomplete[split] = gather(files, labels, info)
+    notes: list[str] = []
+    if set(folders) == {ALL}:
+        splits, incomplete, notes = by_lists(root, splits[ALL], incomplete[ALL])
+    splits, held = with_validation(splits, val_fraction, seed)
+    if held:
+        incomplete["val"] = incomplete.get("train", ())
+    return TileSet(root, "pairs", info, splits, incomplete, (*notes, *held))
+
+
+def by_lists(
+    root: Path, tiles: Sequence[Tile], problems: Sequence[Problem]
+) -> tuple[dict[str, tuple[Tile, ...]], dict[str, tuple[Problem, ...]], list[str]]:
+    """Divide tiles by the lists of names beside them, if there are any.
+
+    Args:
+        root: Where ``list.txt``, ``train.txt`` or ``list/train.txt`` … may lie.
+        tiles: All complete tiles.
+        problems: Of the files whose partner is missing.
+
+    Returns:
+        Tiles by split, problems by split (a listed name without files is one), and notes.
+    """
+    lists: Mapping[str, tuple[Path, list[str]]] = name_lists(root)
+    if not lists:
+        return {ALL: tuple(tiles)}, {ALL: tuple(problems)}, []
+    by_id = {tile.id: tile for tile in tiles}
+    splits: dict[str, tuple[Tile, ...]] = {}
+    incomplete: dict[str, tuple[Problem, ...]] = {}
+    for split, (path, names) in lists.items():
+        splits[split] = tuple(by_id[name] for name in names if name in by_id)
+        absent = tuple(
+            Problem(path, f"lists {name}, which has no complete set of files", "add or unlist it")
+            for name in names
+            if name not in by_id
+        )
+        listed = tuple(problem for problem in problems if problem.file.stem in names)
+        incomplete[split] = (*listed, *absent)
+    listed_names = {name for _, names in lists.values() for name in names}
+    unlisted = len(set(by_id) - listed_names)
+    return splits, incomplete, [f"{unlisted} tile(s) in no list are left out"] if unlisted else []
