@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mfnet_lite.rasters.check import CheckReport, Row, check_dataset
 from mfnet_lite.rasters.crops import RandomCrops, WholeTiles
 from mfnet_lite.rasters.detect import READERS, detect_kind, open_dataset
 from mfnet_lite.rasters.hunan import open_hunan
@@ -21,18 +22,21 @@ from mfnet_lite.rasters.write import geotiff_profile, replacing, write_raster
 __all__ = [
     "READERS",
     "SCALINGS",
+    "CheckReport",
     "DatasetInfo",
     "LabelCoding",
     "Problem",
     "RandomCrops",
     "Raster",
     "RasterInfo",
+    "Row",
     "Scaling",
     "SensorInfo",
     "Tile",
     "TileSet",
     "WholeTiles",
     "Window",
+    "check_dataset",
     "detect_kind",
     "fit_scaling",
     "fit_scaling_from_file",

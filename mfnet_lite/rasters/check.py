@@ -1,0 +1,217 @@
+"""Find everything that is wrong with a dataset before a training run does.
+
+Each file is read once, strip by strip, so that memory stays bounded; every complaint names the file
+and the remedy. ``mfnet-lite data check DIR`` prints the report and exits with 1 if it is not ``ok``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from tqdm import tqdm
+
+from mfnet_lite.rasters.detect import open_dataset
+from mfnet_lite.rasters.facts import GridFact, LabelFact, SensorFact, inspect_label, inspect_sensor
+from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.render import render_report
+from mfnet_lite.rasters.tiles import Problem, Tile, TileSet
+
+
+@dataclass(frozen=True)
+class Row:
+    """A tile as found.
+
+    Attributes:
+        split: Its split.
+        tile: Its id.
+        bands: Per sensor, such as ``"3 x uint8"``.
+        size: Rows and columns of the first sensor, None if unreadable.
+        crs: Coordinate system such as ``"EPSG:2154"``, or ``"none"``.
+        counts: Pixels per class index; the ignored ones under ``ignore_index``.
+    """
+
+    split: str
+    tile: str
+    bands: dict[str, str]
+    size: tuple[int, int] | None
+    crs: str
+    counts: dict[int, int]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What :func:`check_dataset` found.
+
+    Attributes:
+        root: The dataset.
+        kind: Which reader opened it; empty if none could.
+        classes: Names of the classes.
+        ignore_index: Label of pixels that do not count.
+        rows: A row per tile.
+        problems: Everything wrong.
+        notes: Choices of the reader, which are no faults.
+    """
+
+    root: Path
+    kind: str
+    classes: tuple[str, ...]
+    ignore_index: int
+    rows: tuple[Row, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def counts(self) -> dict[str, Counter[int]]:
+        """Pixels per class index in each split."""
+        total: dict[str, Counter[int]] = {}
+        for row in self.rows:
+            total.setdefault(row.split, Counter()).update(row.counts)
+        return total
+
+    def render(self, console: Console, max_rows: int = 60) -> None:
+        """Print the tables.
+
+        Args:
+            console: Where to.
+            max_rows: Tiles listed one by one; class counts always cover all.
+        """
+        render_report(self, console, max_rows)
+
+
+def check_dataset(
+    root: str | Path, kind: str = "auto", *, progress: bool = True, **options: Any
+) -> CheckReport:
+    """Open a dataset, read every file once, and report all that is wrong.
+
+    Found: missing partners, grids which differ (size, transform, coordinate system), unknown label
+    values, NaN, undeclared nodata in elevations, wrong band counts, 16-bit pictures of unknown
+    range, truncated or unreadable files, splits without tiles. Classes which no training pixel has
+    are noted, since a small dataset may lack one rightly.
+
+    Args:
+        root: The folder.
+        kind: ``auto`` or the reader to use.
+        progress: Show a bar on a terminal.
+        **options: For the reader.
+
+    Returns:
+        The report; a folder no reader can open gives one with a single problem.
+    """
+    root = Path(root)
+    try:
+        # No validation tiles are held out here: the table shows the splits as they lie on the disk.
+        dataset = open_dataset(root, kind, val_fraction=0.0, **options)
+    except (FileNotFoundError, ValueError) as error:
+        problem, _, remedy = str(error).removeprefix(f"{root} ").rpartition("; ")
+        return CheckReport(root, "", (), 255, problems=(Problem(root, problem, remedy),))
+    problems = [problem for found in dataset.incomplete.values() for problem in found]
+    problems += [
+        Problem(root, f"the split {split} has no complete tile", "add tiles or remove the folder")
+        for split, tiles in dataset.splits.items()
+        if not tiles and not dataset.incomplete.get(split)
+    ]
+    problems += [
+        Problem(root, f"the split {split} has no labels", "add a label/ folder to train on it")
+        for split, tiles in dataset.splits.items()
+        if split in ("train", "all") and any(tile.label is None for tile in tiles)
+    ]
+    rows: list[Row] = []
+    every = [(split, tile) for split, tiles in dataset.splits.items() for tile in tiles]
+    expected = _expected_bands(dataset, every)
+    for split, tile in tqdm(
+        every, desc="checking", disable=None if progress else True, leave=False
+    ):
+        row, found = _check_tile(split, tile, expected)
+        rows.append(row)
+        problems += found
+    unique = tuple(dict.fromkeys(problems))
+    info = dataset.info
+    return CheckReport(
+        root,
+        dataset.kind,
+        info.classes,
+        info.ignore_index,
+        tuple(rows),
+        unique,
+        (*dataset.notes, *_class_notes(dataset, rows)),
+    )
+
+
+def _check_tile(split: str, tile: Tile, expected: dict[str, int]) -> tuple[Row, list[Problem]]:
+    """Read the files of one tile."""
+    problems: list[Problem] = []
+    sensors: dict[str, SensorFact] = {}
+    for name, path in tile.files.items():
+        fact, found = inspect_sensor(path, tile.info.sensors[name], expected.get(name))
+        problems += found
+        if fact is not None:
+            sensors[name] = fact
+    label: LabelFact | None = None
+    if tile.label is not None:
+        label, found = inspect_label(tile.label, tile.info.coding)
+        problems += found
+    grids = [fact.grid for fact in sensors.values()]
+    if label is not None:
+        grids.append(label.grid)
+    problems += list(_misaligned(grids))
+    first = grids[0] if grids else None
+    row = Row(
+        split=split,
+        tile=tile.id,
+        bands={name: f"{fact.bands} x {fact.dtype}" for name, fact in sensors.items()},
+        size=None if first is None else (first.height, first.width),
+        crs="none" if first is None else first.crs_name,
+        counts={} if label is None else label.counts,
+    )
+    return row, problems
+
+
+def _misaligned(grids: list[GridFact]) -> Iterator[Problem]:
+    """Compare every grid of a tile with the first one."""
+    for grid in grids[1:]:
+        difference = grid.difference(grids[0])
+        if difference:
+            yield Problem(
+                grid.path,
+                f"{difference} (compared with {grids[0].path.name} of {grids[0].path.parent.name}/)",
+                "resample it to the same grid, for example with gdalwarp or rio warp --like",
+            )
+
+
+def _expected_bands(dataset: TileSet, every: list[tuple[str, Tile]]) -> dict[str, int]:
+    """Bands each sensor should have: as stated, 1 for elevations, else what most files have."""
+    expected: dict[str, int] = {}
+    for name, sensor in dataset.info.sensors.items():
+        if sensor.bands is not None:
+            expected[name] = sensor.bands
+        elif sensor.is_height and sensor.select is None:
+            expected[name] = 1
+        else:
+            seen: Counter[int] = Counter()
+            for _, tile in every:
+                try:
+                    seen[raster_info(tile.files[name]).bands] += 1
+                except ValueError:
+                    continue  # unreadable: told when the file's turn comes
+            if seen:
+                expected[name] = seen.most_common(1)[0][0]
+    return expected
+
+
+def _class_notes(dataset: TileSet, rows: list[Row]) -> list[str]:
+    """Classes that no training pixel has."""
+    train = [row for row in rows if row.split in ("train", "all") and row.counts]
+    if not train:
+        return []
+    seen = {index for row in train for index, count in row.counts.items() if count}
+    absent = [name for index, name in enumerate(dataset.info.classes) if index not in seen]
+    return [f"no training pixel is labelled {', '.join(absent)}"] if absent else []
