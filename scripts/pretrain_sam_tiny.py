@@ -69,8 +69,8 @@ class Stage:
 
 STAGES = (
     Stage("grouping", 64, 1000, 32, 0, 0, 1.5e-3, 8e-4, 1.0),
-    Stage("prompts", 128, 2400, 12, 8, 1, 8e-4, 3e-4, 0.5),
-    Stage("full size", 256, 800, 4, 8, 2, 3e-4, 1e-6, 0.1),
+    Stage("prompts", 128, 3500, 12, 8, 1, 8e-4, 1.5e-4, 0.5),
+    Stage("full size", 256, 500, 4, 8, 2, 2e-4, 1e-6, 0.1),
 )
 SMOKE_STAGES = (
     Stage("grouping", 64, 3, 2, 0, 0, 1e-3, 1e-3, 1.0),
@@ -137,19 +137,27 @@ def grouping_loss(
 
 
 def sample_masks(
-    pictures: Pictures, prompts: int, generator: torch.Generator, smallest: float = 0.001
+    pictures: Pictures, prompts: int, generator: torch.Generator, smallest: int = 32
 ) -> Bool[Tensor, "n prompts height width"]:
-    """Draw true masks of any level: at least 0.1 % and at most 90 % of the picture."""
+    """Draw true masks of any level: half of them by lot among masks, half by lot among pixels.
+
+    Drawing masks favours small ones, since there are more of them; drawing pixels favours large ones, as
+    clicks do. Masks are at least ``smallest`` pixels and 0.1 % and at most 90 % of the picture.
+    """
     levels = pictures.levels
     n, _, size, _ = levels.shape
     top = int(levels.max()) + 1
     flat = rearrange(levels, "n l h w -> n l (h w)").long()
     area = torch.zeros(n, 3, top, device=levels.device)
     area.scatter_add_(2, flat, torch.ones(flat.shape, device=levels.device))
-    fits = (area >= smallest * size**2) & (area <= 0.9 * size**2)
+    fits = (area >= max(smallest, 0.001 * size**2)) & (area <= 0.9 * size**2)
     fits[:, :, 0] = False
-    weight = rearrange(fits.float(), "n l i -> n (l i)") + 1e-6
-    choice = torch.multinomial(weight, prompts, replacement=True, generator=generator)
+    choices = []
+    for weight, count in ((fits.float(), prompts - prompts // 2), (fits * area, prompts // 2)):
+        if count:
+            lots = rearrange(weight, "n l i -> n (l i)") + 1e-6
+            choices.append(torch.multinomial(lots, count, replacement=True, generator=generator))
+    choice = torch.cat(choices, dim=1)
     level, index = choice // top, choice % top
     rows = torch.arange(n, device=levels.device)[:, None]
     return levels[rows, level] == index[:, :, None, None]
