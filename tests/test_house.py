@@ -1,0 +1,243 @@
+"""Rules of the house that no single module can keep for itself."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "mfnet_lite"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+
+# What each part may import of the others; the command line knows all.
+ALLOWED: dict[str, set[str]] = {
+    **{part: set() for part in ("sam", "losses", "rasters", "world", "tuning", "plotting")},
+    "nets": {"sam", "tuning"},
+    "training": {"losses", "rasters"},
+    "predict": {"rasters", "training"},
+}
+
+
+def committed() -> list[Path]:
+    """The files of the repository; of the folder where there is no git (an unpacked archive)."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if listing.returncode == 0 and listing.stdout:
+        return [
+            ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()
+        ]
+    skip = {"_build", ".venv", "build", "dist", "__pycache__"}
+    return [p for p in ROOT.rglob("*") if p.is_file() and not skip & set(p.relative_to(ROOT).parts)]
+
+
+def pins() -> dict[str, Requirement]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    texts = [
+        line.split(" #")[0].strip() for line in lines if line.strip() and not line.startswith("#")
+    ]
+    return {canonicalize_name(Requirement(text).name): Requirement(text) for text in texts}
+
+
+def test_requirements_are_pins_without_addresses_or_platform_builds() -> None:
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text, flags=re.M)
+    for name, pin in pins().items():
+        (specifier,) = pin.specifier
+        assert specifier.operator == "=="
+        assert pin.url is None
+        assert "+" not in specifier.version
+        assert not name.startswith(("nvidia-", "cuda-", "triton"))
+
+
+def declared() -> Iterator[Requirement]:
+    for line in [
+        *PROJECT["dependencies"],
+        *(x for extra in PROJECT["optional-dependencies"].values() for x in extra),
+    ]:
+        if not line.startswith(PROJECT["name"]):
+            yield Requirement(line)
+
+
+@pytest.mark.parametrize("requirement", list(declared()), ids=lambda r: r.name)
+def test_every_declared_dependency_is_pinned_within_its_bounds(requirement: Requirement) -> None:
+    (specifier,) = pins()[canonicalize_name(requirement.name)].specifier
+    assert requirement.specifier.contains(specifier.version)
+
+
+def test_package_never_pins_torch_nor_python_from_above() -> None:
+    (torch,) = [r for r in declared() if r.name == "torch"]
+    assert {specifier.operator for specifier in torch.specifier} == {">="}
+    assert PROJECT["requires-python"] == ">=3.11"
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Parts of mfnet_lite that the module at ``path`` imports, wherever in the file."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".") for name in names]
+    return {part[1] for part in parts if part[0] == "mfnet_lite" and len(part) > 1}
+
+
+@pytest.mark.parametrize("part", sorted(ALLOWED))
+def test_imports_go_one_way(part: str) -> None:
+    files = [
+        path for path in modules() if path.relative_to(PACKAGE).parts[0].removesuffix(".py") == part
+    ]
+    for path in files:
+        wrong = (imported(path) & set(ALLOWED)) - ALLOWED[part] - {part}
+        assert not wrong, f"{path.relative_to(ROOT)} must not import {sorted(wrong)}"
+
+
+def test_one_idea_per_file() -> None:
+    long = {
+        str(p.relative_to(ROOT)): n
+        for p in modules()
+        if (n := len(p.read_text("utf-8").splitlines())) > 350
+    }
+    assert long == {}
+
+
+def test_every_module_has_tests() -> None:
+    tests = {
+        path.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    parts = {path.relative_to(PACKAGE).parts[0] for path in modules() if path.parent != PACKAGE}
+    assert parts - {"weights"} <= tests
+
+
+def test_every_page_of_the_contents_exists() -> None:
+    pages = [
+        TOC["root"],
+        *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"]),
+    ]
+    missing = [
+        p for p in pages if not any((ROOT / f"{p}.{kind}").is_file() for kind in ("md", "ipynb"))
+    ]
+    assert missing == []
+    listed = {ROOT / f"{page}.ipynb" for page in pages}
+    assert set((ROOT / "book").glob("*.ipynb")) <= listed, "a notebook that _toc.yml does not list"
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "book/intro.md", "book/paper_versus_code.md"]
+)
+def test_local_links_lead_somewhere(name: str) -> None:
+    page = ROOT / name
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#:\s]+)\)", text) + re.findall(r"\{figure\} (\S+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_what_is_where_exists() -> None:
+    table = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .partition("## What is where")[2]
+        .partition("\n## ")[0]
+    )
+    paths = [match for line in table.splitlines() for match in re.findall(r"^\| `([^`]+)`", line)]
+    assert len(paths) > 8
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_implemented_means_implemented() -> None:
+    page = (ROOT / "book" / "paper_versus_code.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"implemented: `([\w.]+)`", page))
+    assert named
+    assert [name for name in named if importlib.util.find_spec(f"mfnet_lite.{name}") is None] == []
+
+
+def test_interface_page_lists_every_public_part() -> None:
+    page = (ROOT / "book" / "api.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"automodule:: (\S+)", page))
+    public = {f"mfnet_lite.{path.parent.name}" for path in PACKAGE.glob("*/__init__.py")} - {
+        "mfnet_lite.weights"
+    }
+    assert public <= shown
+
+
+def test_one_address_everywhere() -> None:
+    address = CONFIG["repository"]["url"]
+    for name in ("README.md", "CITATION.cff", "CONTRIBUTING.md", "pyproject.toml"):
+        found = set(
+            re.findall(
+                r"https://github\.com/[\w.-]+/mfnet[\w-]*",
+                (ROOT / name).read_text(encoding="utf-8"),
+            )
+        )
+        assert found <= {address}, f"{name} names another repository"
+
+
+def test_citation_and_versions_agree() -> None:
+    import mfnet_lite
+
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "title", "authors", "license", "message"} <= set(citation)
+    assert citation["version"] == PROJECT["version"] == mfnet_lite.__version__
+    assert citation["license"] == PROJECT["license"]
+
+
+def test_no_committed_file_knows_this_machine_or_a_registry() -> None:
+    words = [
+        "/" + "work/",
+        "/" + "root/",
+        "py" + "pi.org",
+        "files.python" + "hosted",
+        "/home/" + "runner",
+    ]
+    pattern = re.compile("|".join(map(re.escape, words)))
+    wrong = []
+    for path in committed():
+        if path.suffix in {
+            ".py",
+            ".md",
+            ".ipynb",
+            ".toml",
+            ".txt",
+            ".yml",
+            ".json",
+            ".cfg",
+            ".ini",
+            ".bib",
+            ".cff",
+            "",
+        }:
+            text = path.read_text(encoding="utf-8", errors="ignore")
+            wrong += (
+                [f"{path.relative_to(ROOT)}: {found[0]}"] if (found := pattern.search(text)) else []
+            )
+    assert wrong == []
+
+
+def test_the_two_commands() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in ("book", "test", "lint", "help", "clean"):
+        assert re.search(rf"^{target}:.*## \S", makefile, flags=re.M)
+    assert "make book" in (ROOT / "README.md").read_text(encoding="utf-8")
+    run = ROOT / ".ci" / "run"
+    assert os.access(run, os.X_OK)
+    assert run.read_text(encoding="utf-8").rstrip().endswith("make test")
