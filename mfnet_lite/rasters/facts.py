@@ -54,10 +54,13 @@ class GridFact:
             return f"wrong coordinate system: {self.crs_name} instead of {other.crs_name}"
         if self.transform is None or other.transform is None:
             return ""
-        pixel = ~other.transform @ self.transform
-        # How far the two far corners land from where the other grid has them, in pixels.
-        corners = ((0, 0), (self.width, 0), (0, self.height), (self.width, self.height))
-        shift = max(float(np.hypot(*np.subtract(pixel @ corner, corner))) for corner in corners)
+        # How far the four corners land from where the other grid has them, in pixels.
+        corners = np.array(
+            [(0, 0, 1), (self.width, 0, 1), (0, self.height, 1), (self.width, self.height, 1)]
+        ).T
+        own, others = (np.reshape(t, (3, 3)) for t in (self.transform, other.transform))
+        landed = np.linalg.solve(others, own @ corners)
+        shift = float(np.hypot(*(landed - corners)[:2]).max())
         return f"misaligned grid: up to {shift:.2f} pixels away" if shift > 0.01 else ""
 
 

@@ -209,7 +209,11 @@ def read_raster(
         mask = own_mask(source, window)
     transform = info.transform
     if transform is not None and window is not None:
-        transform = transform @ Affine.translation(window.col, window.row)
+        t, row, col = transform, window.row, window.col
+        # Spelled out: affine's operator for products differs between its versions.
+        transform = Affine(
+            t.a, t.b, t.c + col * t.a + row * t.b, t.d, t.e, t.f + col * t.d + row * t.e
+        )
     chosen = range(1, info.bands + 1) if bands is None else bands
     return Raster(
         array=array,

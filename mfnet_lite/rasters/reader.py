@@ -118,7 +118,7 @@ class TileReader:
         Returns:
             Size of the first sensor's raster.
         """
-        path = tile.files[self.sensors[0]]
+        path = file_of(tile, self.sensors[0])
         if path not in self._sizes:
             _, info = self._files.get(path)
             self._sizes[path] = (info.height, info.width)
@@ -130,7 +130,7 @@ class TileReader:
         Args:
             tile: The tile.
         """
-        wanted = [tile.files[name] for name in self.sensors]
+        wanted = [file_of(tile, name) for name in self.sensors]
         for path in [*wanted, *([tile.label] if tile.label is not None else [])]:
             if path not in self._decoded:
                 raster = read_raster(path)
@@ -202,12 +202,7 @@ class TileReader:
         return array, valid_mask(array, nodata, mask), nodata, where
 
     def _sensor(self, tile: Tile, name: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        if name not in tile.files:
-            raise ValueError(
-                f"tile {tile.id} has no sensor {name!r}: found {', '.join(tile.files)}; "
-                "open the dataset with that sensor or ask for another"
-            )
-        path, info = tile.files[name], tile.info.sensors[name]
+        path, info = file_of(tile, name), tile.info.sensors[name]
         array, usable, _, where = self._raw(path, window, info.select)
         scaled = np.zeros((array.shape[0], window.height, window.width), dtype=np.float32)
         valid = np.zeros(scaled.shape[1:], dtype=bool)
@@ -231,6 +226,27 @@ class TileReader:
             name = self.scaling if info.is_height else "robust"
             self._fitted[path, band] = fit_scaling_from_file(path, name, tile.info.gsd, band)
         return self._fitted[path, band]
+
+
+def file_of(tile: Tile, sensor: str) -> Path:
+    """The file of a sensor.
+
+    Args:
+        tile: The tile.
+        sensor: Its name.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: The tile has no such sensor.
+    """
+    if sensor not in tile.files:
+        raise ValueError(
+            f"tile {tile.id} has no sensor {sensor!r}: found {', '.join(tile.files)}; "
+            "open the dataset with that sensor or ask for another"
+        )
+    return tile.files[sensor]
 
 
 def picture_scale(path: Path, info: SensorInfo, dtype: np.dtype[Any], scaling: str) -> float | None:

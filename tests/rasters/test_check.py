@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import pytest
+from rasterio.transform import Affine
+from rich.console import Console
+
+from mfnet_lite.rasters import check_dataset, read_raster, write_raster
+
+
+def printed(report) -> str:
+    console = Console(width=200, file=io.StringIO())
+    report.render(console)
+    return console.file.getvalue()
+
+
+def damage(path, change=None, **facts):
+    """Rewrite a file with other pixels or another georeference."""
+    raster = read_raster(path)
+    array = raster.array if change is None else change(raster.array.copy())
+    facts.setdefault("nodata", raster.nodata)
+    write_raster(path, array, raster, **facts)
+
+
+def put(value, count):
+    def change(array):
+        array.reshape(-1)[-count:] = value
+        return array
+
+    return change
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_good_dataset(dataset):
+    report = check_dataset(dataset)
+    assert report.ok
+    assert len(report.rows) == 7
+    first = report.rows[0]
+    assert (first.split, first.tile, first.size, first.crs) == (
+        "train",
+        "t0",
+        (40, 48),
+        "EPSG:25832",
+    )
+    assert first.bands == {"optical": "4 x uint8", "dsm": "1 x float32"}
+    totals = report.counts()
+    assert sum(totals["train"].values()) == 5 * 40 * 48
+    assert totals["train"][255] == 5 * 4 * 48
+    text = printed(report)
+    for word in ("t0", "40 x 48", "EPSG:25832", "4 x uint8", "90.0 %", "building", "nothing wrong"):
+        assert word in text
+
+
+FAULTS = {
+    "missing partner": ("dsm/t1.tif", lambda p: p.unlink(), "image/t1.tif", "no dsm"),
+    "orphan": ("image/t1.tif", lambda p: p.unlink(), "dsm/t1.tif", "no optical"),
+    "no label": ("label/t1.tif", lambda p: p.unlink(), "image/t1.tif", "no label"),
+    "truncated": ("image/t1.tif", cut, "image/t1.tif", "cannot be read"),
+    "truncated label": ("label/t1.tif", cut, "label/t1.tif", "cannot be read"),
+    "no raster": ("dsm/t1.tif", lambda p: p.write_text("x"), "dsm/t1.tif", "cannot be read"),
+    "nan": ("dsm/t1.tif", lambda p: damage(p, put(np.nan, 7)), "dsm/t1.tif", "7 pixel(s) are NaN"),
+    "nodata": (
+        "dsm/t1.tif",
+        lambda p: damage(p, put(-9999, 5), nodata=-1),
+        "dsm/t1.tif",
+        "5 pixel(s) lie outside -500 to 9000 m",
+    ),
+    "label value": (
+        "label/t1.tif",
+        lambda p: damage(p, put(9, 3)),
+        "label/t1.tif",
+        "unknown label value(s): 9 (3 px)",
+    ),
+    "label colours": (
+        "label/t1.tif",
+        lambda p: damage(p, lambda a: np.concatenate([a, a + 1, a])),
+        "label/t1.tif",
+        "wrong band count",
+    ),
+    "shifted": (
+        "dsm/t1.tif",
+        lambda p: damage(p, transform=Affine(0.25, 0, 500_100.1, 0, -0.25, 5_800_000)),
+        "dsm/t1.tif",
+        "misaligned grid: up to 0.40 pixels",
+    ),
+    "other pixels": (
+        "label/t1.tif",
+        lambda p: damage(p, transform=Affine(0.26, 0, 500_100, 0, -0.25, 5_800_000)),
+        "label/t1.tif",
+        "misaligned grid: up to 1.92 pixels",
+    ),
+    "size": (
+        "dsm/t1.tif",
+        lambda p: damage(p, lambda a: a[:, :-1]),
+        "dsm/t1.tif",
+        "39 x 48 pixels instead of 40 x 48",
+    ),
+    "crs": (
+        "dsm/t1.tif",
+        lambda p: damage(p, crs="EPSG:25833"),
+        "dsm/t1.tif",
+        "EPSG:25833 instead of EPSG:25832",
+    ),
+    "bands": (
+        "image/t1.tif",
+        lambda p: damage(p, lambda a: a[:3]),
+        "image/t1.tif",
+        "3 band(s), expected 4",
+    ),
+    "dsm bands": (
+        "dsm/t1.tif",
+        lambda p: damage(p, lambda a: np.concatenate([a, a])),
+        "dsm/t1.tif",
+        "2 band(s), expected 1",
+    ),
+    "16 bit": (
+        "image/t1.tif",
+        lambda p: damage(p, lambda a: a.astype(np.uint16)),
+        "image/t1.tif",
+        "uint16 and its range is not known",
+    ),
+    "empty": (
+        "dsm/t1.tif",
+        lambda p: damage(p, put(-9999, 40 * 48)),
+        "dsm/t1.tif",
+        "no valid pixel",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_found_with_file_and_remedy(dataset, fault):
+    name, damaging, told, problem = FAULTS[fault]
+    damaging(dataset / "train" / name)
+    report = check_dataset(dataset)
+    assert not report.ok
+    assert [found.file for found in report.problems] == [dataset / "train" / told]
+    assert problem in report.problems[0].problem
+    assert report.problems[0].remedy
+    text = printed(report)
+    assert f"train/{told}" in text
+    assert "1 problem(s)" in text
+
+
+def test_several_faults_are_all_told(dataset):
+    for name in ("truncated", "label value"):
+        where, damaging, *_ = FAULTS[name]
+        damaging(dataset / "test" / where.replace("t1", "s0"))
+    (dataset / "train" / "dsm" / "t0.tif").unlink()
+    assert len(check_dataset(dataset).problems) == 3
+
+
+def test_labels_without_georeference_are_fine(dataset):
+    for path in dataset.glob("*/label/*.tif"):
+        write_raster(path, read_raster(path).array)
+    assert check_dataset(dataset).ok
+
+
+def test_missing_labels_and_empty_folders(dataset, tmp_path):
+    for path in (dataset / "train" / "label").iterdir():
+        path.unlink()
+    assert "has no labels" in check_dataset(dataset).problems[0].problem
+    empty = tmp_path / "empty"
+    (empty / "image").mkdir(parents=True)
+    assert "no complete tile" in check_dataset(empty).problems[0].problem
+    report = check_dataset(tmp_path / "nowhere")
+    assert "is no folder" in report.problems[0].problem
+    assert not report.ok
+    assert "nowhere" in printed(report)
+
+
+def test_truncated_label_of_a_dataset_without_json(dataset):
+    (dataset / "dataset.json").unlink()
+    cut(dataset / "train" / "label" / "t1.tif")
+    report = check_dataset(dataset)
+    assert not report.ok
+    assert "t1.tif" in printed(report)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ign_ortho_lidar",
+        "rstoolbox_sen2",
+        "loveda",
+        "vaihingen_tile",
+        "change_levir",
+        "change_dsifn",
+    ],
+)
+def test_real_tiles_are_in_order(realdata, name):
+    report = check_dataset(realdata / name)
+    assert report.ok, report.problems
+    stated = realdata / name / "dataset.json"
+    if stated.is_file():
+        for split, counts in json.loads(stated.read_text())["pixels_per_class"].items():
+            assert report.counts()[split] == {int(k): v for k, v in counts.items()}

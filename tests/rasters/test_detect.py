@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from mfnet_lite.rasters import detect_kind, open_dataset
+
+
+def test_nothing_matches_lists_what_was_looked_for(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"image/.*A/.*images_png.*s2/.*top_mosaic.*top_potsdam"
+    ):
+        open_dataset(tmp_path)
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        open_dataset(tmp_path / "no")
+    with pytest.raises(ValueError, match="unknown kind 'cityscapes'.*folder, pairs"):
+        open_dataset(tmp_path, "cityscapes")
+
+
+def test_real_folders(realdata):
+    kinds = {path.name: detect_kind(path) for path in realdata.iterdir() if path.is_dir()}
+    assert kinds.pop("deepforest_boxes") is None
+    assert {name for name, kind in kinds.items() if kind == "pairs"} == {
+        "change_levir",
+        "change_dsifn",
+    }
+    assert {kind for name, kind in kinds.items() if not name.startswith("change")} == {"folder"}

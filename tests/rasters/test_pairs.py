@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from mfnet_lite.rasters import RandomCrops, WholeTiles, check_dataset, open_dataset, open_pairs
+
+
+def write_pairs(folder, names=("a", "b", "c"), folders=("A", "B", "label")):
+    rng = np.random.default_rng(0)
+    for place in folders:
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for place in folders[:2]:
+            picture = rng.integers(0, 255, (20, 24, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(folder / place / f"{name}.png")
+        mask = np.zeros((20, 24), np.uint8)
+        mask[:5] = 255
+        Image.fromarray(mask).save(folder / folders[2] / f"{name}.png")
+
+
+def test_pairs_are_tiles_of_two_dates(tmp_path):
+    write_pairs(tmp_path)
+    data = open_dataset(tmp_path)
+    assert data.kind == "pairs"
+    assert data.info.classes == ("unchanged", "changed")
+    sample = WholeTiles(data.tiles("test"))[1]
+    assert sample["before"].shape == sample["after"].shape == (3, 20, 24)
+    assert torch.bincount(sample["label"].flatten()).tolist() == [15 * 24, 5 * 24]
+    assert RandomCrops(data.tiles("train"), 8)[0]["label"].max() <= 1
+    assert check_dataset(tmp_path).ok
+
+
+def test_lists_choose_and_divide(tmp_path):
+    write_pairs(tmp_path)
+    (tmp_path / "list.txt").write_text("b.png\n\na.png\n")
+    data = open_pairs(tmp_path)
+    assert [tile.id for tile in data.tiles("train")] == ["b", "a"]
+    assert data.notes == ("1 tile(s) in no list are left out",)
+    (tmp_path / "list").mkdir()
+    for split, name in (("train", "a"), ("val", "b"), ("test", "c")):
+        (tmp_path / "list" / f"{split}.txt").write_text(f"{name}.png\n")
+    assert [open_pairs(tmp_path).tiles(s)[0].id for s in ("train", "val", "test")] == [
+        "a",
+        "b",
+        "c",
+    ]
+
+
+def test_listed_name_without_files(tmp_path):
+    write_pairs(tmp_path)
+    (tmp_path / "list.txt").write_text("a.png\nz.png\n")
+    with pytest.raises(FileNotFoundError, match=r"list\.txt: lists z"):
+        open_pairs(tmp_path).tiles()
+
+
+def test_split_folders_and_other_names(tmp_path):
+    write_pairs(tmp_path / "train", folders=("t1", "t2", "mask"))
+    write_pairs(tmp_path / "test", ("z",), folders=("t1", "t2", "mask"))
+    data = open_dataset(tmp_path)
+    assert [len(data.tiles(s)) for s in ("train", "val", "test")] == [2, 1, 1]
+
+
+def test_single_scene_named_by_year(tmp_path):
+    write_pairs(tmp_path, ("x",))
+    (tmp_path / "A" / "x.png").rename(tmp_path / "A" / "2012.png")
+    (tmp_path / "B" / "x.png").rename(tmp_path / "B" / "2016.png")
+    assert open_pairs(tmp_path).tiles()[0].files["after"].stem == "2016"
+
+
+def test_blended_mask_and_missing_date(tmp_path):
+    write_pairs(tmp_path)
+    Image.fromarray(np.full((20, 24), 128, np.uint8)).save(tmp_path / "label" / "a.png")
+    with pytest.raises(ValueError, match=r"a\.png holds 1 unknown label value.*128"):
+        WholeTiles(open_pairs(tmp_path).tiles())[0]
+    (tmp_path / "B" / "b.png").unlink()
+    assert {p.problem.split(":")[0] for p in check_dataset(tmp_path).problems} == {
+        "missing partner",
+        "holds 1 unknown label value(s)",
+    }
+
+
+def test_real_pairs_follow_their_list(realdata):
+    for name in ("change_levir", "change_dsifn"):
+        listed = (realdata / name / "list.txt").read_text().split()
+        data = open_dataset(realdata / name)
+        assert [f"{tile.id}.png" for tile in data.tiles("test")] == listed
+        labels = torch.stack([s["label"] for s in WholeTiles(data.tiles())])
+        assert labels.unique().tolist() == [0, 1]
