@@ -153,16 +153,16 @@ class TileSet:
             FileNotFoundError: A tile of the split lacks a sensor or its label.
         """
         name = ALL if split in SPLITS and set(self.splits) == {ALL} else split
+        problems = self.incomplete.get(name, ())
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise FileNotFoundError(f"{problems[0]}{more}")
         if not self.splits.get(name):
             have = ", ".join(key for key, tiles in self.splits.items() if tiles) or "none"
             raise ValueError(
                 f"{self.root} has no tiles in the split {split!r}: found the splits {have}; "
                 "choose one of them or add the folder"
             )
-        problems = self.incomplete.get(name, ())
-        if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise FileNotFoundError(f"{problems[0]}{more}")
         return self.splits[name]
 
 

@@ -134,7 +134,7 @@ def test_wide_types_need_a_scale(dataset):
     for path in dataset.glob("*/image/*.tif"):
         raster = read_raster(path)
         write_raster(path, raster.array.astype(np.uint16) * 20, raster)
-    with pytest.raises(ValueError, match="is uint16 and its range is not known.*image_scale"):
+    with pytest.raises(ValueError, match=r"is uint16 and its range is not known.*image_scale"):
         RandomCrops(open_folder(dataset).tiles("train"), 16)[0]
     (dataset / "dataset.json").write_text('{"classes": ["a", "b", "c"], "image_scale": 5100}')
     sample = RandomCrops(open_folder(dataset).tiles("train"), 16)[0]

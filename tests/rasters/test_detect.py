@@ -12,7 +12,7 @@ def test_nothing_matches_lists_what_was_looked_for(tmp_path):
         open_dataset(tmp_path)
     with pytest.raises(FileNotFoundError, match="is no folder"):
         open_dataset(tmp_path / "no")
-    with pytest.raises(ValueError, match="unknown kind 'cityscapes'.*folder, pairs"):
+    with pytest.raises(ValueError, match=r"unknown kind 'cityscapes'.*folder, pairs"):
         open_dataset(tmp_path, "cityscapes")
 
 

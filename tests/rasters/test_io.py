@@ -6,7 +6,7 @@ import rasterio
 from PIL import Image
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters import Raster, Window, raster_info, read_raster, write_raster
+from mfnet_lite.rasters import Raster, Window, open_raster, raster_info, read_raster, write_raster
 
 RNG = np.random.default_rng(0)
 
@@ -46,7 +46,7 @@ def test_four_byte_bands_are_not_opacity(tmp_path):
     array = RNG.integers(0, 255, (4, 300, 300), dtype=np.uint8)
     array[3, :10] = 0  # near infrared of water
     path = write_raster(tmp_path / "a.tif", array)
-    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(path) as source:
+    with open_raster(path) as source:
         assert source.colorinterp[3].name != "alpha"
         assert source.profile["tiled"]
         assert source.compression.name == "deflate"

@@ -89,7 +89,7 @@ def test_grid_stays_small():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="unknown scaling 'zscore'.*minmax, robust, ground"):
+    with pytest.raises(ValueError, match=r"unknown scaling 'zscore'.*minmax, robust, ground"):
         fit_scaling(np.zeros((2, 2)), None, "zscore")
     with pytest.raises(ValueError, match="one shape"):
         fit_scaling(np.zeros((2, 2)), np.ones((3, 3), bool), "minmax")
