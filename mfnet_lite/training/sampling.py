@@ -8,13 +8,14 @@ sees exactly the samples it would have seen.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, get_worker_info
 
 
 class Samples(Protocol):
@@ -29,7 +30,7 @@ class Samples(Protocol):
         ...
 
 
-class PositionSampler(Sampler[list[int]]):
+class PositionSampler(Sampler[list[tuple[int, int]]]):
     """Batches of indices from a given step on.
 
     Args:
@@ -40,15 +41,16 @@ class PositionSampler(Sampler[list[int]]):
         seed: seed of the permutations.
         rank: which of ``world`` processes this is; they read disjoint batches.
         world: number of processes.
-        endless: whether the data set turns *any* index into a fresh random sample; then epochs
-            have no meaning and the position itself is the index.
+
+    Yields:
+        Batches as lists of ``(epoch, index)``.
 
     Example:
         >>> whole = list(PositionSampler(5, 2, 0, 6, seed=1))
         >>> whole[3:] == list(PositionSampler(5, 2, 3, 6, seed=1))
         True
-        >>> sorted(i for indices in whole[:5] for i in indices)  # two epochs of five
-        [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+        >>> sorted(place for batch in whole for place in batch)[3:7]  # two epochs of five, and more
+        [(0, 3), (0, 4), (1, 0), (1, 1)]
     """
 
     def __init__(
@@ -60,7 +62,6 @@ class PositionSampler(Sampler[list[int]]):
         seed: int,
         rank: int = 0,
         world: int = 1,
-        endless: bool = False,
     ) -> None:
         if length < 1:
             raise ValueError("the training set is empty; check the folder and the split")
@@ -68,24 +69,63 @@ class PositionSampler(Sampler[list[int]]):
             raise ValueError(f"batch must be at least 1, got {batch}")
         self.length, self.batch, self.seed = length, batch, seed
         self.batches = range(start * world + rank, stop * world, world)
-        self.endless = endless
         self._epoch = -1
         self._order: Sequence[int] = ()
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for batch in self.batches:
-            positions = range(batch * self.batch, (batch + 1) * self.batch)
-            yield list(positions) if self.endless else [self._index(p) for p in positions]
+            yield [self._place(batch * self.batch + offset) for offset in range(self.batch)]
 
-    def _index(self, position: int) -> int:
+    def _place(self, position: int) -> tuple[int, int]:
         epoch, offset = divmod(position, self.length)
         if epoch != self._epoch:
             generator = np.random.default_rng([self.seed, epoch])
             self._epoch, self._order = epoch, generator.permutation(self.length).tolist()
-        return self._order[offset]
+        return epoch, self._order[offset]
+
+
+class ByEpoch:
+    """Answers ``(epoch, index)``: tells the data set the epoch, if it wants to know.
+
+    A set of random crops has ``set_epoch``, after which the same index is another crop.
+
+    Args:
+        dataset: the samples.
+    """
+
+    def __init__(self, dataset: Samples) -> None:
+        self.dataset = dataset
+        self._set_epoch = getattr(dataset, "set_epoch", None)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, place: tuple[int, int]) -> Mapping[str, Tensor]:
+        epoch, index = place
+        if self._set_epoch is not None:
+            self._set_epoch(epoch)
+        return self.dataset[index]
+
+    def be_alone(self) -> None:
+        """Stop sharing the data set's counters with other processes.
+
+        A data set may keep its epoch in shared memory. Two workers at the border of an epoch would
+        then change it under each other.
+        """
+        alone = copy.copy(self.dataset)
+        for name, value in vars(alone).items():
+            if isinstance(value, Tensor) and value.is_shared() and value.numel() == 1:
+                setattr(alone, name, value.clone())
+        self.__init__(alone)  # type: ignore[misc]
+
+
+def _start_worker(_: int) -> None:
+    info = get_worker_info()
+    if info is not None and isinstance(info.dataset, ByEpoch):
+        info.dataset.be_alone()
 
 
 def batches(dataset: Samples, sampler: PositionSampler, workers: int = 0) -> Iterable[Any]:
@@ -97,9 +137,10 @@ def batches(dataset: Samples, sampler: PositionSampler, workers: int = 0) -> Ite
         workers: reading processes; 0 reads in this one.
     """
     return DataLoader(
-        dataset,  # type: ignore[arg-type]  # any object with the two methods of Samples will do
+        ByEpoch(dataset),  # type: ignore[arg-type]  # anything with the two methods will do
         batch_sampler=sampler,
         num_workers=workers,
+        worker_init_fn=_start_worker,
         pin_memory=torch.cuda.is_available(),
         # its own generator: the loader must not draw from the stream that dropout uses
         generator=torch.Generator().manual_seed(sampler.seed),

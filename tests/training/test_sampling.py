@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.training.sampling import PositionSampler
+from mfnet_lite.training.sampling import PositionSampler, batches
 
 
 @given(
@@ -29,8 +30,9 @@ def test_a_run_can_start_anywhere(length, batch, stop, start, seed):
 @given(length=st.integers(1, 12), batch=st.integers(1, 5), seed=st.integers(0, 3))
 def test_every_epoch_sees_every_sample_once(length, batch, seed):
     flat = [i for part in PositionSampler(length, batch, 0, 3 * length, seed) for i in part]
-    for epoch in range(3 * batch):
-        assert Counter(flat[epoch * length : (epoch + 1) * length]) == Counter(range(length))
+    expected = [(epoch, index) for epoch in range(3 * batch) for index in range(length)]
+    assert Counter(flat) == Counter(expected)
+    assert [epoch for epoch, _ in flat] == [epoch for epoch, _ in expected]
 
 
 def test_processes_share_the_batches():
@@ -39,14 +41,34 @@ def test_processes_share_the_batches():
     assert two == [alone[0::2], alone[1::2]]
 
 
-def test_endless_sets_are_read_in_order():
-    assert list(PositionSampler(1, 3, 1, 3, seed=0, endless=True)) == [[3, 4, 5], [6, 7, 8]]
+class Crops:
+    """Like random crops: an epoch in shared memory, and samples which depend on it."""
+
+    def __init__(self) -> None:
+        self.epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        return {"at": torch.tensor([int(self.epoch), index])}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_set_of_crops_learns_its_epoch(workers):
+    sampler = PositionSampler(3, 2, 0, 30, seed=0)
+    read = [batch["at"].tolist() for batch in batches(Crops(), sampler, workers)]
+    assert read == [[list(place) for place in part] for part in sampler]
+    assert read[-1][-1][0] == 19
 
 
 def test_epochs_differ_and_seeds_differ():
-    order = [i for part in PositionSampler(20, 20, 0, 2, seed=0) for i in part]
+    order = [i for part in PositionSampler(20, 20, 0, 2, seed=0) for _, i in part]
     assert order[:20] != order[20:]
-    assert order[:20] != next(iter(PositionSampler(20, 20, 0, 1, seed=1)))
+    assert order[:20] != [i for _, i in next(iter(PositionSampler(20, 20, 0, 1, seed=1)))]
 
 
 def test_faults():
