@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mfnet_lite.sam.attention import fuse_attention, fused_attention, unfuse_attention
 from mfnet_lite.sam.build import (
     TINY,
     VIT_B,
@@ -14,17 +15,34 @@ from mfnet_lite.sam.build import (
     resize_state_dict,
 )
 from mfnet_lite.sam.checkpoints import find_checkpoint, load_sam
+from mfnet_lite.sam.everything import MaskRecord, generate_masks, official_generator
+from mfnet_lite.sam.prompts import Prediction, embed_images, predict_masks, prompt_tokens
+from mfnet_lite.sam.rounds import Clicks, correction_clicks, first_prompts, play_rounds
 
 __all__ = [
     "TINY",
     "VIT_B",
     "VIT_H",
     "VIT_L",
+    "Clicks",
+    "MaskRecord",
+    "Prediction",
     "SamConfig",
     "build_image_encoder",
     "build_sam",
+    "correction_clicks",
+    "embed_images",
     "find_checkpoint",
+    "first_prompts",
+    "fuse_attention",
+    "fused_attention",
+    "generate_masks",
     "infer_config",
     "load_sam",
+    "official_generator",
+    "play_rounds",
+    "predict_masks",
+    "prompt_tokens",
     "resize_state_dict",
+    "unfuse_attention",
 ]

@@ -1,9 +1,9 @@
 """Build Segment Anything in any size, from the official classes and nothing else.
 
-A :class:`SamConfig` holds every number the official builders keep hard-coded, so that ViT-B, ViT-L,
-ViT-H and our own small SAM are four constants. :func:`infer_config` reads the configuration back
-from the shapes of a state dict, and :func:`resize_state_dict` carries the learned position tables to
-another input size (Kirillov et al. 2023, arXiv 2304.02643; relative tables of Li et al. 2022,
+A :class:`SamConfig` holds every number the official builders keep hard-coded, so that ViT-B,
+ViT-L, ViT-H and our own small SAM are four constants. :func:`infer_config` reads the configuration back
+from the shapes of a state dict, and :func:`resize_state_dict` carries the learned position tables
+to another input size (Kirillov et al. 2023, arXiv 2304.02643; relative tables of Li et al. 2022,
 arXiv 2203.16527).
 
 Modules are ``segment_anything``'s own, therefore state-dict keys are the official ones.

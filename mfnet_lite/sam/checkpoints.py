@@ -1,8 +1,8 @@
 """Find, download, verify and load a Segment Anything checkpoint.
 
-``load_sam("tiny")`` reads the small model that ships with the package; ``"vit_b"``, ``"vit_l"`` and
-``"vit_h"`` are Meta's files, looked for in the cache folder first and downloaded when absent; a path
-loads any file of SAM tensors, whatever its sizes. Files are read with ``weights_only=True``: a
+``load_sam("tiny")`` reads the small model that ships with the package; ``"vit_b"``, ``"vit_l"``,
+and ``"vit_h"`` are Meta's files, looked for in the cache folder first, else downloaded; a path loads
+any file of SAM tensors, whatever its sizes. Files are read with ``weights_only=True``: a
 checkpoint can carry tensors, not code.
 """
 

@@ -1,8 +1,8 @@
 """Fetch a large file once, resume what was interrupted, and never leave a wrong one behind.
 
 Bytes go to ``<name>.part`` in the cache folder. A broken connection keeps that part, the next call
-asks the server to continue there (HTTP ``Range``) and starts clean when it will not. Only after size
-and SHA-256 agree does the part get its final name, by one atomic rename.
+asks the server to continue there (HTTP ``Range``) and starts clean when it will not. Only after
+size and SHA-256 agree does the part get its final name, by one atomic rename.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ResumableHTTP:
         self.timeout = timeout
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
-        """Download ``url`` into the part file, then move it to ``output_file`` (pooch's protocol)."""
+        """Download ``url`` into the part file, then move it to ``output_file``."""
         import requests
 
         have = self.part.stat().st_size if self.part.exists() else 0
