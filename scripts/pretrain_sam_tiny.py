@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange
 from jaxtyping import Bool, Float
 from safetensors.torch import save_file
 from segment_anything.modeling import Sam
@@ -33,6 +33,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from mfnet_lite import load_sam
 from mfnet_lite.losses.masks import dice_loss, mask_iou, mask_loss
 from mfnet_lite.sam.build import METADATA_KEY, TINY, build_sam, resize_state_dict
 from mfnet_lite.sam.prompts import embed_images
@@ -69,8 +70,8 @@ class Stage:
 
 STAGES = (
     Stage("grouping", 64, 1000, 32, 0, 0, 1.5e-3, 8e-4, 1.0),
-    Stage("prompts", 128, 3500, 12, 8, 1, 8e-4, 1.5e-4, 0.5),
-    Stage("full size", 256, 500, 4, 8, 2, 2e-4, 1e-6, 0.1),
+    Stage("prompts", 128, 1800, 12, 8, 1, 5e-4, 1e-4, 0.5),
+    Stage("full size", 256, 750, 4, 6, 2, 3e-4, 1e-6, 0.2),
 )
 SMOKE_STAGES = (
     Stage("grouping", 64, 3, 2, 0, 0, 1e-3, 1e-3, 1.0),
@@ -113,7 +114,7 @@ def grouping_loss(
     side = embeddings.shape[-1]
     patch = size // side
     count = side * side
-    ids = rearrange(pictures.levels, "n l (h p) (w q) -> n l (h w) (p q)", p=patch, q=patch)
+    ids = rearrange(pictures.levels.long(), "n l (h p) (w q) -> n l (h w) (p q)", p=patch, q=patch)
     top = int(ids.max()) + 1
     token = torch.arange(count, device=ids.device)[:, None]
     flat = rearrange(ids * count + token, "n l t q -> n l (t q)").long()
@@ -232,7 +233,8 @@ def train(
     seed: int,
     device: torch.device,
     bf16: bool,
-    init: Path | None,
+    init: str | None = None,
+    first_stage: int = 0,
     log_every: int,
     save_every: int,
 ) -> Path:
@@ -251,10 +253,10 @@ def train(
             raise ValueError(f"{state_path}: belongs to other stages; choose another folder")
     weights = state["model"] if state else None
     if weights is None and init is not None:
-        weights = torch.load(init, map_location=device, weights_only=True)["model"]
+        weights = load_sam(init, device=device).state_dict()
     head_weights = state["head"] if state else None
     seconds = state["seconds"] if state else 0.0
-    begin_stage = state["stage"] if state else 0
+    begin_stage = state["stage"] if state else first_stage
     begin_step = state["step"] if state else 0
     log_path = out / "log.csv"
     if not log_path.exists():
@@ -372,14 +374,6 @@ def train(
     return final
 
 
-def mean_iou_of_stage(sam: Sam, pictures: Pictures, generator: torch.Generator) -> float:
-    """Mean IoU of the best first-round candidate on given pictures; used by tests."""
-    with torch.no_grad():
-        embeddings = embed_images(sam, pictures.image.float())
-        masks = sample_masks(pictures, 4, generator)
-        return float(reduce(prompt_losses(sam, embeddings, masks, 1, generator)[1], "-> ", "mean"))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -391,7 +385,12 @@ def main() -> None:
         "--threads", type=int, default=0, help="CPU threads; 0 leaves torch's choice"
     )
     parser.add_argument("--fp32", action="store_true", help="no bfloat16 autocast")
-    parser.add_argument("--init", type=Path, help="state.pt of an earlier run to start from")
+    parser.add_argument(
+        "--init", help="start from these weights: a file, or tiny for the shipped ones"
+    )
+    parser.add_argument(
+        "--first-stage", type=int, default=0, help="begin with this stage (0, 1, 2)"
+    )
     parser.add_argument("--smoke", action="store_true", help="a few steps, to see that it runs")
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--save-every", type=int, default=200)
@@ -408,6 +407,7 @@ def main() -> None:
         device=torch.device(arguments.device),
         bf16=not arguments.fp32,
         init=arguments.init,
+        first_stage=arguments.first_stage,
         log_every=arguments.log_every,
         save_every=arguments.save_every,
     )
