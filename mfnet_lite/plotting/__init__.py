@@ -12,6 +12,7 @@ from mfnet_lite.plotting.figures import (
     show_label,
     show_masks,
 )
+from mfnet_lite.plotting.lines import show_lines
 from mfnet_lite.plotting.live import live_slider
 from mfnet_lite.plotting.palettes import (
     BINARY,
@@ -44,6 +45,7 @@ __all__ = [
     "show_image",
     "show_instances",
     "show_label",
+    "show_lines",
     "show_masks",
     "static_slider",
     "to_rgb",

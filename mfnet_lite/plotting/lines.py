@@ -1,0 +1,50 @@
+"""Line plots with labelled axes, the form every experiment of the book takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from mfnet_lite.plotting.canvas import Array, one_panel
+
+__all__ = ["show_lines"]
+
+_MARKERS = "osD^v"
+
+
+def show_lines(
+    x: Sequence[float] | Array,
+    lines: Mapping[str, Sequence[float] | Array],
+    xlabel: str,
+    ylabel: str,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw named lines; colour and marker both tell them apart.
+
+    Args:
+        x: positions, shared by all lines.
+        lines: values by name; a legend appears if there are several.
+        xlabel: what x is, with its unit.
+        ylabel: what the values are, with their unit.
+        title: text above the panel.
+        ax: panel to draw into.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> show_lines([1, 2], {"a": [1, 4], "b": [2, 3]}, "step", "loss").axes[0].get_ylabel()
+        'loss'
+    """
+    figure, ax = one_panel(ax, title)
+    for place, (name, values) in enumerate(lines.items()):
+        marker = _MARKERS[place % len(_MARKERS)]
+        ax.plot(np.asarray(x), np.asarray(values), marker=marker, markersize=4, label=name)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if len(lines) > 1:
+        ax.legend(frameon=False)
+    return figure
