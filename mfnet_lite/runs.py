@@ -1,0 +1,201 @@
+"""The folder of a trained model: everything needed to rebuild it and use it on other data.
+
+``config.json`` says what was built and on what, ``model.safetensors`` holds the trained weights,
+``state.pt`` what a resume needs, ``log.csv`` and ``summary.json`` how it went.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import mfnet_lite
+from mfnet_lite.nets import build
+from mfnet_lite.rasters import SensorInfo, TileSet, raster_info
+from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.training.state import MODEL_FILE, atomic_text, load_model
+
+CONFIG_FILE = "config.json"
+ISPRS_COLOURS: tuple[Colour, ...] = (
+    (255, 255, 255),
+    (0, 0, 255),
+    (0, 255, 255),
+    (0, 255, 0),
+    (255, 255, 0),
+    (255, 0, 0),
+)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What ``config.json`` holds.
+
+    Attributes:
+        model: name of the network.
+        options: what its builder got beyond sensors and classes.
+        channels: channels of each sensor, in the order of the model.
+        sensors: what is known of each sensor, as in :class:`~mfnet_lite.rasters.SensorInfo`.
+        classes: class names.
+        palette: a colour per class.
+        ignore_index: label that does not count.
+        scaling: scaling of elevations.
+        size: side of the training crops.
+        seed: of the initial weights, the crops and their order.
+        gsd: metres per pixel of the training data.
+        train: settings of the training.
+        dataset: what it was trained on: kind, source, tiles of each split.
+        versions: of Python and the libraries.
+    """
+
+    model: str
+    options: dict[str, Any]
+    channels: dict[str, int]
+    sensors: dict[str, dict[str, Any]]
+    classes: tuple[str, ...]
+    palette: tuple[Colour, ...]
+    ignore_index: int = 255
+    scaling: str = "ground"
+    size: int = 128
+    seed: int = 0
+    gsd: float | None = None
+    train: dict[str, Any] = field(default_factory=dict)
+    dataset: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def build(self) -> nn.Module:
+        """Build the network with the initial weights of ``seed``."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            return build(self.model, self.channels, len(self.classes), **self.options)
+
+    def sensor_infos(self) -> dict[str, SensorInfo]:
+        """Return what the reader of a scene has to know about each sensor."""
+        infos = {}
+        for name, facts in self.sensors.items():
+            # JSON turned the tuples into lists
+            known: dict[str, Any] = {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in facts.items()
+            }
+            infos[name] = SensorInfo(**known)
+        return infos
+
+    def save(self, folder: Path) -> None:
+        """Write ``config.json`` atomically."""
+        atomic_text(folder / CONFIG_FILE, json.dumps(asdict(self), indent=1) + "\n")
+
+
+def load_config(folder: str | Path) -> RunConfig:
+    """Read ``config.json`` of a run.
+
+    Raises:
+        FileNotFoundError: if the folder is no run.
+        ValueError: if the file cannot be understood.
+    """
+    path = Path(folder) / CONFIG_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist: expected the folder that `mfnet-lite train … --out` wrote"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known = {f.name for f in fields(RunConfig)}
+        content = {key: value for key, value in content.items() if key in known}
+        content["classes"] = tuple(content["classes"])
+        content["palette"] = tuple((int(r), int(g), int(b)) for r, g, b in content["palette"])
+        return RunConfig(**content)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} is not the config of a run ({error}); train again") from error
+
+
+def load_run(folder: str | Path) -> tuple[RunConfig, nn.Module]:
+    """Rebuild the model of a run, with its trained weights, in evaluation mode.
+
+    Args:
+        folder: the run.
+
+    Returns:
+        Config and model.
+    """
+    config = load_config(folder)
+    model = config.build()
+    load_model(model, Path(folder) / MODEL_FILE)
+    return config, model.eval()
+
+
+def channels_of(dataset: TileSet, split: str) -> dict[str, int]:
+    """Count the channels each sensor of a dataset gives to a model, from the first tile.
+
+    Args:
+        dataset: an open dataset.
+        split: which split to look at.
+    """
+    tile = dataset.tiles(split)[0]
+    return {
+        name: len(info.select) if info.select is not None else raster_info(tile.files[name]).bands
+        for name, info in dataset.info.sensors.items()
+    }
+
+
+def check_fits(config: RunConfig, channels: Mapping[str, int], where: str | Path) -> None:
+    """Compare the channels of some data with what the model was trained on.
+
+    Raises:
+        ValueError: naming the sensor and both numbers.
+    """
+    for name, expected in config.channels.items():
+        if name not in channels:
+            raise ValueError(
+                f"{where} has no sensor {name}: the run was trained on "
+                f"{', '.join(config.channels)}; add it or train without it"
+            )
+        if channels[name] != expected:
+            raise ValueError(
+                f"{where} has {channels[name]} band(s) of {name}, but the run was trained on "
+                f"{expected}; give the same bands"
+            )
+
+
+def colours_for(classes: int, palette: tuple[Colour, ...] | None = None) -> tuple[Colour, ...]:
+    """Return a dataset's own colours, ISPRS's for six classes, or evenly spread hues.
+
+    Example:
+        >>> colours_for(2)
+        ((217, 54, 54), (54, 217, 217))
+    """
+    if palette is not None and len(palette) >= classes:
+        return tuple(palette[:classes])
+    if classes == len(ISPRS_COLOURS):
+        return ISPRS_COLOURS
+    spread = (colorsys.hsv_to_rgb(c / classes, 0.75, 0.85) for c in range(classes))
+    return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in spread)
+
+
+def describe_dataset(dataset: TileSet) -> dict[str, Any]:
+    """Say what a run was trained on, without the paths of this machine."""
+    return {
+        "name": dataset.root.resolve().name,
+        "kind": dataset.kind,
+        "source": dataset.info.source,
+        "tiles": {split: [tile.id for tile in tiles] for split, tiles in dataset.splits.items()},
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that decide about numbers."""
+    from importlib.metadata import version
+
+    names = ("torch", "numpy", "rasterio", "lightning-fabric", "segment-anything")
+    return {
+        "mfnet_lite": mfnet_lite.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+    }
