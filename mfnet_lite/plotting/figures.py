@@ -190,6 +190,7 @@ def show_masks(
     title: str | None = None,
     ax: Axes | None = None,
     opacity: float = 0.45,
+    points: Array | None = None,
 ) -> Figure:
     """Show several masks over an image, each in its own colour; small masks are drawn last, so none hides another.
 
@@ -199,6 +200,7 @@ def show_masks(
         title: text above the panel.
         ax: panel to draw into.
         opacity: of the masks.
+        points: clicks inside the object to draw on top, (points, 2) as x, y in pixels.
 
     Returns:
         The figure.
@@ -212,6 +214,7 @@ def show_masks(
         red, green, blue = (int(value) for value in colours[place])
         picture = overlay(np.moveaxis(picture, -1, 0), stack[place], (red, green, blue), opacity)
     _picture(ax, picture)
+    draw_prompts(ax, points)
     return figure
 
 

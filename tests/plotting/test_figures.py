@@ -150,3 +150,11 @@ def test_notebooks_show_the_figure_once(monkeypatch: pytest.MonkeyPatch) -> None
     )
     plotting.show_image(np.zeros((3, 4, 4), np.uint8))._ipython_display_()
     assert calls == [(["image/png", "text/plain"], True)]
+
+
+def test_clicks_lie_on_top_of_masks() -> None:
+    mask = np.zeros((4, 5), bool)
+    plain = plotting.show_masks(np.zeros((3, 4, 5), np.uint8), mask)
+    clicked = plotting.show_masks(np.zeros((3, 4, 5), np.uint8), mask, points=np.array([[3, 1]]))
+    assert len(plain.axes[0].collections) == 0
+    assert clicked.axes[0].collections[0].get_offsets().tolist() == [[3, 1]]
