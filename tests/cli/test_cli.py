@@ -1,0 +1,165 @@
+"""The command line: from an empty folder to a map, and one sentence for each mistake."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import rasterio
+from typer.testing import CliRunner
+
+from mfnet_lite.cli import app
+
+SMALL = ["--steps", "3", "--size", "32", "--batch", "2", "--width", "2", "--depth", "2"]
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "world"
+    assert call("world", "make", path, "--tiles", 3, "--size", 64, "--seed", 1).exit_code == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(folder) -> Path:
+    out = folder.parent / "run"
+    result = call("train", folder, "--out", out, *SMALL, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    return out
+
+
+def only(folder: Path) -> Path:
+    return next(iter(sorted(folder.glob("*.tif"))))
+
+
+def refused(result, *words: str) -> None:
+    """Exit code 1, nothing raised, and one line on stderr that begins with error."""
+    assert result.exit_code == 1, result.output
+    assert isinstance(result.exception, SystemExit)
+    lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    for word in words:
+        assert word in lines[0]
+    assert "Traceback" not in result.output
+
+
+def test_info():
+    result = call("info")
+    assert result.exit_code == 0
+    for word in ("torch", "device", "cache", "unet", "weights vit_b"):
+        assert word in result.stdout
+
+
+def test_data_check(folder, tmp_path):
+    assert call("data", "check", folder).exit_code == 0
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    only(broken / "test" / "dsm").unlink()
+    result = call("data", "check", broken)
+    assert result.exit_code == 1
+    assert "dsm" in result.stderr
+
+
+def test_run_folder(run):
+    config = json.loads((run / "config.json").read_text())
+    assert config["channels"]["dsm"] == 1
+    assert config["classes"][1] == "building"
+    assert config["train"]["steps"] == 3
+    assert config["versions"]["torch"]
+    assert len(config["dataset"]["tiles"]["train"]) == 1
+    names = {p.name for p in run.iterdir()}
+    assert names == {"config.json", "model.safetensors", "state.pt", "log.csv", "summary.json"}
+
+
+def test_evaluate(run, folder):
+    result = call("evaluate", run, folder, "--json", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    scores = json.loads(result.stdout)
+    assert 0 <= scores["OA"] <= 1
+    assert set(scores) >= {"OA", "mF1", "mIoU", "per_class"}
+    assert scores["per_class"]["building"]["pixels"] > 0
+    defined = [row["IoU"] for row in scores["per_class"].values() if row["IoU"] is not None]
+    assert scores["mIoU"] == pytest.approx(sum(defined) / len(defined))
+    authors = json.loads(call("evaluate", run, folder, "--json", "--convention", "authors").stdout)
+    assert "clutter" not in authors["averaged_classes"]
+    assert authors["OA"] == scores["OA"]
+    assert "mIoU" in call("evaluate", run, folder).stdout
+
+
+def test_predict(run, folder, tmp_path):
+    out = tmp_path / "map.tif"
+    tile = only(folder / "test" / "image")
+    result = call(
+        "predict",
+        run,
+        "--optical",
+        tile,
+        "--dsm",
+        folder / "test" / "dsm" / tile.name,
+        "--out",
+        out,
+    )
+    assert result.exit_code == 0, result.output
+    with rasterio.open(out) as made, rasterio.open(tile) as source:
+        assert made.shape == source.shape
+        assert made.crs == source.crs
+        assert made.transform == source.transform
+        assert made.colormap(1)[1][:3] == (0, 0, 255)
+
+
+def test_resume_continues(folder, tmp_path):
+    arguments = ["train", folder, "--out", tmp_path / "r", *SMALL, "--save-every", "1"]
+    assert call(*arguments).exit_code == 0
+    refused(call(*arguments), "already holds a run", "--resume")
+    assert call(*arguments, "--resume").exit_code == 0
+    refused(call(*arguments, "--resume", "--scaling", "robust"), "scaling was ground")
+
+
+def test_mistakes_are_one_sentence(run, folder, tmp_path):
+    out = tmp_path / "x"
+    refused(call("train", tmp_path / "none", "--out", out), "is no folder")
+    refused(call("train", folder, "--out", out, "--model", "vnet"), "vnet", "unet")
+    refused(call("train", folder, "--out", out, "--sensors", "radar"), "radar")
+    refused(call("train", folder, "--out", out, "--steps", "0"), "steps")
+    refused(call("train", folder, "--out", out, "--recipe", "best"), "recipe")
+    refused(call("evaluate", tmp_path, folder), "config.json")
+    refused(call("evaluate", run, folder, "--split", "dev"), "dev")
+    refused(call("evaluate", run, folder, "--convention", "isprs"), "convention")
+    tile = only(folder / "test" / "image")
+    refused(call("predict", run, "--optical", tile, "--out", out), "--dsm FILE")
+    refused(
+        call("predict", run, "--optical", tile, "--dsm", tile, "--out", out), "3 band(s) of dsm"
+    )
+    refused(call("predict", run, "--sensor", "dsm", "--out", out), "NAME=FILE")
+    refused(call("world", "make", folder), "empty")
+    assert not out.exists()
+
+
+@pytest.mark.slow
+def test_pairs_from_end_to_end_in_other_processes(tmp_path):
+    def shell(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "mfnet_lite.cli", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+
+    made = shell("world", "make", "pairs", "--tiles", 3, "--size", 64, "--pairs")
+    assert made.returncode == 0, made.stderr
+    trained = shell("train", "pairs", "--out", "run", *SMALL)
+    assert trained.returncode == 0, trained.stderr
+    scored = shell("evaluate", "run", "pairs", "--json")
+    assert set(json.loads(scored.stdout)["per_class"]) == {"unchanged", "changed"}
+    before = only(tmp_path / "pairs" / "test" / "A")
+    after = tmp_path / "pairs" / "test" / "B" / before.name
+    mapped = shell("predict", "run", "--before", before, "--after", after, "--out", "m.tif")
+    assert mapped.returncode == 0, mapped.stderr
+    assert (tmp_path / "m.tif").is_file()
+    wrong = shell("train", "nowhere", "--out", "run2")
+    assert wrong.returncode == 1
+    assert wrong.stderr.startswith("error: nowhere is no folder")
+    assert "Traceback" not in wrong.stderr
