@@ -1,6 +1,7 @@
 """Figures, colour-blind-safe palettes, and sliders that work without a kernel."""
 
 from mfnet_lite.plotting.canvas import BookFigure, panels, to_rgb
+from mfnet_lite.plotting.curves import show_curves
 from mfnet_lite.plotting.figures import (
     draw_prompts,
     legend,
@@ -41,6 +42,7 @@ __all__ = [
     "panels",
     "separation",
     "show_change",
+    "show_curves",
     "show_height",
     "show_image",
     "show_instances",
