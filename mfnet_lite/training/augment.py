@@ -1,0 +1,80 @@
+"""Augmentation beyond the two flips that random crops make themselves.
+
+Two changes that keep the label true: a quarter turn, since a scene has no upright, and another light
+on pictures, since the next flight has another sun. Heights are turned but never re-lit. With one or
+two tiles to learn from, a network otherwise remembers the colour of each roof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from mfnet_lite.training.sampling import Samples
+
+PICTURES = ("optical", "before", "after")
+
+
+class Augmented:
+    """A set of samples, each turned and re-lit as a function of (seed, epoch, index) only.
+
+    Args:
+        dataset: square samples; ``set_epoch`` is passed on if it has one.
+        seed: of the changes.
+        light: largest relative change of a picture's gain, and of each of its bands; half of it is
+            the largest offset. 0 leaves the light alone.
+        turn: whether to turn by 0, 90, 180 or 270 degrees.
+
+    Example:
+        >>> import torch
+        >>> plain = [{"optical": torch.rand(3, 4, 4), "label": torch.zeros(4, 4).long()}]
+        >>> [tuple(value.shape) for value in Augmented(plain, seed=1)[0].values()]
+        [(3, 4, 4), (4, 4)]
+    """
+
+    def __init__(
+        self, dataset: Samples, seed: int = 0, light: float = 0.25, turn: bool = True
+    ) -> None:
+        if not 0 <= light < 1:
+            raise ValueError(f"light must be in [0, 1), got {light}")
+        if seed < 0:
+            raise ValueError(f"expected a seed of 0 or more, got {seed}")
+        self.dataset, self.seed, self.light, self.turn = dataset, seed, light, turn
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, here and in the set below."""
+        self.epoch = epoch
+        below = getattr(self.dataset, "set_epoch", None)
+        if below is not None:
+            below(epoch)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Mapping[str, Tensor]:
+        sample = dict(self.dataset[index])
+        # distinct for up to two million samples an epoch and a million epochs
+        key = ((self.seed * 1_000_003 + self.epoch) * 2_097_169 + index) % 2**63
+        generator = torch.Generator().manual_seed(key)
+        quarters = int(torch.randint(4, (1,), generator=generator)) if self.turn else 0
+        if quarters:
+            sample = {
+                name: torch.rot90(value, quarters, dims=(-2, -1)).contiguous()
+                for name, value in sample.items()
+            }
+        for name in PICTURES:
+            if name in sample and self.light:
+                sample[name] = self._relit(sample[name], generator)
+        return sample
+
+    def _relit(self, picture: Tensor, generator: torch.Generator) -> Tensor:
+        """Multiply by a gain and by one per band, add an offset; stay in [0, 1]."""
+        bands = picture.shape[0]
+        draws = 2 * torch.rand(2 + bands, generator=generator) - 1
+        gain = 1 + self.light * draws[0]
+        by_band = 1 + 0.5 * self.light * draws[2:].reshape(bands, 1, 1)
+        relit = picture * gain * by_band + 0.5 * self.light * draws[1]
+        return torch.where(picture == 0, picture, relit.clamp(0, 1))  # 0 in a band may be nodata
