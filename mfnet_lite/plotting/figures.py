@@ -208,7 +208,8 @@ def show_masks(
     figure, ax = one_panel(ax, title)
     stack = to_numpy(masks).astype(bool)
     stack = stack[None] if stack.ndim == 2 else stack
-    colours = instance_palette(len(stack))[1:]
+    # A lone mask needs no number, but has to stand out on asphalt and on grass.
+    colours = instance_palette(len(stack))[1:] if len(stack) > 1 else [(230, 159, 0)]
     picture = to_rgb(image)
     for place in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
         red, green, blue = (int(value) for value in colours[place])

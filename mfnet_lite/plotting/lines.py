@@ -22,6 +22,7 @@ def show_lines(
     ylabel: str,
     title: str | None = None,
     ax: Axes | None = None,
+    from_zero: bool = False,
 ) -> Figure:
     """Draw named lines; colour and marker both tell them apart.
 
@@ -32,6 +33,7 @@ def show_lines(
         ylabel: what the values are, with their unit.
         title: text above the panel.
         ax: panel to draw into.
+        from_zero: start the vertical axis at 0, as scores want it.
 
     Returns:
         The figure.
@@ -45,6 +47,8 @@ def show_lines(
         marker = _MARKERS[place % len(_MARKERS)]
         ax.plot(np.asarray(x), np.asarray(values), marker=marker, markersize=4, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    if from_zero:
+        ax.set_ylim(bottom=0)
     if len(lines) > 1:
         ax.legend(frameon=False)
     return figure

@@ -21,5 +21,8 @@ def test_lines_are_drawn_as_given_and_told_apart_without_colour() -> None:
 def test_one_line_needs_no_legend_and_goes_where_it_is_told() -> None:
     figure, (left, right) = panels(["left", "right"])
     assert show_lines([0, 1], {"only": [0, 1]}, "x", "y", ax=right) is figure
-    assert right.get_legend() is None
     assert len(left.lines) == 0
+    assert right.get_legend() is None
+    assert right.get_ylim()[0] < 0
+    show_lines([0, 1], {"only": [0.5, 1]}, "x", "y", ax=left, from_zero=True)
+    assert left.get_ylim()[0] == 0
