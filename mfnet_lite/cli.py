@@ -140,6 +140,12 @@ def train(
     keep: Annotated[str, typer.Option(help="Which weights to keep: last or best.")] = "last",
     evaluate_every: Annotated[int, typer.Option(help="Steps; 0 = only at the end.")] = 0,
     save_every: Annotated[int, typer.Option(help="Steps between saved states.")] = 100,
+    val_fraction: Annotated[
+        float, typer.Option(help="Part of train held out where there is no val; 0 = none.")
+    ] = 0.2,
+    light: Annotated[
+        float, typer.Option(help="Augmentation: change of light and quarter turns; 0 = flips only.")
+    ] = 0.25,
     kind: Annotated[str, typer.Option(help="Which reader to use.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
 ) -> None:
@@ -157,6 +163,7 @@ def train(
         versions,
     )
     from mfnet_lite.training import TrainConfig, fit
+    from mfnet_lite.training.augment import Augmented
     from mfnet_lite.training.state import STATE_FILE
 
     if model not in BUILDERS:
@@ -167,10 +174,10 @@ def train(
         raise FileExistsError(
             f"{out} already holds a run; continue it with --resume, or choose another --out"
         )
-    dataset = open_dataset(folder, kind, _split(sensors), seed=seed)
+    dataset = open_dataset(folder, kind, _split(sensors), seed=seed, val_fraction=val_fraction)
     if sensors is None and dataset.kind != "pairs":
         usual = [name for name in DEFAULT_SENSORS if name in dataset.info.sensors]
-        dataset = open_dataset(folder, kind, usual or None, seed=seed)
+        dataset = open_dataset(folder, kind, usual or None, seed=seed, val_fraction=val_fraction)
     for note in dataset.notes:
         typer.echo(f"note: {note}", err=True)
     settings: dict[str, Any] = {
@@ -202,7 +209,7 @@ def train(
         size=size,
         seed=seed,
         gsd=dataset.info.gsd,
-        train=asdict(config),
+        train=asdict(config) | {"light": light},
         dataset=describe_dataset(dataset),
         versions=versions(),
     )
@@ -213,13 +220,16 @@ def train(
     pictures = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
     crops = RandomCrops(tiles, size, names, length=1000, seed=seed, scaling=scaling, cache=pictures)
     crops.prepare()
+    # the authors' recipe turns nothing and leaves the light alone
+    plain = recipe == "authors" or light == 0
+    samples = crops if plain else Augmented(crops, seed, light)
     held_out = dataset.splits.get("val") or ()
     val = WholeTiles(held_out, names, scaling) if held_out else None
     network = run.build()
     if not resume:
         out.mkdir(parents=True, exist_ok=True)
         run.save(out)
-    summary = fit(network, crops, val, config, out, resume=resume)
+    summary = fit(network, samples, val, config, out, resume=resume)
     typer.echo(
         f"trained {model} on {', '.join(names)}: {summary['steps']} steps in "
         f"{summary['seconds']:.0f} s, loss {summary['loss']:.3f}; run in {out}"
@@ -370,8 +380,10 @@ def _percent(value: float | None) -> str:
 
 def _check_same_run(old: Any, new: Any, out: Path) -> None:
     """Refuse to resume with another model or other data."""
-    for name in ("model", "options", "channels", "classes", "scaling", "size", "dataset"):
-        before, now = getattr(old, name), getattr(new, name)
+    for name in ("model", "options", "channels", "classes", "scaling", "size", "dataset", "light"):
+        before, now = (
+            run.train.get(name) if name == "light" else getattr(run, name) for run in (old, new)
+        )
         if before != now:
             raise ValueError(
                 f"cannot resume {out}: {name} was {before} and is now {now}; "

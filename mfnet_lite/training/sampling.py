@@ -115,11 +115,18 @@ class ByEpoch:
         A data set may keep its epoch in shared memory. Two workers at the border of an epoch would
         then change it under each other.
         """
-        alone = copy.copy(self.dataset)
-        for name, value in vars(alone).items():
-            if isinstance(value, Tensor) and value.is_shared() and value.numel() == 1:
-                setattr(alone, name, value.clone())
-        self.__init__(alone)  # type: ignore[misc]
+        self.__init__(_alone(self.dataset))  # type: ignore[misc]
+
+
+def _alone(dataset: Samples) -> Samples:
+    """Copy a data set, and those it wraps, without the numbers it shares; its data stay shared."""
+    alone = copy.copy(dataset)
+    for name, value in vars(alone).items():
+        if isinstance(value, Tensor) and value.is_shared() and value.numel() == 1:
+            setattr(alone, name, value.clone())
+        elif name == "dataset":
+            setattr(alone, name, _alone(value))
+    return alone
 
 
 def _start_worker(_: int) -> None:

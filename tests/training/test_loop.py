@@ -205,6 +205,7 @@ t.fit(t.make(), Slow(), config=config, out=sys.argv[1])
 """
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment_leaves_a_run_that_resumes(tmp_path):
     script = textwrap.dedent(SCRIPT).format(folder=str(Path(__file__).parent))
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) as process:

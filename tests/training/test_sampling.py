@@ -9,6 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mfnet_lite.training.augment import Augmented
 from mfnet_lite.training.sampling import PositionSampler, batches
 
 
@@ -57,10 +58,12 @@ class Crops:
         return {"at": torch.tensor([int(self.epoch), index])}
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_set_of_crops_learns_its_epoch(workers):
+def test_a_set_of_crops_learns_its_epoch(workers, wrapped):
+    crops = Augmented(Crops(), turn=False) if wrapped else Crops()
     sampler = PositionSampler(3, 2, 0, 30, seed=0)
-    read = [batch["at"].tolist() for batch in batches(Crops(), sampler, workers)]
+    read = [batch["at"].tolist() for batch in batches(crops, sampler, workers)]
     assert read == [[list(place) for place in part] for part in sampler]
     assert read[-1][-1][0] == 19
 
