@@ -3,8 +3,8 @@
     python scripts/experiment_ign.py FOLDER [--out book/results/ign_unet.json]
 
 FOLDER is the tile of IGN orthophoto and LiDAR (train/ and test/, three classes). The scores are those
-of the test half; nothing was selected on it, all training tiles are trained on, and no run is left
-out. A random forest on single pixels is the yardstick, measured once elsewhere on the same split.
+of the test half, with the weights of the last step; all training tiles are trained on, and no run of
+these settings is left out. A random forest on single pixels is the yardstick, measured once elsewhere on the same split.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from mfnet_lite.training.augment import Augmented
 from mfnet_lite.training.state import atomic_text
 
 FOREST = {"optical": 0.338, "optical,dsm": 0.367}
+TRIED_BEFORE = (
+    "the settings are the second ones tried; the first (width 16, depth 4, 200 steps, flips only, one of "
+    "the two training tiles held out) scored mIoU 0.254 without and 0.296 with the DSM (seed 0)"
+)
 
 
 def one_run(folder: Path, sensors: tuple[str, ...], seed: int, args: Any) -> dict[str, Any]:
@@ -84,6 +88,7 @@ def main() -> None:
         "0.2 m, EPSG:2154, split in adjacent training and test halves; labels are "
         "LiDAR classes, so elevation is favoured",
         "settings": settings,
+        "tried_before": TRIED_BEFORE,
         "random_forest_mIoU": FOREST,
         "results": runs,
         "provenance": {
