@@ -71,7 +71,7 @@ class Stage:
 STAGES = (
     Stage("grouping", 64, 1000, 32, 0, 0, 1.5e-3, 8e-4, 1.0),
     Stage("prompts", 128, 1800, 12, 8, 1, 5e-4, 1e-4, 0.5),
-    Stage("full size", 256, 520, 4, 6, 2, 3e-4, 1e-6, 0.2),
+    Stage("full size", 256, 420, 4, 6, 2, 3e-4, 1e-6, 0.2),
 )
 SMOKE_STAGES = (
     Stage("grouping", 64, 3, 2, 0, 0, 1e-3, 1e-3, 1.0),
