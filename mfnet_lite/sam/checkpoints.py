@@ -126,8 +126,9 @@ def load_sam(
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} cannot be loaded as SAM: {error}") from error
     # Also when the size stays: a copy may hold global tables of another length than its grid.
-    wanted = replace(config, image_size=image_size or config.image_size)
-    state = resize_state_dict(state, config, wanted.image_size)
+    size = config.image_size if image_size is None else image_size
+    wanted = replace(config, image_size=size)
+    state = resize_state_dict(state, config, size)
     # Built without memory, then given the file's own tensors: half the peak of building first.
     with torch.device("meta"):
         sam = build_sam(wanted)
