@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mfnet_lite.plotting.canvas import one_panel
+from mfnet_lite.plotting.canvas import one_panel, panels
 
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 3)))
 
@@ -40,7 +40,11 @@ def show_curves(
         >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
         ['line']
     """
-    figure, ax = one_panel(ax, title, width=4.8)
+    figure: Figure
+    if ax is None:
+        figure, (ax,) = panels([title or ""], width=4.8, aspect=0.65)
+    else:
+        figure, ax = one_panel(ax, title)
     for place, (name, (x, y)) in enumerate(curves.items()):
         if len(x) != len(y):
             raise ValueError(
