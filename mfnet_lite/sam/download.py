@@ -173,10 +173,15 @@ def download(remote: RemoteFile, folder: Path) -> Path:
 
 def _reason(error: Exception) -> str:
     """Shorten a network error to what a user can act on."""
-    text = str(error)
-    if isinstance(error, ConnectionError) and "of" in text and "bytes" in text:
-        return text
+    import requests
+
     response = getattr(error, "response", None)
     if response is not None:
         return f"the server answered {response.status_code}"
-    return f"{type(error).__name__}: no connection"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke"
+    if isinstance(error, requests.exceptions.Timeout):
+        return "the server did not answer in time"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return "no connection"
+    return str(error)  # a full disk, or the count of bytes after a silent end
