@@ -3,8 +3,9 @@
     python scripts/experiment_ign.py FOLDER [--out book/results/ign_unet.json]
 
 FOLDER is the tile of IGN orthophoto and LiDAR (train/ and test/, three classes). The scores are those
-of the test half, with the weights of the last step; all training tiles are trained on, and no run of
-these settings is left out. A random forest on single pixels is the yardstick, measured once elsewhere on the same split.
+of the test half, with the weights of the last step; all training tiles are trained on, and
+no run of these settings is left out. A random forest on single pixels is the yardstick, measured once
+elsewhere on the same split.
 """
 
 from __future__ import annotations
