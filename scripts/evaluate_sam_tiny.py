@@ -176,13 +176,13 @@ def segment_under_click(case: Case) -> NDArray[np.bool_]:
 
 
 def grab_cut(case: Case) -> NDArray[np.bool_]:
-    """GrabCut from each true box (five iterations); the box itself where OpenCV finds no model."""
+    """GrabCut from each true box (five iterations); the box itself where GrabCut finds nothing."""
     boxes = mask_boxes(torch.from_numpy(case.masks)).int().tolist()
     found = np.zeros_like(case.masks)
     for out, (x0, y0, x1, y1) in zip(found, boxes, strict=True):
         state = np.full(case.image.shape[:2], cv2.GC_BGD, np.uint8)
         state[y0 : y1 + 1, x0 : x1 + 1] = cv2.GC_PR_FGD
-        if (state == cv2.GC_BGD).sum() < 10:
+        if (state == cv2.GC_BGD).sum() < 10:  # too little background for a model of its colours
             out[:] = True
             continue
         cv2.setRNGSeed(0)
@@ -196,6 +196,8 @@ def grab_cut(case: Case) -> NDArray[np.bool_]:
             cv2.GC_INIT_WITH_MASK,
         )
         out[:] = (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
+        if not out.any():  # colours of the object all around: a user would keep the box
+            out[y0 : y1 + 1, x0 : x1 + 1] = True
     return found
 
 
