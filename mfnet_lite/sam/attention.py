@@ -1,4 +1,4 @@
-r"""SAM's encoder attention through PyTorch's fused kernels: the same numbers, far fewer bytes.
+r"""SAM's attention through PyTorch's fused kernels: the same numbers, far fewer bytes.
 
 The official module writes the whole matrix of logits, adds the decomposed relative positions
 (Li et al. 2022, arXiv 2203.16527, eq. 4) and normalises it,
@@ -15,13 +15,14 @@ which for one global ViT-B block at 1024 pixels is three matrices of 0.8 GB. Two
   :math:`A_{qk} = [q/\sqrt d, r_h, r_w]\cdot[k, e_{y_k}, e_{x_k}]`, where e are unit vectors. There is
   no bias at all, and gradients reach q and both tables. This way serves training.
 
-``scripts/benchmark_sam.py`` measures both. Nothing is copied or renamed: the official module keeps
+The mask decoder's attentions have no positions of this kind and are fused directly.
+``scripts/benchmark_sam.py`` measures all. Nothing is copied or renamed: the official module keeps
 its parameters and only answers to another ``forward``, so :func:`unfuse_attention` restores it whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -29,6 +30,7 @@ import torch
 from einops import einsum, rearrange, repeat
 from jaxtyping import Float
 from segment_anything.modeling.image_encoder import Attention, get_rel_pos
+from segment_anything.modeling.transformer import Attention as TokenAttention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -67,6 +69,31 @@ class FusedAttention(Attention):
             out, "batch heads (height width) dim -> batch height width (heads dim)", height=height
         )
         return self.proj(out)
+
+
+class FusedTokenAttention(TokenAttention):
+    """The official attention of the mask decoder with a fused ``forward``; never constructed."""
+
+    def forward(
+        self,
+        q: Float[Tensor, "batch queries channels"],
+        k: Float[Tensor, "batch keys channels"],
+        v: Float[Tensor, "batch keys channels"],
+    ) -> Float[Tensor, "batch queries channels"]:
+        """Attend from queries to keys; see ``segment_anything``'s class of the same arguments."""
+        split = "batch token (heads dim) -> batch heads token dim"
+        query, key, value = (
+            rearrange(project(x), split, heads=self.num_heads)
+            for project, x in ((self.q_proj, q), (self.k_proj, k), (self.v_proj, v))
+        )
+        out = F.scaled_dot_product_attention(query, key, value)
+        return self.out_proj(rearrange(out, "batch heads token dim -> batch token (heads dim)"))
+
+
+_FUSED: dict[type[nn.Module], type[nn.Module]] = {
+    Attention: FusedAttention,
+    TokenAttention: FusedTokenAttention,
+}
 
 
 def relative_terms(
@@ -178,10 +205,10 @@ def biased_attention(
 
 
 def fuse_attention(model: M) -> M:
-    """Let every encoder attention of a model use the fused kernels.
+    """Let every attention of a model use the fused kernels.
 
     Args:
-        model: A ``Sam``, its image encoder, or any module that holds one.
+        model: A ``Sam``, its image encoder or mask decoder, or any module that holds one.
 
     Returns:
         The same model, changed in place. Parameters and state-dict keys are untouched.
@@ -195,7 +222,8 @@ def fuse_attention(model: M) -> M:
         >>> torch.allclose(fuse_attention(encoder)(picture), official, atol=1e-5)
         True
     """
-    return _change_class(model, Attention, FusedAttention)
+    _change_classes(model, _FUSED)
+    return model
 
 
 def unfuse_attention(model: M) -> M:
@@ -207,29 +235,34 @@ def unfuse_attention(model: M) -> M:
     Returns:
         The same model, changed in place.
     """
-    return _change_class(model, FusedAttention, Attention)
+    _change_classes(model, {new: old for old, new in _FUSED.items()})
+    return model
 
 
 @contextmanager
 def fused_attention(model: M) -> Iterator[M]:
-    """Use the fused kernels within a ``with`` block.
+    """Use the fused kernels within a ``with`` block; what was fused before stays so after it.
 
     Args:
-        model: A model with official attention.
+        model: A model.
 
     Yields:
         The same model.
     """
+    changed = _change_classes(model, _FUSED)
     try:
-        yield fuse_attention(model)
+        yield model
     finally:
-        unfuse_attention(model)
+        for module, official in changed:
+            module.__class__ = official
 
 
-def _change_class(model: M, old: type[nn.Module], new: type[nn.Module]) -> M:
-    """Give ``new`` to every module which is exactly an ``old``."""
-    for module in model.modules():
-        if type(module) is old:
-            # A subclass without state of its own: only the method lookup changes.
-            module.__class__ = new
-    return model
+def _change_classes(
+    model: nn.Module, classes: Mapping[type[nn.Module], type[nn.Module]]
+) -> list[tuple[nn.Module, type[nn.Module]]]:
+    """Give another class to every module that is exactly one of the keys; return what changed."""
+    changed = [(m, type(m)) for m in model.modules() if type(m) in classes]
+    for module, old in changed:
+        # A subclass without state of its own: only the method lookup changes.
+        module.__class__ = classes[old]
+    return changed

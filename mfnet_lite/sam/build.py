@@ -98,11 +98,6 @@ class SamConfig:
         """Side of the token grid."""
         return self.image_size // self.patch_size
 
-    @property
-    def head_dim(self) -> int:
-        """Channels of one encoder attention head."""
-        return self.width // self.heads
-
     def to_json(self) -> str:
         """Write the configuration for a file's metadata."""
         return json.dumps(asdict(self))
@@ -129,8 +124,8 @@ TINY = SamConfig(
     decoder_mlp_dim=512,
     iou_head_hidden=128,
 )
+# The four models known by name.
 CONFIGS: Mapping[str, SamConfig] = {"tiny": TINY, "vit_b": VIT_B, "vit_l": VIT_L, "vit_h": VIT_H}
-"""The four models known by name."""
 
 
 def build_image_encoder(config: SamConfig) -> ImageEncoderViT:
@@ -211,9 +206,8 @@ def resize_state_dict(
 ) -> dict[str, Tensor]:
     """Carry a state dict to another input size; every other tensor is passed on untouched.
 
-    The absolute table is interpolated bicubically. The relative tables of the *global* blocks are
-    interpolated linearly to 2·grid − 1 rows, exactly what the official helper does at run time;
-    window blocks never see more than one window, so their tables stay.
+    The absolute table is interpolated bicubically, the relative tables of the *global* blocks
+    linearly to 2·grid − 1 rows, as the official helper does at run time; window tables stay.
 
     Args:
         state: An official SAM state dict.

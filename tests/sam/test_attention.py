@@ -9,6 +9,7 @@ from segment_anything.modeling.image_encoder import Attention
 from mfnet_lite.sam import TINY, build_sam, fuse_attention, fused_attention, unfuse_attention
 from mfnet_lite.sam.attention import (
     FusedAttention,
+    FusedTokenAttention,
     biased_attention,
     folded_attention,
     relative_terms,
@@ -132,3 +133,35 @@ def test_changed_tables_are_seen_at_once():
     assert not torch.allclose(before, after, atol=1e-3)
     with torch.no_grad():
         torch.testing.assert_close(after, official(x), atol=1e-5, rtol=0)
+
+
+def test_mask_decoder_equals_the_official_one_and_gradients_too():
+    sam = build_sam(TINY, seed=0)
+    decoder = sam.mask_decoder
+    torch.manual_seed(0)
+    embedding = torch.randn(1, 128, 32, 32, requires_grad=True)
+    points = torch.rand(3, 2, 2) * 256
+    prompts = sam.prompt_encoder((points, torch.ones(3, 2)), None, None)
+    prompts = [p.detach() for p in prompts]
+    position = sam.prompt_encoder.get_dense_pe()
+
+    def answer():
+        masks, iou = decoder(embedding, position, *prompts, True)
+        (gradient,) = torch.autograd.grad(masks.sum() + iou.sum(), embedding)
+        return masks, iou, gradient
+
+    official = answer()
+    with fused_attention(decoder):
+        assert sum(type(m) is FusedTokenAttention for m in decoder.modules()) == 7
+        fused = answer()
+    for found, expected in zip(fused, official, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+    for found, expected in zip(answer(), official, strict=True):
+        assert torch.equal(found, expected)
+
+
+def test_a_model_fused_before_stays_fused():
+    module = fuse_attention(one((4, 4), 16, 2))
+    with fused_attention(module):
+        pass
+    assert type(module) is FusedAttention
