@@ -5,8 +5,6 @@ ViT-L, ViT-H and our own small SAM are four constants. :func:`infer_config` read
 from the shapes of a state dict, and :func:`resize_state_dict` carries the learned position tables
 to another input size (Kirillov et al. 2023, arXiv 2304.02643; relative tables of Li et al. 2022,
 arXiv 2203.16527).
-
-Modules are ``segment_anything``'s own, therefore state-dict keys are the official ones.
 """
 
 from __future__ import annotations
@@ -167,7 +165,7 @@ def build_sam(config: SamConfig, seed: int | None = None) -> Sam:
             the global state. Under ``torch.device("meta")`` no memory is taken.
 
     Returns:
-        The model; its position tables are zero, as in the official constructor.
+        The model; its position tables are zero, as officially.
 
     Example:
         >>> sam = build_sam(TINY, seed=0)
