@@ -34,7 +34,7 @@ scene, no height map, no photograph, no other model's output.
 **Recipe** (`scripts/pretrain_sam_tiny.py`, seed {seed}): {recipe}
 AdamW, weight decay 0.05, bfloat16 autocast, {threads} CPU thread(s), {hours:.1f} hours in all. Masks: 20 · focal +
 dice, the best of three candidates learns, the single mask learns from every prompt; IoU head by squared
-error; later rounds click into the error region and feed back the raw logits.
+error; later rounds click into the error region and feed back the raw logits. {note}
 
 **Differs from Segment Anything's own recipe**: the encoder first learns grouping (which places belong
 together) instead of starting from a masked auto-encoder, and keeps that loss with a small weight; rounds are
@@ -125,6 +125,7 @@ def write_card(results: Path) -> None:
         seed=training["seed"],
         recipe="; ".join(stages) + ".",
         threads=training["threads"],
+        note=training.get("note", ""),
         hours=training["seconds"] / 3600,
         smallest=record["smallest_object_px"],
         commit=record["commit"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -14,7 +14,9 @@ from mfnet_lite.plotting import live
 def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(live.STATIC_VARIABLE, raising=False)
     monkeypatch.setattr(
-        "IPython.core.getipython.get_ipython", lambda: SimpleNamespace(kernel=object())
+        # A stand-in that answers whatever matplotlib asks of a shell, should pyplot be loaded.
+        "IPython.core.getipython.get_ipython",
+        lambda: MagicMock(kernel=object()),
     )
 
 

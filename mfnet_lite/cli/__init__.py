@@ -1,0 +1,97 @@
+"""``mfnet-lite``: the library on folders of GeoTIFFs, without writing Python.
+
+Heavy libraries are imported inside the commands, so that ``--help`` answers at once. What goes
+wrong in a way a user can mend ends with one sentence on stderr and exit code 1, not a traceback.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mfnet_lite.cli.apply import evaluate, predict
+from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.train import train
+
+app = typer.Typer(
+    name="mfnet-lite",
+    help="Fine-tune, evaluate and apply segmentation models on GeoTIFF folders.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+world_app = typer.Typer(help="Procedural scenes with perfect labels.", no_args_is_help=True)
+data_app = typer.Typer(help="Look at a dataset before training on it.", no_args_is_help=True)
+app.add_typer(world_app, name="world")
+app.add_typer(data_app, name="data")
+
+
+@app.command()
+@plain_errors
+def info() -> None:
+    """Print versions, devices, the cache folder and which SAM weights are here."""
+    import torch
+
+    from mfnet_lite.nets import BUILDERS
+    from mfnet_lite.predict import pick_device
+    from mfnet_lite.runs import versions
+    from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
+
+    for name, version in versions().items():
+        typer.echo(f"{name:18}{version}")
+    device = pick_device()
+    label = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    typer.echo(f"{'device':18}{label} ({torch.get_num_threads()} CPU threads)")
+    typer.echo(f"{'models':18}{', '.join(sorted(BUILDERS))}")
+    typer.echo(f"{'cache':18}{cache_folder()}")
+    for name in NAMES:
+        if name in REGISTRY:
+            here = (cache_folder() / REGISTRY[name].name).is_file()
+            status = "here" if here else "not here, downloaded on first use"
+        else:
+            try:
+                status = f"here, {find_checkpoint(name).name}"
+            except FileNotFoundError:
+                status = "missing from this installation"
+        typer.echo(f"{'weights ' + name:18}{status}")
+
+
+@world_app.command("make")
+@plain_errors
+def world_make(
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    tiles: Annotated[int, typer.Option(help="Number of scenes, over all splits.")] = 10,
+    size: Annotated[int, typer.Option(help="Side of a scene in pixels.")] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Two dates and a change mask.")] = False,
+) -> None:
+    """Write a procedural dataset: scenes with all sensors, or pairs of two dates."""
+    from mfnet_lite import world
+
+    (world.write_pairs if pairs else world.write_folder)(out, tiles=tiles, size=size, seed=seed)
+    typer.echo(f"wrote {tiles} {'pairs' if pairs else 'scenes'} of {size} x {size} to {out}")
+
+
+@data_app.command("check")
+@plain_errors
+def data_check(
+    folder: Annotated[Path, typer.Argument(help="The dataset.")],
+    kind: Annotated[str, typer.Option(help="Which reader to use.")] = "auto",
+) -> None:
+    """Read every file once and list all that is wrong; exit code 1 if anything is."""
+    from rich.console import Console
+
+    from mfnet_lite.rasters import check_dataset
+
+    report = check_dataset(folder, kind)
+    report.render(Console())
+    if not report.ok:
+        for problem in report.problems:
+            typer.echo(f"error: {problem}", err=True)
+        raise typer.Exit(1)
+
+
+for command in (train, evaluate, predict):
+    app.command()(command)
