@@ -32,6 +32,7 @@ from mfnet_lite import load_sam
 from mfnet_lite.sam.prompts import Prediction, embed_images, embed_points, predict_masks
 from mfnet_lite.sam.rounds import Clicks, correction_clicks, mask_boxes, pick_best
 from mfnet_lite.world import make_scene
+from mfnet_lite.world.asking import inmost_points
 from mfnet_lite.world.pictures import make_pictures
 
 SIZE = 256
@@ -107,16 +108,6 @@ def choose(
     return np.stack([fit[i] for i in order]) if fit else np.zeros((0, SIZE, SIZE), bool)
 
 
-def inmost_points(masks: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The pixel farthest from each mask's border, SAM's own first click when it is evaluated."""
-    points = []
-    for mask in masks:
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-        y, x = np.unravel_index(np.argmax(depth), mask.shape)
-        points.append((x, y))
-    return np.asarray(points, np.float32)
-
-
 def iou(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> float:
     """Intersection over union of two masks."""
     return float((predicted & true).sum() / max(1, (predicted | true).sum()))
@@ -142,7 +133,7 @@ def with_sam(sam: Sam, case: Case) -> dict[str, NDArray[np.bool_]]:
     image = torch.from_numpy(case.image.copy()).permute(2, 0, 1)[None].float().to(sam.device)
     truth = torch.from_numpy(case.masks)[None].to(sam.device)
     embedding = embed_images(sam, image)
-    first = torch.from_numpy(inmost_points(case.masks)).to(sam.device)[None, :, None]
+    first = inmost_points(truth)
     ones = torch.ones(first.shape[:3], dtype=torch.long, device=sam.device)
     padding = Clicks(torch.zeros_like(first), -ones)
     clicks = Clicks(first, ones)
@@ -171,7 +162,7 @@ def with_sam(sam: Sam, case: Case) -> dict[str, NDArray[np.bool_]]:
 def segment_under_click(case: Case) -> NDArray[np.bool_]:
     """The Felzenszwalb segment under each click (scale 100, sigma 0.8, at least 20 pixels)."""
     segments = felzenszwalb(case.image, scale=100, sigma=0.8, min_size=20)
-    x, y = inmost_points(case.masks).astype(int).T
+    x, y = inmost_points(torch.from_numpy(case.masks)[None])[0, :, 0].int().numpy().T
     return segments[None] == segments[y, x][:, None, None]
 
 
