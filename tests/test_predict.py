@@ -63,11 +63,13 @@ def test_a_pixelwise_model_does_not_see_the_windows(height, width, window, step,
     stride = max(1, round(step * window))
     options = {"window": window, "stride": stride, "batch": batch, "official": official}
     expected = direct(model, sample)
-    smooth = predict_array(model, sample, blend="smooth", **options)
-    assert torch.allclose(smooth, expected, atol=1e-5)
     votes = torch.zeros(height, width)
     for place in windows(height, width, window, stride, official):
         votes[place.slices] += 1
+    # Every one of the summed windows may round the running total by one unit in the last place.
+    rounding = torch.finfo(torch.float32).eps * votes.max().item() * expected.abs().max().item()
+    smooth = predict_array(model, sample, blend="smooth", **options)
+    assert torch.allclose(smooth, expected, atol=1e-5 + rounding)
     summed = predict_array(model, sample, blend="sum", **options)
     assert torch.allclose(summed, expected * votes, rtol=1e-4, atol=1e-4)
 
