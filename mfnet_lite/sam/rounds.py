@@ -243,11 +243,10 @@ def play_rounds(
         if number + 1 == rounds:
             break
         three = Prediction(prediction.masks[:, :, 1:], prediction.iou[:, :, 1:])
-        best = pick_best(three if number == 0 else prediction).detach()
-        fed_back = best
+        fed_back = pick_best(three if number == 0 else prediction).detach()
         if number + 1 != blind_round:
             full = torch.nn.functional.interpolate(
-                best, size=masks.shape[-2:], mode="bilinear", align_corners=False
+                fed_back, size=masks.shape[-2:], mode="bilinear", align_corners=False
             )
             clicks = clicks.add(correction_clicks(full, masks, generator))
     return predictions
