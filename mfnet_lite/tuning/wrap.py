@@ -1,0 +1,179 @@
+"""How an addition sits on a frozen network: one wrapper class, and how it goes on and comes off.
+
+Nothing of the network is copied, renamed or edited. A wrapper takes the place of one module, keeps that
+module whole as ``base`` and adds something to what it computes. Taking the wrapper off puts ``base``
+back, so the network is bit for bit what it was before. LoRA and adapters are such wrappers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Addition(nn.Module):
+    """A wrapper around a frozen module; subclasses add trainable weights and a ``forward``.
+
+    Args:
+        base: The module that is wrapped. It is kept as it is, under the name ``base``.
+    """
+
+    base: nn.Module
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base = base
+
+    def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield name and parameter of everything that is not the base."""
+        for name, parameter in self.named_parameters():
+            if not name.startswith("base."):
+                yield name, parameter
+
+    def original(self) -> nn.Module:
+        """Return the base in the state it had before; what a merge changed is undone here."""
+        return self.base
+
+
+def matches(name: str, pattern: str) -> bool:
+    """Whether a dotted module name fits a pattern.
+
+    Args:
+        name: Such as ``"image_encoder.blocks.0.attn.qkv"``.
+        pattern: Either with wildcards, compared with the whole name (``"*.attn.qkv"``), or without,
+            compared with the last parts (``"qkv"``, ``"mlp.lin1"``).
+
+    Example:
+        >>> matches("blocks.0.attn.qkv", "qkv"), matches("blocks.0.attn.qkv", "kv")
+        (True, False)
+        >>> matches("blocks.10.attn.qkv", "blocks.1?.*")
+        True
+    """
+    if any(character in pattern for character in "*?["):
+        return fnmatchcase(name, pattern)
+    return name == pattern or name.endswith(f".{pattern}")
+
+
+def find(
+    model: nn.Module, targets: Iterable[str], kind: type[nn.Module] = nn.Module
+) -> dict[str, nn.Module]:
+    """Find the modules of one kind that patterns name.
+
+    Args:
+        model: Where to look. Insides of additions are not looked at.
+        targets: Patterns as in :func:`matches`.
+        kind: Only modules of this class count.
+
+    Returns:
+        Name and module, in the order of ``named_modules``.
+
+    Raises:
+        ValueError: If a pattern fits nothing, with names that exist.
+    """
+    inside = tuple(f"{name}." for name, m in model.named_modules() if isinstance(m, Addition))
+    candidates = {
+        name: module
+        for name, module in model.named_modules()
+        if name
+        and isinstance(module, kind)
+        and not isinstance(module, Addition)
+        and not name.startswith(inside)
+    }
+    targets = tuple(targets)
+    for pattern in targets:
+        if not any(matches(name, pattern) for name in candidates):
+            some = ", ".join(list(candidates)[:4]) or "none"
+            raise ValueError(
+                f"no {kind.__name__} of the model matches {pattern!r}; it has for example: {some}"
+            )
+    return {
+        name: module
+        for name, module in candidates.items()
+        if any(matches(name, pattern) for pattern in targets)
+    }
+
+
+def replace_module(model: nn.Module, name: str, new: nn.Module) -> None:
+    """Put another module in the place of a dotted name."""
+    parent, _, child = name.rpartition(".")
+    setattr(model.get_submodule(parent), child, new)
+
+
+def attach(
+    model: M,
+    targets: Iterable[str],
+    wrap: Callable[[nn.Module], Addition],
+    kind: type[nn.Module] = nn.Module,
+) -> M:
+    """Wrap every module that the patterns name, and freeze all that is not an addition.
+
+    Args:
+        model: The network, changed in place.
+        targets: Patterns as in :func:`matches`.
+        wrap: Makes the wrapper of one module.
+        kind: Only modules of this class are wrapped.
+
+    Returns:
+        The same model.
+
+    Raises:
+        ValueError: If a pattern fits nothing.
+    """
+    for name, module in find(model, targets, kind).items():
+        addition = wrap(module)
+        addition.train(module.training)
+        replace_module(model, name, addition)
+    return freeze(model)
+
+
+def freeze(model: M) -> M:
+    """Let only additions train: every other parameter loses its gradient.
+
+    Args:
+        model: A network, with or without additions.
+
+    Returns:
+        The same model.
+    """
+    model.requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, Addition):
+            for _, parameter in module.added_parameters():
+                parameter.requires_grad_(True)
+    return model
+
+
+def detach(model: M) -> M:
+    """Take every addition off: the network is bit for bit what it was, and stays frozen.
+
+    Args:
+        model: A network with additions inside it.
+
+    Returns:
+        The same model, changed in place; without additions nothing happens.
+
+    Raises:
+        ValueError: If the model itself is an addition, since it cannot replace itself.
+
+    Example:
+        >>> detach(nn.Sequential(Addition(nn.Linear(2, 2))))
+        Sequential(
+          (0): Linear(in_features=2, out_features=2, bias=True)
+        )
+    """
+    if isinstance(model, Addition):
+        raise ValueError("the model is itself an addition; use its `original()` instead")
+    while True:  # an addition may sit on another one: take the outer off first
+        names = [name for name, m in model.named_modules() if isinstance(m, Addition)]
+        outer = [n for n in names if not any(n.startswith(f"{o}.") for o in names)]
+        if not outer:
+            return model
+        for name in outer:
+            module = model.get_submodule(name)
+            assert isinstance(module, Addition)
+            replace_module(model, name, module.original())
