@@ -1,0 +1,102 @@
+"""LoRA for a whole network of any kind: on by name, merged, unmerged, or folded in for good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from mfnet_lite.tuning.lora import Init, LoRALayer, LoRALinear, LoRAQKV
+from mfnet_lite.tuning.wrap import attach, find, replace_module
+
+M = TypeVar("M", bound=nn.Module)
+
+
+def attach_lora(
+    model: M,
+    targets: Iterable[str] = ("qkv",),
+    rank: int = 4,
+    alpha: float | None = None,
+    dropout: float = 0.0,
+    parts: str = "qv",
+    init: Init = "kaiming",
+    seed: int | None = None,
+    fused: bool | None = None,
+) -> M:
+    """Put LoRA on every linear layer that the patterns name, and freeze everything else.
+
+    Args:
+        model: Any network, changed in place.
+        targets: Patterns as in :func:`mfnet_lite.tuning.matches`, such as ``("qkv", "mlp.lin1")``.
+        rank: Rank of each update.
+        alpha: Numerator of the scaling, None for ``rank``.
+        dropout: Share of the updates' inputs dropped in training.
+        parts: Which thirds of a fused qkv layer are adapted.
+        init: How every A starts.
+        seed: Seed of the A's; None draws from torch's own generator, as new layers do.
+        fused: Whether the layers are fused qkv layers. None decides for each: it is one if its name ends
+            in ``qkv`` and it has three times as many rows as columns.
+
+    Returns:
+        The same model; only the updates have ``requires_grad``.
+
+    Raises:
+        ValueError: If a pattern fits no linear layer or an option is out of range.
+    """
+    targets = tuple(targets)
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    names = {module: name for name, module in find(model, targets, nn.Linear).items()}
+
+    def wrap(base: nn.Module) -> LoRALayer:
+        assert isinstance(base, nn.Linear)
+        looks_fused = names[base].endswith("qkv") and base.out_features == 3 * base.in_features
+        if looks_fused if fused is None else fused:
+            return LoRAQKV(base, parts, rank, alpha, dropout, init, generator)
+        return LoRALinear(base, rank, alpha, dropout, init, generator)
+
+    return attach(model, targets, wrap, nn.Linear)
+
+
+def merge(model: M) -> M:
+    """Merge every LoRA inside a model: the same outputs at the cost of the plain network.
+
+    Args:
+        model: A network with LoRA, changed in place.
+
+    Returns:
+        The same model. Putting it into training mode unmerges it.
+    """
+    for module in model.modules():
+        if isinstance(module, LoRALayer):
+            module.merge()
+    return model
+
+
+def unmerge(model: M) -> M:
+    """Take :func:`merge` back; every weight is bit for bit what it was before."""
+    for module in model.modules():
+        if isinstance(module, LoRALayer):
+            module.unmerge()
+    return model
+
+
+def fold(model: M) -> M:
+    """Write every update into its base's weight for good and take the wrappers off.
+
+    For shipping: the result is a plain network of the original classes and state-dict keys. The original
+    weights are gone; to keep them, use :func:`merge`.
+
+    Args:
+        model: A network with LoRA, changed in place.
+
+    Returns:
+        The same model, without LoRA.
+    """
+    for name, module in [(n, m) for n, m in model.named_modules() if isinstance(m, LoRALayer)]:
+        module.merge()
+        with torch.no_grad():
+            module.base.weight.copy_(module.weight)
+        replace_module(model, name, module.base)
+    return model
