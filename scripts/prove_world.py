@@ -48,10 +48,7 @@ def features(scene: Scene, height: bool) -> np.ndarray:
     """
     bands = [band.astype(np.float32) for band in scene.optical[:3]]
     if height:
-        nearest = ndimage.distance_transform_edt(
-            ~scene.dsm_valid, return_distances=False, return_indices=True
-        )
-        bands.append(scene.dsm[tuple(nearest)] - scene.dtm)
+        bands.append(scene.dsm_filled - scene.dtm)
     return np.stack([f for band in bands for f in statistics(band)], axis=-1).reshape(
         scene.label.size, -1
     )

@@ -18,6 +18,7 @@ from mfnet_lite.world.config import (
     SEASONS,
     WorldConfig,
 )
+from mfnet_lite.world.elevation import fill_holes
 from mfnet_lite.world.layouts import write_folder, write_isprs, write_pairs
 from mfnet_lite.world.scene import Scene, make_scene
 
@@ -32,6 +33,7 @@ __all__ = [
     "Scene",
     "SceneObject",
     "WorldConfig",
+    "fill_holes",
     "make_pair",
     "make_scene",
     "write_folder",

@@ -217,16 +217,13 @@ def write_isprs(
     colours = np.asarray(PALETTE, np.uint8)
     for index, scene in _scenes(len(areas), size, seed, gsd, config, quiet):
         area = areas[index]
-        holes = ndimage.distance_transform_edt(
-            ~scene.dsm_valid, return_distances=False, return_indices=True
-        )
         paint = colours[scene.label]
         border = ndimage.maximum_filter(scene.label, 3) != ndimage.minimum_filter(scene.label, 3)
         paint_eroded = np.where(ndimage.binary_dilation(border, iterations=2)[..., None], 0, paint)
         top = f"top_mosaic_09cm_area{area}"
         files = {
             f"top/{top}.tif": scene.optical[[3, 0, 1]],
-            f"dsm/dsm_09cm_matching_area{area}.tif": scene.dsm[tuple(holes)],
+            f"dsm/dsm_09cm_matching_area{area}.tif": scene.dsm_filled,
             f"gts_for_participants/{top}.tif": np.moveaxis(paint, -1, 0),
             f"gts_eroded_for_participants/{top}_noBoundary.tif": np.moveaxis(paint_eroded, -1, 0),
         }

@@ -15,7 +15,7 @@ from mfnet_lite.world.buildings import (
 from mfnet_lite.world.canvas import PAD_M, Canvas, SceneObject, objects_of
 from mfnet_lite.world.cars import paint_car, paint_containers, paint_sites, plan_cars
 from mfnet_lite.world.config import WorldConfig, check_size, layer_rng, resolve
-from mfnet_lite.world.elevation import match_surface
+from mfnet_lite.world.elevation import fill_holes, match_surface
 from mfnet_lite.world.lots import paint_lots
 from mfnet_lite.world.optics import photograph
 from mfnet_lite.world.roofs import paint_building, paint_empty_lot
@@ -73,6 +73,11 @@ class Scene:
     height: Float[np.ndarray, "size size"]
     objects: tuple[SceneObject, ...]
     config: WorldConfig
+
+    @property
+    def dsm_filled(self) -> Float[np.ndarray, "size size"]:
+        """``dsm`` with each hole filled by the nearest measurement, metres; computed at every call."""
+        return fill_holes(self.dsm, self.dsm_valid)
 
 
 @dataclass(frozen=True)
