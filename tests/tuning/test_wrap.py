@@ -62,7 +62,7 @@ def _twice_inner(model: nn.Sequential, x: Tensor) -> Tensor:
 
 
 def test_only_additions_train() -> None:
-    model = attach(network(), ["0"], Doubling, nn.Linear)
+    model = attach(network(), ["?"], Doubling, nn.Linear)
     assert [n for n, p in model.named_parameters() if p.requires_grad] == ["0.factor"]
     freeze(detach(model))
     assert not any(p.requires_grad for p in model.parameters())
@@ -71,18 +71,18 @@ def test_only_additions_train() -> None:
 def test_additions_may_be_stacked() -> None:
     model = network()
     inner = model[0]
-    attach(model, ["0"], lambda m: Doubling(Doubling(m)), nn.Linear)
+    attach(model, ["?"], lambda m: Doubling(Doubling(m)), nn.Linear)
     assert detach(model)[0] is inner
 
 
 def test_insides_of_additions_are_not_found() -> None:
-    model = attach(network(), ["0"], Doubling, nn.Linear)
+    model = attach(network(), ["?"], Doubling, nn.Linear)
     assert list(find(model, ["*"], nn.Linear)) == ["2.0", "2.1"]
 
 
 def test_a_pattern_that_fits_nothing_is_an_error() -> None:
     with pytest.raises(
-        ValueError, match=r"no Linear of the model matches 'qkv'; it has .* 0, 2\.0"
+        ValueError, match=r"no Linear of the model matches 'qkv'; it has .*: 0, 2\.0"
     ):
         attach(network(), ["0", "qkv"], Doubling, nn.Linear)
 

@@ -1,0 +1,350 @@
+r"""LoRA and adapters for several sensors on one frozen network (MFNet, Ma et al. 2025).
+
+All sensors go through the frozen weights as one batch: ``x`` has a leading *sensor* axis, and a frozen
+``nn.Linear`` does not notice it. What is added is private: every small weight carries the same
+leading axis. Two forms exchange between sensors, by the rule of :mod:`mfnet_lite.tuning.mixing`:
+
+* MMLoRA, inside one linear layer: :math:`\mathrm{out}_m = W x_m + b + s\sum_n c_{mn} B_n A_n x_n`,
+* MMAdapter, beside a layer: :math:`\sum_n c_{mn}\,f_n(x_n)` with bottlenecks :math:`f_n`.
+
+Two do not: :class:`SensorQKV` (LoRA on the query and value rows of a fused projection) and
+:class:`SensorAdapter`. With one sensor all four are the ordinary LoRA and adapter.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mfnet_lite.tuning.mixing import mix, mixing_matrix
+from mfnet_lite.tuning.wrap import Addition
+
+Stacked = Float[Tensor, "sensor batch *place channels"]
+Presence = Bool[Tensor, "batch sensor"]
+FIRST_SHARE = 0.5
+"""What a sensor keeps of its own before training, as in the authors' code."""
+
+
+class MMLoRA(nn.Module):
+    r"""The low-rank part of an MMLoRA layer: what is added to the frozen layer's output.
+
+    The exchange happens in the r hidden values, where it is cheap:
+    :math:`\sum_n c_{mn} B_n (A_n x_n) = [c_{m1}h_1, \dots, c_{mM}h_M]\,[B_1, \dots, B_M]^\top`
+    is one product with M·r rows, and no sensor's full-width update is ever stored.
+
+    Args:
+        inputs: Channels in.
+        outputs: Channels out.
+        sensors: Number of sensors M.
+        rank: r of each sensor.
+        alpha: The update is scaled by alpha / rank; None means alpha = rank, a factor of one, which is
+            what the authors' code does here (fact sheet, 1.4).
+        mixing: False gives every sensor an ordinary LoRA of its own.
+        generator: Source of the initial A.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        sensors: int,
+        rank: int = 4,
+        alpha: float | None = None,
+        mixing: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check_counts(sensors=sensors, rank=rank)
+        self.scaling = (rank if alpha is None else alpha) / rank
+        self.lora_a = nn.Parameter(torch.empty(sensors, rank, inputs))
+        self.lora_b = nn.Parameter(torch.zeros(sensors, outputs, rank))
+        uniform_like_linear_(self.lora_a, inputs, generator)
+        self.mix = nn.Parameter(torch.full((sensors,), FIRST_SHARE)) if mixing else None
+
+    def forward(self, x: Stacked, out: Stacked, presence: Presence | None = None) -> Stacked:
+        """Add the update to ``out``, the frozen layer's answer to ``x``.
+
+        Args:
+            x: Input of the frozen layer.
+            out: Its output; it is changed in place, which saves a copy as wide as the layer.
+            presence: Which sensors each sample has.
+
+        Returns:
+            ``out`` with the update.
+        """
+        sensors, batch = _check_stacked(x, len(self.lora_a))
+        hidden = torch.bmm(x.reshape(sensors, -1, x.shape[-1]), self.lora_a.mT)
+        hidden = rearrange(hidden, "other (b place) r -> b other place r", b=batch)
+        matrix = self.matrix(presence).to(hidden.dtype) * self.scaling
+        mixed = torch.einsum("b m n, b n p r -> m b p n r", matrix, hidden)
+        mixed = rearrange(mixed, "m b p n r -> (m b p) (n r)")
+        rows = rearrange(self.lora_b, "n out r -> (n r) out")
+        # Written out as in-place addmm_: the update is never a tensor of its own. Autocast does not
+        # cast the arguments of in-place functions, so that is done here.
+        flat = out.reshape(-1, out.shape[-1])
+        return flat.addmm_(mixed.to(out.dtype), rows.to(out.dtype)).view_as(out)
+
+    def matrix(self, presence: Presence | None = None) -> Float[Tensor, "batch sensor other"]:
+        """Return the mixing coefficients; those of separate LoRAs are the identity."""
+        if self.mix is None:
+            return torch.eye(len(self.lora_a), device=self.lora_a.device)[None]
+        return mixing_matrix(self.mix, presence)
+
+
+class MMLoRALinear(Addition):
+    r"""A frozen linear layer with MMLoRA.
+
+    .. math:: \mathrm{out}_m = W x_m + b + \frac{\alpha}{r}\sum_n c_{mn} B_n A_n x_n
+
+    Args:
+        base: The frozen layer.
+        sensors: Number of sensors.
+        rank: r of each sensor.
+        alpha: Scaling is alpha / rank; None for a factor of one.
+        mixing: False gives every sensor a LoRA of its own.
+        generator: Source of the initial A.
+
+    Example:
+        >>> layer = MMLoRALinear(nn.Linear(8, 6), sensors=2, rank=2)
+        >>> x = torch.randn(2, 5, 3, 8)  # sensor, batch, place, channels
+        >>> layer(x).shape, torch.equal(layer(x), layer.base(x))
+        (torch.Size([2, 5, 3, 6]), True)
+    """
+
+    def __init__(
+        self,
+        base: nn.Linear,
+        sensors: int,
+        rank: int = 4,
+        alpha: float | None = None,
+        mixing: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(base)
+        self.update = MMLoRA(
+            base.in_features, base.out_features, sensors, rank, alpha, mixing, generator
+        ).to(base.weight)
+
+    @property
+    def lora_a(self) -> nn.Parameter:
+        """The A of each sensor, (sensor, rank, in)."""
+        return self.update.lora_a
+
+    @property
+    def lora_b(self) -> nn.Parameter:
+        """The B of each sensor, (sensor, out, rank)."""
+        return self.update.lora_b
+
+    @property
+    def mix(self) -> nn.Parameter | None:
+        """The share each sensor keeps of its own, (sensor,), or None without exchange."""
+        return self.update.mix
+
+    def forward(self, x: Stacked, presence: Presence | None = None) -> Stacked:
+        """Map all sensors at once; ``presence`` says which of them each sample has."""
+        out: Tensor = self.update(x, self.base(x), presence)
+        return out
+
+
+class QKVUpdate(nn.Module):
+    """LoRA of each sensor on chosen thirds of a fused query-key-value projection, without exchange.
+
+    Args:
+        channels: Width d of the tokens; the projection has 3·d rows.
+        sensors: Number of sensors.
+        rank: r of each sensor and third.
+        alpha: Scaling is alpha / rank; None for a factor of one. The authors' code has alpha = 1.
+        parts: Which thirds, letters out of ``"qkv"``; the authors' are query and value.
+        generator: Source of the initial A.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        sensors: int,
+        rank: int = 4,
+        alpha: float | None = None,
+        parts: str = "qv",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        _check_counts(sensors=sensors, rank=rank)
+        if not parts or set(parts) - set("qkv") or len(set(parts)) < len(parts):
+            raise ValueError(f"parts must be different letters of 'qkv', got {parts!r}")
+        self.thirds = tuple("qkv".index(letter) for letter in parts)
+        self.scaling = (rank if alpha is None else alpha) / rank
+        self.lora_a = nn.Parameter(torch.empty(sensors, len(parts), rank, channels))
+        self.lora_b = nn.Parameter(torch.zeros(sensors, len(parts), channels, rank))
+        uniform_like_linear_(self.lora_a, channels, generator)
+
+    def forward(self, x: Stacked, out: Stacked) -> Stacked:
+        """Add the update to ``out`` = the frozen projection of ``x``, in place."""
+        sensors, _ = _check_stacked(x, len(self.lora_a))
+        flat = out.view(sensors, -1, 3, x.shape[-1])
+        rows = rearrange(self.lora_a, "m part r d -> m d (part r)")
+        hidden = torch.bmm(x.reshape(sensors, -1, x.shape[-1]), rows) * self.scaling
+        hidden = rearrange(hidden, "m place (part r) -> part m place r", part=len(self.thirds))
+        for part, third in enumerate(self.thirds):
+            flat[:, :, third] += torch.bmm(hidden[part], self.lora_b[:, part].mT)
+        return out
+
+
+class SensorQKV(Addition):
+    """A frozen fused query-key-value projection with a private LoRA per sensor.
+
+    Args:
+        base: The projection, d → 3·d.
+        sensors: Number of sensors.
+        rank: r of each sensor and third.
+        alpha: Scaling is alpha / rank; None for a factor of one.
+        parts: Which thirds, letters out of ``"qkv"``.
+        generator: Source of the initial A.
+    """
+
+    def __init__(
+        self,
+        base: nn.Linear,
+        sensors: int,
+        rank: int = 4,
+        alpha: float | None = None,
+        parts: str = "qv",
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(base)
+        if base.out_features != 3 * base.in_features:
+            raise ValueError(
+                "expected a fused projection with three times as many outputs as inputs, got "
+                f"{base.in_features} → {base.out_features}; use MMLoRALinear for other layers"
+            )
+        self.update = QKVUpdate(base.in_features, sensors, rank, alpha, parts, generator)
+        self.update.to(base.weight)
+
+    @property
+    def lora_a(self) -> nn.Parameter:
+        """The A of each sensor and third, (sensor, part, rank, d)."""
+        return self.update.lora_a
+
+    @property
+    def lora_b(self) -> nn.Parameter:
+        """The B of each sensor and third, (sensor, part, d, rank)."""
+        return self.update.lora_b
+
+    def forward(self, x: Stacked) -> Stacked:
+        """Project all sensors at once."""
+        out: Tensor = self.update(x, self.base(x))
+        return out
+
+
+class SensorAdapter(nn.Module):
+    """A private adapter per sensor: up(GELU(down(x))), plus x if ``skip``.
+
+    Args:
+        channels: Width d of the tokens.
+        sensors: Number of sensors.
+        bottleneck: Hidden width; None for d / 4, as in the authors' code.
+        skip: Whether the input is added.
+        zero_init: Start with a zero update, so that the frozen network is what it was. The authors'
+            code keeps PyTorch's default there, which disturbs it from the first step.
+        generator: Source of the initial weights.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        sensors: int,
+        bottleneck: int | None = None,
+        skip: bool = False,
+        zero_init: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        hidden = channels // 4 if bottleneck is None else bottleneck
+        _check_counts(sensors=sensors, bottleneck=hidden)
+        self.skip = skip
+        self.down_weight = nn.Parameter(torch.empty(sensors, hidden, channels))
+        self.down_bias = nn.Parameter(torch.empty(sensors, hidden))
+        self.up_weight = nn.Parameter(torch.zeros(sensors, channels, hidden))
+        self.up_bias = nn.Parameter(torch.zeros(sensors, channels))
+        uniform_like_linear_(self.down_weight, channels, generator)
+        uniform_like_linear_(self.down_bias, channels, generator)
+        if not zero_init:
+            uniform_like_linear_(self.up_weight, hidden, generator)
+            uniform_like_linear_(self.up_bias, hidden, generator)
+
+    def forward(self, x: Stacked) -> Stacked:
+        """Apply to each sensor its own adapter."""
+        sensors, _ = _check_stacked(x, len(self.down_weight))
+        flat = x.reshape(sensors, -1, x.shape[-1])
+        hidden = torch.baddbmm(self.down_bias[:, None], flat, self.down_weight.mT)
+        out = torch.baddbmm(self.up_bias[:, None], F.gelu(hidden), self.up_weight.mT)
+        out = out.view_as(x)
+        return x + out if self.skip else out
+
+
+class MMAdapter(nn.Module):
+    """Adapters that exchange: each sensor gets a mixture of all sensors' bottlenecks.
+
+    Args:
+        channels: Width of the tokens.
+        sensors: Number of sensors.
+        bottleneck: Hidden width; None for a quarter.
+        zero_init: Start with a zero update.
+        mixing: False keeps the adapters apart.
+        generator: Source of the initial weights.
+
+    Example:
+        >>> module = MMAdapter(8, sensors=2)
+        >>> module(torch.randn(2, 5, 4, 4, 8)).abs().max()  # zero at the start
+        tensor(0., grad_fn=<MaxBackward1>)
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        sensors: int,
+        bottleneck: int | None = None,
+        zero_init: bool = True,
+        mixing: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.adapter = SensorAdapter(channels, sensors, bottleneck, False, zero_init, generator)
+        self.mix = nn.Parameter(torch.full((sensors,), FIRST_SHARE)) if mixing else None
+
+    def forward(self, x: Stacked, presence: Presence | None = None) -> Stacked:
+        """Return the mixture, to be added beside the frozen layer's output."""
+        each: Tensor = self.adapter(x)
+        if self.mix is None:
+            return each
+        return mix(each, mixing_matrix(self.mix, presence))
+
+
+def uniform_like_linear_(
+    weight: Tensor, inputs: int, generator: torch.Generator | None = None
+) -> None:
+    """Fill as ``nn.Linear`` does: uniform in ±1/√inputs (Kaiming with a = √5)."""
+    bound = 1 / math.sqrt(inputs)
+    with torch.no_grad():
+        weight.uniform_(-bound, bound, generator=generator)
+
+
+def _check_counts(**counts: int) -> None:
+    """Reject counts below one."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, got {count}")
+
+
+def _check_stacked(x: Tensor, sensors: int) -> tuple[int, int]:
+    """Return sensors and batch of a stacked tensor, or say what was expected."""
+    if x.ndim < 3 or x.shape[0] != sensors:
+        raise ValueError(
+            f"expected ({sensors} sensors, batch, …, channels), got {tuple(x.shape)}; "
+            "sensors are stacked on the first axis"
+        )
+    return x.shape[0], x.shape[1]
