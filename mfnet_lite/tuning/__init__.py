@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from mfnet_lite.tuning.adapter import (
+    BLOCK_TARGETS,
+    Adapter,
+    ParallelAdapter,
+    SerialAdapter,
+    attach_adapters,
+)
+from mfnet_lite.tuning.count import Count, CountRow, count
+from mfnet_lite.tuning.delta import DeltaInfo, base_hash, delta_info, load_delta, save_delta
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.lora_model import attach_lora, fold, merge, unmerge
 from mfnet_lite.tuning.mixing import mix, mixing_matrix
@@ -16,25 +25,38 @@ from mfnet_lite.tuning.multimodal import (
 from mfnet_lite.tuning.wrap import Addition, attach, detach, find, freeze, matches
 
 __all__ = [
+    "BLOCK_TARGETS",
+    "Adapter",
     "Addition",
+    "Count",
+    "CountRow",
+    "DeltaInfo",
     "LoRALayer",
     "LoRALinear",
     "LoRAQKV",
     "MMAdapter",
     "MMLoRA",
     "MMLoRALinear",
+    "ParallelAdapter",
     "QKVUpdate",
     "SensorAdapter",
     "SensorQKV",
+    "SerialAdapter",
     "attach",
+    "attach_adapters",
     "attach_lora",
+    "base_hash",
+    "count",
+    "delta_info",
     "detach",
     "find",
     "fold",
     "freeze",
+    "load_delta",
     "matches",
     "merge",
     "mix",
     "mixing_matrix",
+    "save_delta",
     "unmerge",
 ]

@@ -1,0 +1,253 @@
+r"""Adapters: a small bottleneck network behind, or beside, a frozen module.
+
+With down projection :math:`D \in \mathbb{R}^{b \times d}`, up projection
+:math:`U \in \mathbb{R}^{d \times b}` and a bend between them,
+
+.. math:: f(u) = U\,\mathrm{GELU}(D u + d_0) + u_0 .
+
+*Serial* adapters read what the frozen module wrote, :math:`y + f(y)` with :math:`y = \mathrm{base}(x)`
+(Houlsby et al. 2019, arXiv 1902.00751, section 2.1). *Parallel* adapters read what it reads,
+:math:`\mathrm{base}(x) + s f(x)` (Chen et al. 2022, AdaptFormer, arXiv 2205.13535, equation 5; the
+Medical SAM Adapter of Wu et al. 2023, arXiv 2304.12620, beside the MLP). Where :math:`U` and
+:math:`u_0` start at zero, the network starts as the frozen one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Literal, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import skip_init
+
+from mfnet_lite.tuning.wrap import Addition, attach
+
+M = TypeVar("M", bound=nn.Module)
+Activation = Callable[[Tensor], Tensor]
+
+BLOCK_TARGETS = ("*blocks.*.attn", "*blocks.*.mlp")
+"""Attention and MLP of every encoder block, of a whole SAM or of its image encoder alone."""
+
+
+class Adapter(nn.Module):
+    """A bottleneck: down to few channels, a bend, up again, and if wanted its input on top.
+
+    Args:
+        d: Channels of input and output.
+        bottleneck: Channels in the middle; a quarter of ``d``, at least 1, if None.
+        skip: Add the input to the output.
+        zero_init: Start with an up projection of zeros, so that nothing is added at first. Without
+            it PyTorch's usual initialisation is used, as in MFNet's released code.
+        activation: The bend.
+        generator: Source of the initial weights; the global one if None.
+
+    Raises:
+        ValueError: If a width is not positive.
+
+    Example:
+        >>> adapter = Adapter(8, generator=torch.Generator().manual_seed(0))
+        >>> tuple(adapter.down.weight.shape), bool((adapter(torch.ones(2, 8)) == 0).all())
+        ((2, 8), True)
+    """
+
+    is_added: ClassVar[bool] = True  # see mfnet_lite.tuning.parts
+
+    def __init__(
+        self,
+        d: int,
+        bottleneck: int | None = None,
+        skip: bool = False,
+        zero_init: bool = True,
+        activation: Activation = F.gelu,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        width = max(1, d // 4) if bottleneck is None else bottleneck
+        if d < 1 or width < 1:
+            raise ValueError(f"d and bottleneck must be at least 1, got {d} and {width}.")
+        self.skip = skip
+        self.activation = activation
+        self.down = _linear(d, width, generator)
+        self.up = _linear(width, d, generator)
+        if zero_init:
+            nn.init.zeros_(self.up.weight)
+            nn.init.zeros_(self.up.bias)
+
+    def forward(self, u: Float[Tensor, "*place channels"]) -> Float[Tensor, "*place channels"]:
+        """Compute the bottleneck, plus the input if ``skip``."""
+        change: Tensor = self.up(self.activation(self.down(u)))
+        return u + change if self.skip else change
+
+    def extra_repr(self) -> str:
+        """What ``print`` adds to the two projections."""
+        return f"skip={self.skip}"
+
+
+def _linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
+    """A linear layer with PyTorch's usual distribution, drawn from ``generator``."""
+    layer = skip_init(nn.Linear, inputs, outputs)
+    bound = 1 / math.sqrt(inputs)  # what Kaiming-uniform with a = √5 comes to
+    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    assert isinstance(layer, nn.Linear)
+    return layer
+
+
+class SerialAdapter(Addition):
+    """A frozen module and an adapter behind it: ``y + f(y)`` with ``y = base(x)``.
+
+    Args:
+        base: A module whose output has its channels last.
+        d: Channels of that output; found from the layers of ``base`` if None.
+        bottleneck: As in :class:`Adapter`, and so are the next three.
+        zero_init: See there.
+        activation: See there.
+        generator: See there.
+
+    Raises:
+        ValueError: If ``d`` is needed and cannot be found.
+
+    Example:
+        >>> x, base = torch.ones(1, 3), nn.Linear(3, 4)
+        >>> torch.equal(SerialAdapter(base)(x), base(x))
+        True
+    """
+
+    def __init__(
+        self,
+        base: nn.Module,
+        d: int | None = None,
+        bottleneck: int | None = None,
+        zero_init: bool = True,
+        activation: Activation = F.gelu,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(base)
+        d = _widths(base)[1] if d is None else d
+        adapter = Adapter(d, bottleneck, False, zero_init, activation, generator)
+        self.adapter = _beside(base, adapter)
+
+    def forward(self, x: Float[Tensor, "*place inputs"]) -> Float[Tensor, "*place channels"]:
+        """Run the base, then the adapter on what it gave."""
+        y: Tensor = self.base(x)
+        change: Tensor = self.adapter(y)
+        return y + change
+
+
+class ParallelAdapter(Addition):
+    """A frozen module and an adapter beside it: ``base(x) + scale * f(x)``.
+
+    Args:
+        base: A module with as many channels in as out, channels last.
+        d: Channels; found from the layers of ``base`` if None.
+        bottleneck: As in :class:`Adapter`, and so are the next three.
+        zero_init: See there.
+        activation: See there.
+        generator: See there.
+        scale: Fixed factor of the adapter: 0.1 in AdaptFormer, 0.5 in the Medical SAM Adapter.
+
+    Raises:
+        ValueError: If ``d`` is needed and cannot be found, or ``base`` changes the width.
+    """
+
+    def __init__(
+        self,
+        base: nn.Module,
+        d: int | None = None,
+        bottleneck: int | None = None,
+        zero_init: bool = True,
+        activation: Activation = F.gelu,
+        generator: torch.Generator | None = None,
+        scale: float = 1.0,
+    ) -> None:
+        super().__init__(base)
+        if d is None:
+            inputs, d = _widths(base)
+            if inputs != d:
+                raise ValueError(
+                    f"a parallel adapter needs as many channels in as out, but {type(base).__name__} "
+                    f"maps {inputs} to {d}; use a serial adapter there."
+                )
+        self.scale = scale
+        adapter = Adapter(d, bottleneck, False, zero_init, activation, generator)
+        self.adapter = _beside(base, adapter)
+
+    def forward(self, x: Float[Tensor, "*place channels"]) -> Float[Tensor, "*place channels"]:
+        """Run both on the same input and add."""
+        y: Tensor = self.base(x)
+        change: Tensor = self.adapter(x)
+        return y + self.scale * change
+
+    def extra_repr(self) -> str:
+        """What ``print`` adds to base and adapter."""
+        return f"scale={self.scale}"
+
+
+def _widths(base: nn.Module) -> tuple[int, int]:
+    """Channels into and out of a module, read from its first and last linear layer."""
+    linears = [module for module in base.modules() if isinstance(module, nn.Linear)]
+    if linears:
+        return linears[0].in_features, linears[-1].out_features
+    if isinstance(base, nn.LayerNorm):
+        return base.normalized_shape[-1], base.normalized_shape[-1]
+    raise ValueError(
+        f"the width of {type(base).__name__} cannot be read from a linear layer; give it as d."
+    )
+
+
+def _beside(base: nn.Module, adapter: Adapter) -> Adapter:
+    """Move a new adapter to the device and number format of the module it belongs to."""
+    parameter = next(base.parameters(), None)
+    return adapter if parameter is None else adapter.to(parameter.device, parameter.dtype)
+
+
+def attach_adapters(
+    model: M,
+    targets: Iterable[str] = BLOCK_TARGETS,
+    kind: Literal["serial", "parallel"] = "serial",
+    bottleneck: int | None = None,
+    zero_init: bool = True,
+    scale: float = 1.0,
+    d: int | None = None,
+    activation: Activation = F.gelu,
+    seed: int | None = None,
+) -> M:
+    """Put an adapter behind or beside every module that the patterns name, and freeze the rest.
+
+    Where LoRA and adapters shall meet, attach LoRA first: a wrapped module's inside is closed.
+
+    Args:
+        model: The network, changed in place.
+        targets: Patterns as in :func:`~mfnet_lite.tuning.matches`; by default attention and MLP of
+            every encoder block, where Houlsby et al. put them.
+        kind: ``serial`` or ``parallel``.
+        bottleneck: Channels in the middle; a quarter of each module's width if None.
+        zero_init: Start as the frozen network.
+        scale: Factor of parallel adapters; serial ones have none.
+        d: Channels, where they cannot be read from the module's linear layers.
+        activation: The bend.
+        seed: Of the initial weights; the global generator if None.
+
+    Returns:
+        The same model; :func:`~mfnet_lite.tuning.detach` takes the adapters off again.
+
+    Raises:
+        ValueError: If a pattern fits nothing, a width cannot be found, the kind is unknown, or a
+            scale is given to serial adapters.
+    """
+    if kind not in ("serial", "parallel"):
+        raise ValueError(f"kind must be 'serial' or 'parallel', got {kind!r}.")
+    if kind == "serial" and scale != 1.0:
+        raise ValueError(f"serial adapters have no scale, got {scale}; use kind='parallel'.")
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+
+    def wrap(module: nn.Module) -> Addition:
+        if kind == "serial":
+            return SerialAdapter(module, d, bottleneck, zero_init, activation, generator)
+        return ParallelAdapter(module, d, bottleneck, zero_init, activation, generator, scale)
+
+    return attach(model, targets, wrap)
