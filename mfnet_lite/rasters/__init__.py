@@ -5,6 +5,7 @@ from __future__ import annotations
 from mfnet_lite.rasters.check import CheckReport, Row, check_dataset
 from mfnet_lite.rasters.crops import RandomCrops, WholeTiles
 from mfnet_lite.rasters.detect import READERS, detect_kind, open_dataset
+from mfnet_lite.rasters.doctor import ElevationReport, describe_elevation
 from mfnet_lite.rasters.hunan import open_hunan
 from mfnet_lite.rasters.io import open_raster, raster_info, read_raster
 from mfnet_lite.rasters.isprs import open_potsdam, open_vaihingen
@@ -24,6 +25,7 @@ __all__ = [
     "SCALINGS",
     "CheckReport",
     "DatasetInfo",
+    "ElevationReport",
     "LabelCoding",
     "Problem",
     "RandomCrops",
@@ -37,6 +39,7 @@ __all__ = [
     "WholeTiles",
     "Window",
     "check_dataset",
+    "describe_elevation",
     "detect_kind",
     "fit_scaling",
     "fit_scaling_from_file",
