@@ -3,7 +3,8 @@ r"""Joining the logits of overlapping windows, one band of rows at a time.
 A scene is covered by windows. Where several see a pixel, their logits are added with weights. Rows
 are finished as soon as no later window can reach them, so memory holds one band as high as a
 window, whatever the height of the scene: :math:`O(\text{width} \times \text{window} \times
-\text{classes})`.
+\text{classes})`. A wide scene is done in panels of columns one after the other, so the width does not
+matter either; the windows that lie across two panels are computed twice, and the logits are the same.
 
 * ``"smooth"``: the weighted mean with a raised cosine that falls towards the window's border, where
   the network sees least context. No seams.
@@ -68,14 +69,15 @@ class Band:
     Args:
         classes: number of classes.
         rows: rows to hold, the height of a window.
-        width: width of the scene.
+        left: column of the scene where the band begins.
+        right: column behind its end.
         blend: ``"smooth"`` divides by the sum of weights, ``"sum"`` does not.
     """
 
-    def __init__(self, classes: int, rows: int, width: int, blend: Blend) -> None:
-        self.logits = torch.zeros(classes, rows, width)
-        self.weights = torch.zeros(rows, width)
-        self.top = 0
+    def __init__(self, classes: int, rows: int, left: int, right: int, blend: Blend) -> None:
+        self.logits = torch.zeros(classes, rows, right - left)
+        self.weights = torch.zeros(rows, right - left)
+        self.top, self.left = 0, left
         self.blend = blend
 
     def add(
@@ -84,16 +86,16 @@ class Band:
         logits: Float[Tensor, "classes height width"],
         weights: Float[Tensor, "height width"],
     ) -> None:
-        """Add one window; its rows must lie in the band."""
+        """Add one window; it must lie in the band."""
         rows = slice(window.row - self.top, window.row - self.top + window.height)
-        columns = window.slices[1]
+        columns = slice(window.col - self.left, window.col - self.left + window.width)
         self.logits[:, rows, columns] += logits * weights
         self.weights[rows, columns] += weights
 
-    def finish(self, row: int) -> Float[Tensor, "classes rows width"]:
-        """Close all rows above ``row``, hand them out and move the band down."""
-        count = row - self.top
-        done, weights = self.logits[:, :count].clone(), self.weights[:count]
+    def finish(self, row: int, left: int, right: int) -> Float[Tensor, "classes rows width"]:
+        """Close all rows above ``row``, hand out their columns and move the band down."""
+        count, columns = row - self.top, slice(left - self.left, right - self.left)
+        done, weights = self.logits[:, :count, columns].clone(), self.weights[:count, columns]
         if self.blend == "smooth":
             done /= weights
         keep = self.weights.shape[0] - count
@@ -116,6 +118,7 @@ def stitch(
     margin: int = 0,
     batch: int = 4,
     official: bool = False,
+    columns: tuple[int, int] | None = None,
 ) -> Iterator[tuple[int, Float[Tensor, "classes rows width"]]]:
     """Run a model over a scene and yield finished rows from top to bottom.
 
@@ -130,6 +133,7 @@ def stitch(
         margin: see the module; windows must overlap by more than twice the margin.
         batch: windows per forward pass.
         official: repeat the border windows as often as MFNet's loop does.
+        columns: first column and the one behind the last of a panel of the scene; all without.
 
     Yields:
         Row number of the first finished row, and the rows' logits in float32 on the CPU.
@@ -148,16 +152,20 @@ def stitch(
             f"expected a stride of at most window - 2 * margin = {window - 2 * margin}"
         )
     high, wide = min(window, height), min(window, width)
-    columns = window_positions(width, window, stride, official)
+    left, right = columns or (0, width)
+    if not 0 <= left < right <= width:
+        raise ValueError(f"expected columns between 0 and {width}, got {left} to {right}")
     rows = window_positions(height, window, stride, official)
+    every = window_positions(width, window, stride, official)
+    starts = [c for c in every if c < right and c + wide > left]
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    across = [axis_weights(wide, c == 0, c + wide == width, blend, margin) for c in columns]
+    across = [axis_weights(wide, c == 0, c + wide == width, blend, margin) for c in starts]
     band: Band | None = None
     for number, row in enumerate(rows):
         down = axis_weights(high, row == 0, row + high == height, blend, margin)
-        for start in range(0, len(columns), batch):
-            part = range(start, min(start + batch, len(columns)))
-            places = [Window(row, columns[i], high, wide) for i in part]
+        for start in range(0, len(starts), batch):
+            part = range(start, min(start + batch, len(starts)))
+            places = [Window(row, starts[i], high, wide) for i in part]
             samples = [read(place) for place in places]
             inputs = {
                 name: torch.stack([sample[name] for sample in samples]).to(device)
@@ -170,7 +178,7 @@ def stitch(
                     f"model, got {tuple(logits.shape)}"
                 )
             if band is None:
-                band = Band(logits.shape[1], high, width, blend)
+                band = Band(logits.shape[1], high, starts[0], starts[-1] + wide, blend)
             for place, i, values in zip(places, part, logits, strict=True):
                 outer = rearrange(down, "h -> h 1") * rearrange(across[i], "w -> 1 w")
                 band.add(place, values, outer)
@@ -178,4 +186,4 @@ def stitch(
         following = rows[number + 1] if number + 1 < len(rows) else height
         if following > band.top:
             top = band.top
-            yield top, band.finish(following)
+            yield top, band.finish(following, left, right)

@@ -1,9 +1,9 @@
 """Maps of whole scenes, also of scenes that do not fit into memory.
 
 Windows are read from the files, run through the model, blended (:mod:`mfnet_lite.blending`) and
-written row by row. What is in memory at any time is one band of logits as high as a window; the
-height of the scene does not matter. The map is a GeoTIFF in the place of its inputs, with a colour
-table, and it appears under its name only when it is complete.
+written row by row. What is in memory at any time is one band of logits, as high as a window and as
+wide as a panel of columns; the size of the scene does not matter. The map is a GeoTIFF in the place
+of its inputs, with a colour table, and it appears under its name only when it is complete.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from mfnet_lite.blending import Blend, stitch
-from mfnet_lite.rasters.io import quiet, raster_info
+from mfnet_lite.rasters.grids import check_grid
+from mfnet_lite.rasters.io import quiet
 from mfnet_lite.rasters.labels import LabelCoding
-from mfnet_lite.rasters.raster import Colour, RasterInfo
+from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.reader import TileReader, to_sample
 from mfnet_lite.rasters.tiles import DatasetInfo, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
@@ -31,8 +32,8 @@ from mfnet_lite.rasters.write import BLOCK, colour_table, geotiff_profile, repla
 from mfnet_lite.training.evaluate import cutter, evaluating
 
 NODATA = 255
-GDAL_CACHE_MB = 128  # GDAL's own default is a share of the machine's memory
-GRID_TOLERANCE = 0.01  # pixels by which two grids may differ
+GDAL_CACHE_MB = 48  # GDAL's own default is a share of the machine's memory
+PANEL = 2048  # columns held at once, whole blocks of the file
 
 
 def predict_array(
@@ -114,6 +115,7 @@ def predict_scene(
     holes: Literal["any", "first"] = "any",
     device: str = "auto",
     progress: bool = True,
+    panel: int = PANEL,
 ) -> Path:
     """Predict a map of a scene of any size.
 
@@ -136,6 +138,7 @@ def predict_scene(
         holes: where the map has no data: where ``"any"`` sensor has none, or only the ``"first"``.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
         progress: whether to draw a progress bar.
+        panel: columns of the scene held at once; it bounds the memory and changes no result.
 
     Returns:
         The path written: one band of uint8, class indices, 255 = no data.
@@ -147,6 +150,8 @@ def predict_scene(
     out = Path(out)
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out} cannot be written: expected a name ending in .tif; rename it")
+    if holes not in ("any", "first"):
+        raise ValueError(f"holes must be 'any' or 'first', got {holes!r}")
     infos = check_grid(paths)
     first = next(iter(infos.values()))
     known = dict(sensors or {})
@@ -160,79 +165,65 @@ def predict_scene(
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB))
         stack.enter_context(evaluating(model))
-        scene = _Scene(TileReader(tuple(paths), scaling), tile, holes, min(window, first.height))
-        stack.callback(scene.reader.close)
-        stack.callback(scene.first.close)
+        reader = TileReader(tuple(paths), scaling)
+        mask = reader if holes == "any" else TileReader(tuple(paths)[:1], scaling)
+        stack.callback(reader.close)
+        stack.callback(mask.close)
         temporary = stack.enter_context(replacing(out))
         stack.enter_context(quiet())
-        bar = stack.enter_context(tqdm(total=first.height, unit="row", disable=not progress))
+        pixels = first.height * first.width
+        bar = stack.enter_context(
+            tqdm(total=pixels, unit="px", unit_scale=True, disable=not progress)
+        )
         with rasterio.open(temporary, "w", **profile) as target:
             target.set_band_description(1, "class")
             if classes is not None:
                 target.update_tags(CLASSES="; ".join(f"{i} {c}" for i, c in enumerate(classes)))
             if palette is not None:
                 target.write_colormap(1, colour_table(palette))
-            rows = _RowWriter(target, first.width)
-            for _, logits in stitch(
-                model,
-                scene.read,
-                first.height,
-                first.width,
-                window=window,
-                stride=stride,
-                blend=blend,
-                margin=margin,
-                batch=batch,
-                official=official,
-            ):
-                if logits.shape[0] >= NODATA:
-                    raise ValueError(f"a map of bytes holds 254 classes, got {logits.shape[0]}")
-                labels = logits.argmax(0).to(torch.uint8).numpy()
-                rows.add(np.where(scene.finish(labels.shape[0]), labels, np.uint8(NODATA)))
-                bar.update(labels.shape[0])
-            rows.flush()
+            for left, right in panels(first.width, max(panel, window)):
+                scene = _Scene(reader, mask, tile, min(window, first.height), left, right)
+                rows = _RowWriter(target, left, right)
+                for _, logits in stitch(
+                    model,
+                    scene.read,
+                    first.height,
+                    first.width,
+                    window=window,
+                    stride=stride,
+                    blend=blend,
+                    margin=margin,
+                    batch=batch,
+                    official=official,
+                    columns=(left, right),
+                ):
+                    if logits.shape[0] >= NODATA:
+                        raise ValueError(f"a map of bytes holds 254 classes, got {logits.shape[0]}")
+                    labels = logits.argmax(0).to(torch.uint8).numpy()
+                    rows.add(np.where(scene.finish(labels.shape[0]), labels, np.uint8(NODATA)))
+                    bar.update(labels.size)
+                rows.flush()
     return out
 
 
-def check_grid(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
-    """Read the headers of all sensors and make sure that their pixels lie upon each other.
+def panels(width: int, panel: int) -> list[tuple[int, int]]:
+    """Divide the columns of a scene into panels of whole blocks of the file.
 
     Args:
-        paths: a raster per sensor.
+        width: columns of the scene.
+        panel: wished width of a panel; it is rounded up to whole blocks.
 
     Returns:
-        The headers, by sensor.
+        First column of each panel and the column behind its last.
 
-    Raises:
-        ValueError: naming the file that lies elsewhere, and how.
+    Example:
+        >>> panels(1000, 300)
+        [(0, 512), (512, 1000)]
     """
-    if not paths:
-        raise ValueError("expected at least one raster to predict from, got none")
-    infos = {name: raster_info(path) for name, path in paths.items()}
-    first, *others = infos.values()
-    for other in others:
-        advice = f"; resample it to the grid of {first.path} (e.g. with gdalwarp)"
-        if (other.height, other.width) != (first.height, first.width):
-            raise ValueError(
-                f"{other.path} has {other.height} x {other.width} pixels, expected "
-                f"{first.height} x {first.width} as in {first.path}{advice}"
-            )
-        if first.crs is not None and other.crs is not None and first.crs != other.crs:
-            raise ValueError(f"{other.path} is in {other.crs}, expected {first.crs}{advice}")
-        if first.transform is None or other.transform is None:
-            continue  # a plain picture says nothing about its place: trust the size
-        corners = [(0, 0), (first.width, 0), (0, first.height)]
-        away = max(
-            float(np.hypot(x - column, y - row))
-            for column, row in corners
-            for x, y in [~first.transform @ (other.transform @ (column, row))]
-        )
-        if away > GRID_TOLERANCE:
-            raise ValueError(
-                f"{other.path} lies up to {away:.2f} pixels off, expected the place and the pixel "
-                f"size of {first.path}{advice}"
-            )
-    return infos
+    if panel < 1:
+        raise ValueError(f"panel must be at least 1, got {panel}")
+    step = -(-panel // BLOCK) * BLOCK
+    return [(left, min(left + step, width)) for left in range(0, width, step)]
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -245,23 +236,26 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 class _Scene:
-    """Windows of the files, and which pixels of the open rows hold data."""
+    """Windows of the files, and which pixels of the open rows of a panel hold data."""
 
-    def __init__(self, reader: TileReader, tile: Tile, holes: str, rows: int) -> None:
-        if holes not in ("any", "first"):
-            raise ValueError(f"holes must be 'any' or 'first', got {holes!r}")
-        self.reader, self.tile, self.holes = reader, tile, holes
-        self.first = TileReader(reader.sensors[:1], reader.scaling)
-        self.valid = np.zeros((rows, reader.size(tile)[1]), dtype=bool)
-        self.top = 0
+    def __init__(
+        self, reader: TileReader, mask: TileReader, tile: Tile, rows: int, left: int, right: int
+    ) -> None:
+        self.reader, self.mask, self.tile = reader, mask, tile
+        self.valid = np.zeros((rows, right - left), dtype=bool)
+        self.top, self.left, self.right = 0, left, right
 
     def read(self, window: Window) -> dict[str, Tensor]:
         """Return the sensors in a window and note where they hold data."""
         arrays, _, valid = self.reader.read(self.tile, window)
-        if self.holes == "first":
-            _, _, valid = self.first.read(self.tile, window)
-        first = window.row - self.top
-        self.valid[first : first + window.height, window.slices[1]] = valid
+        if self.mask is not self.reader:
+            _, _, valid = self.mask.read(self.tile, window)
+        above = window.row - self.top
+        begin = max(window.col, self.left)
+        end = min(window.col + window.width, self.right)
+        rows = slice(above, above + window.height)
+        seen = valid[:, begin - window.col : end - window.col]
+        self.valid[rows, begin - self.left : end - self.left] = seen
         return to_sample(arrays, None, None)
 
     def finish(self, rows: int) -> Bool[np.ndarray, "rows width"]:
@@ -273,12 +267,12 @@ class _Scene:
 
 
 class _RowWriter:
-    """Writes rows in whole blocks of the file, so that none is compressed twice."""
+    """Writes rows of a panel in whole blocks of the file, so that none is compressed twice."""
 
-    def __init__(self, target: rasterio.io.DatasetWriter, width: int) -> None:
+    def __init__(self, target: rasterio.io.DatasetWriter, left: int, right: int) -> None:
         self.target = target
-        self.pending: UInt8[np.ndarray, "rows width"] = np.empty((0, width), np.uint8)
-        self.row = 0
+        self.pending: UInt8[np.ndarray, "rows width"] = np.empty((0, right - left), np.uint8)
+        self.row, self.left = 0, left
 
     def add(self, rows: UInt8[np.ndarray, "rows width"]) -> None:
         """Take rows and write those which fill blocks."""
@@ -291,6 +285,6 @@ class _RowWriter:
 
     def _write(self, count: int) -> None:
         if count:
-            place = Window(self.row, 0, count, self.pending.shape[1]).to_rasterio()
+            place = Window(self.row, self.left, count, self.pending.shape[1]).to_rasterio()
             self.target.write(self.pending[:count], 1, window=place)
             self.pending, self.row = self.pending[count:], self.row + count

@@ -1,12 +1,15 @@
 """The folder of a trained model: everything needed to rebuild it and use it on other data.
 
 ``config.json`` says what was built and on what, ``model.safetensors`` holds the trained weights,
-``state.pt`` what a resume needs, ``log.csv`` and ``summary.json`` how it went.
+``state.pt`` what a resume needs, ``log.csv`` and ``summary.json`` how it went. The frozen weights of a
+foundation model are not in the folder; ``config.json`` keeps their SHA-256, so that the trained ones
+cannot land on another base.
 """
 
 from __future__ import annotations
 
 import colorsys
+import inspect
 import json
 import platform
 from collections.abc import Mapping
@@ -22,8 +25,10 @@ from mfnet_lite.nets import build
 from mfnet_lite.rasters import SensorInfo, TileSet, raster_info
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.training.state import MODEL_FILE, atomic_text, load_model
+from mfnet_lite.tuning import base_hash
 
 CONFIG_FILE = "config.json"
+WINDOW = 256
 ISPRS_COLOURS: tuple[Colour, ...] = (
     (255, 255, 255),
     (0, 0, 255),
@@ -53,6 +58,7 @@ class RunConfig:
         train: settings of the training.
         dataset: what it was trained on: kind, source, tiles of each split.
         versions: of Python and the libraries.
+        base: SHA-256 of the weights that were frozen, None if there are none.
     """
 
     model: str
@@ -69,6 +75,16 @@ class RunConfig:
     train: dict[str, Any] = field(default_factory=dict)
     dataset: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    base: str | None = None
+
+    @property
+    def window(self) -> int:
+        """Side of the windows of a prediction if nobody says.
+
+        A convolutional network does not care and gets large ones. A vision transformer has learnt
+        how far apart two patches can be: it gets windows of the size it was trained on.
+        """
+        return self.size if "backbone" in self.options else WINDOW
 
     def build(self) -> nn.Module:
         """Build the network with the initial weights of ``seed``."""
@@ -124,11 +140,42 @@ def load_run(folder: str | Path) -> tuple[RunConfig, nn.Module]:
 
     Returns:
         Config and model.
+
+    Raises:
+        FileNotFoundError: if the folder is no run, or lacks its weights.
+        ValueError: if the weights do not fit, or the frozen ones are not those of the training.
     """
     config = load_config(folder)
     model = config.build()
+    found = frozen_hash(model)
+    if found != config.base:
+        expected, got = (value[:12] + "…" if value else "none" for value in (config.base, found))
+        raise ValueError(
+            f"{folder} was trained on other frozen weights of {config.options.get('backbone')!r}: "
+            f"expected SHA-256 {expected}, found {got}; give the file it was trained with (or the "
+            "version of the package that ships it), or train again"
+        )
     load_model(model, Path(folder) / MODEL_FILE)
     return config, model.eval()
+
+
+def frozen_hash(model: nn.Module) -> str | None:
+    """Hash what training leaves alone.
+
+    Args:
+        model: a network as built, with ``requires_grad`` set as during training.
+
+    Returns:
+        SHA-256 as 64 hexadecimal digits; None if every parameter is trained.
+    """
+    if all(parameter.requires_grad for parameter in model.parameters()):
+        return None
+    return base_hash(model)
+
+
+def takes_absent(model: nn.Module) -> bool:
+    """Whether a network does its best without one of its sensors, instead of refusing."""
+    return "presence" in inspect.signature(model.forward).parameters
 
 
 def channels_of(dataset: TileSet, split: str) -> dict[str, int]:

@@ -13,6 +13,7 @@ import typer
 
 from mfnet_lite.cli.apply import evaluate, predict
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.info import info
 from mfnet_lite.cli.train import train
 
 app = typer.Typer(
@@ -26,36 +27,6 @@ world_app = typer.Typer(help="Procedural scenes with perfect labels.", no_args_i
 data_app = typer.Typer(help="Look at a dataset before training on it.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
 app.add_typer(data_app, name="data")
-
-
-@app.command()
-@plain_errors
-def info() -> None:
-    """Print versions, devices, the cache folder and which SAM weights are here."""
-    import torch
-
-    from mfnet_lite.nets import BUILDERS
-    from mfnet_lite.predict import pick_device
-    from mfnet_lite.runs import versions
-    from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
-
-    for name, version in versions().items():
-        typer.echo(f"{name:18}{version}")
-    device = pick_device()
-    label = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    typer.echo(f"{'device':18}{label} ({torch.get_num_threads()} CPU threads)")
-    typer.echo(f"{'models':18}{', '.join(sorted(BUILDERS))}")
-    typer.echo(f"{'cache':18}{cache_folder()}")
-    for name in NAMES:
-        if name in REGISTRY:
-            here = (cache_folder() / REGISTRY[name].name).is_file()
-            status = "here" if here else "not here, downloaded on first use"
-        else:
-            try:
-                status = f"here, {find_checkpoint(name).name}"
-            except FileNotFoundError:
-                status = "missing from this installation"
-        typer.echo(f"{'weights ' + name:18}{status}")
 
 
 @world_app.command("make")
@@ -86,12 +57,12 @@ def data_check(
     from mfnet_lite.rasters import check_dataset
 
     report = check_dataset(folder, kind)
-    report.render(Console())
+    report.render(Console(force_jupyter=False))  # text also inside a notebook
     if not report.ok:
         for problem in report.problems:
             typer.echo(f"error: {problem}", err=True)
         raise typer.Exit(1)
 
 
-for command in (train, evaluate, predict):
+for command in (info, train, evaluate, predict):
     app.command()(command)

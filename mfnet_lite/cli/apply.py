@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.memory import peak_memory
+from mfnet_lite.cli.options import listed, parameters_of, vote
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from mfnet_lite.runs import RunConfig
 
 
 @plain_errors
@@ -21,25 +29,42 @@ def evaluate(
     convention: Annotated[
         str, typer.Option(help="all, or authors: clutter is left out of mF1 and mIoU.")
     ] = "all",
-    window: Annotated[int, typer.Option(help="Side of the windows.")] = 256,
+    window: Annotated[
+        int | None, typer.Option(help="Side of the windows; 256, for mfnet the crops' if absent.")
+    ] = None,
     stride: Annotated[int | None, typer.Option(help="Step; half a window if absent.")] = None,
-    blend: Annotated[str, typer.Option(help="smooth or sum.")] = "smooth",
+    blend: Annotated[
+        str, typer.Option(help="smooth, sum, or authors: sum with repeats at the border.")
+    ] = "smooth",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     kind: Annotated[str, typer.Option(help="Which reader to use.")] = "auto",
+    sensors: Annotated[
+        str | None, typer.Option(help="Fewer than the run knows, if the model can do without.")
+    ] = None,
 ) -> None:
     """Score a run on the tiles of a split."""
     from mfnet_lite.predict import pick_device
-    from mfnet_lite.rasters import WholeTiles, open_dataset
+    from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset
     from mfnet_lite.runs import channels_of, check_fits, load_run
     from mfnet_lite.training import evaluate as score
 
     if convention not in ("all", "authors"):
         raise ValueError(f"unknown convention {convention!r}; available: all, authors")
+    weights, repeat = vote(blend)
     config, model = load_run(run)
-    names = tuple(config.channels)
-    dataset = open_dataset(folder, kind, names, seed=config.seed)
+    names = _used(config, model, listed(sensors, "sensors"), run)
+    reading: dict[str, Any] = {"seed": config.seed}
+    select = config.sensor_infos()[names[0]].select
+    reader = READERS.get(str(detect_kind(folder) if kind == "auto" else kind))
+    if (
+        select
+        and names[0] == "optical"
+        and "optical_bands" in parameters_of(reader or open_dataset)
+    ):
+        reading["optical_bands"] = select
+    dataset = open_dataset(folder, kind, names, **reading)
     tiles = dataset.tiles(split)
-    check_fits(config, channels_of(dataset, split), folder)
+    check_fits(config, config.channels | channels_of(dataset, split), folder)
     if dataset.info.num_classes != len(config.classes):
         raise ValueError(
             f"{folder} has {dataset.info.num_classes} classes, but the run was trained on "
@@ -52,9 +77,10 @@ def evaluate(
         model.to(pick_device(device)),
         WholeTiles(tiles, names, config.scaling),
         ignore_index=dataset.info.ignore_index,
-        window=window,
+        window=window or config.window,
         stride=stride,
-        blend=blend,  # type: ignore[arg-type]  # checked where it is used
+        blend=weights,
+        official=repeat,
         progress=not as_json and sys.stderr.isatty(),
     )
     scores = matrix.scores(convention)  # type: ignore[arg-type]  # checked above
@@ -69,7 +95,7 @@ def evaluate(
     table = Table("class", "F1", "IoU", "pixels", title=f"{split}, {len(tiles)} tiles")
     for name, row in result["per_class"].items():
         table.add_row(name, _percent(row["F1"]), _percent(row["IoU"]), f"{row['pixels']:,}")
-    Console().print(table)
+    Console(force_jupyter=False).print(table)  # text also inside a notebook
     typer.echo("  ".join(f"{k} {_percent(result[k])}" for k in ("OA", "mF1", "mIoU", "kappa")))
 
 
@@ -84,9 +110,13 @@ def predict(
     sensor: Annotated[
         list[str] | None, typer.Option(help="Any other sensor, as NAME=FILE; may be repeated.")
     ] = None,
-    window: Annotated[int, typer.Option(help="Side of the windows.")] = 256,
+    window: Annotated[
+        int | None, typer.Option(help="Side of the windows; 256, for mfnet the crops' if absent.")
+    ] = None,
     stride: Annotated[int | None, typer.Option(help="Step; half a window if absent.")] = None,
-    blend: Annotated[str, typer.Option(help="smooth or sum.")] = "smooth",
+    blend: Annotated[
+        str, typer.Option(help="smooth, sum, or authors: sum with repeats at the border.")
+    ] = "smooth",
     holes: Annotated[
         str, typer.Option(help="No data in the map where any or only the first sensor has none.")
     ] = "any",
@@ -95,10 +125,14 @@ def predict(
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
     from mfnet_lite.predict import predict_scene
-    from mfnet_lite.rasters import raster_info
-    from mfnet_lite.runs import check_fits, load_run
+    from mfnet_lite.rasters import raster_info, windows
+    from mfnet_lite.runs import check_fits, load_run, takes_absent
 
+    begun = time.perf_counter()
+    weights, repeat = vote(blend)
     config, model = load_run(run)
+    side = window or config.window
+    step = max(1, side // 2) if stride is None else stride
     given = {"optical": optical, "dsm": dsm, "before": before, "after": after}
     paths = {name: path for name, path in given.items() if path is not None}
     for entry in sensor or ():
@@ -107,11 +141,18 @@ def predict(
             raise ValueError(f"--sensor {entry} is not understood: expected NAME=FILE")
         paths[name] = Path(value)
     infos = config.sensor_infos()
+    present = tuple(name for name in config.channels if name in paths)
     missing = [name for name in config.channels if name not in paths]
-    if missing:
+    if missing and not (present and takes_absent(model)):
         raise ValueError(
             f"{run} was trained on {', '.join(config.channels)}, but no raster was given for "
             f"{', '.join(missing)}; add --{missing[0]} FILE"
+        )
+    if missing:
+        typer.echo(
+            f"note: no raster was given for {', '.join(missing)}; the map is made from "
+            f"{', '.join(present)} alone",
+            err=True,
         )
     for name in paths.keys() - config.channels.keys():
         typer.echo(f"note: {paths.pop(name)} is not read, the run does not use {name}", err=True)
@@ -121,11 +162,12 @@ def predict(
         check_fits(config, config.channels | {name: len(select) if select else bands}, path)
     predict_scene(
         model,
-        {name: paths[name] for name in config.channels},
+        {name: paths[name] for name in present},
         out,
-        window=window,
-        stride=stride,
-        blend=blend,  # type: ignore[arg-type]  # checked where it is used
+        window=side,
+        stride=step,
+        blend=weights,
+        official=repeat,
         batch=batch,
         scaling=config.scaling,
         sensors=infos,
@@ -133,8 +175,35 @@ def predict(
         palette=config.palette,
         holes=holes,  # type: ignore[arg-type]
         device=device,
+        progress=sys.stderr.isatty(),
     )
-    typer.echo(f"wrote {out}")
+    scene = raster_info(out)
+    number = len(windows(scene.height, scene.width, side, step, repeat))
+    memory = peak_memory()
+    typer.echo(
+        f"wrote {out}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
+        f"{time.perf_counter() - begun:.0f} s"
+        + (f", at most {memory / 2**20:.0f} MiB of memory" if memory else "")
+    )
+
+
+def _used(
+    config: RunConfig, model: nn.Module, chosen: tuple[str, ...] | None, run: Path
+) -> tuple[str, ...]:
+    """The sensors to score with: all, or those asked for if the model can do without the others."""
+    from mfnet_lite.runs import takes_absent
+
+    every = tuple(config.channels)
+    names = tuple(name for name in every if chosen is None or name in chosen)
+    unknown = [name for name in chosen or () if name not in every]
+    if unknown:
+        raise ValueError(f"{run} was trained on {', '.join(every)}, not on {', '.join(unknown)}")
+    if names != every and not takes_absent(model):
+        raise ValueError(
+            f"{config.model} needs all of {', '.join(every)}; leave --sensors out, or train it on "
+            f"{', '.join(names)} alone"
+        )
+    return names
 
 
 def _percent(value: float | None) -> str:

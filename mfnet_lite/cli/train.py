@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.options import (
+    band_numbers,
+    builder_options,
+    check_crop,
+    check_same_run,
+    defaults_of,
+    listed,
+)
 
 DEFAULT_SENSORS = ("optical", "dsm")
 
@@ -24,11 +33,27 @@ def train(
     seed: Annotated[int, typer.Option(help="Of weights, crops and order.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     batch: Annotated[int, typer.Option(help="Crops per step.")] = 8,
-    size: Annotated[int, typer.Option(help="Side of a crop in pixels.")] = 96,
-    lr: Annotated[float, typer.Option(help="Base learning rate.")] = 3e-3,
+    size: Annotated[
+        int | None, typer.Option(help="Side of a crop in pixels; 96, for mfnet 128 if absent.")
+    ] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Base learning rate; 3e-3, for mfnet 2e-3 if absent.")
+    ] = None,
     scaling: Annotated[str, typer.Option(help="Elevations: minmax, robust or ground.")] = "ground",
-    width: Annotated[int, typer.Option(help="Channels of the U-Net's first level.")] = 16,
-    depth: Annotated[int, typer.Option(help="Halvings of the U-Net.")] = 4,
+    bands: Annotated[
+        str | None, typer.Option(help="Bands of the optical image counted from 1, such as 4,1,2.")
+    ] = None,
+    width: Annotated[int | None, typer.Option(help="U-Net: channels of its first level.")] = None,
+    depth: Annotated[int | None, typer.Option(help="U-Net: halvings.")] = None,
+    tuning: Annotated[
+        str | None,
+        typer.Option(help="MFNet: mmlora, mmadapter, lora, adapter, none or full."),
+    ] = None,
+    fusion: Annotated[str | None, typer.Option(help="MFNet: dfm or sum.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="MFNet: tiny, vit_b, vit_l, vit_h or a checkpoint file.")
+    ] = None,
+    rank: Annotated[int | None, typer.Option(help="MFNet: rank of the LoRA updates.")] = None,
     recipe: Annotated[
         str, typer.Option(help="default (AdamW, cosine) or authors (MFNet's SGD, multi-step).")
     ] = "default",
@@ -48,15 +73,15 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
 ) -> None:
     """Train a network and write a run folder."""
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
-    from mfnet_lite.nets import BUILDERS
     from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
     from mfnet_lite.runs import (
         RunConfig,
         channels_of,
         colours_for,
         describe_dataset,
+        frozen_hash,
         load_config,
         versions,
     )
@@ -64,20 +89,40 @@ def train(
     from mfnet_lite.training.augment import Augmented
     from mfnet_lite.training.state import STATE_FILE
 
-    if model not in BUILDERS:
-        raise ValueError(f"unknown model {model!r}; available: {', '.join(sorted(BUILDERS))}")
+    given = {"width": width, "depth": depth, "tuning": tuning, "fusion": fusion}
+    options = builder_options(model, given | {"backbone": backbone, "rank": rank})
+    usual = defaults_of(model)
     if recipe not in ("default", "authors"):
         raise ValueError(f"unknown recipe {recipe!r}; available: default, authors")
     if (out / STATE_FILE).exists() and not resume:
         raise FileExistsError(
             f"{out} already holds a run; continue it with --resume, or choose another --out"
         )
-    dataset = open_dataset(folder, kind, _split(sensors), seed=seed, val_fraction=val_fraction)
-    if sensors is None and dataset.kind != "pairs":
-        usual = [name for name in DEFAULT_SENSORS if name in dataset.info.sensors]
-        dataset = open_dataset(folder, kind, usual or None, seed=seed, val_fraction=val_fraction)
+    wanted, chosen = listed(sensors, "sensors"), band_numbers(bands)
+    reading: dict[str, Any] = {"seed": seed, "val_fraction": val_fraction}
+    if chosen is not None:
+        reading["optical_bands"] = chosen
+    dataset = open_dataset(folder, kind, wanted, **reading)
+    if wanted is None and dataset.kind != "pairs":
+        both = [name for name in DEFAULT_SENSORS if name in dataset.info.sensors]
+        dataset = open_dataset(folder, kind, both or None, **reading)
     for note in dataset.notes:
         typer.echo(f"note: {note}", err=True)
+    draft = RunConfig(
+        model=model,
+        options=options,
+        channels=channels_of(dataset, "train"),
+        sensors={name: asdict(facts) for name, facts in dataset.info.sensors.items()},
+        classes=dataset.info.classes,
+        palette=colours_for(dataset.info.num_classes, dataset.info.palette),
+        ignore_index=dataset.info.ignore_index,
+        scaling=scaling,
+        size=usual.size if size is None else size,
+        seed=seed,
+        gsd=dataset.info.gsd,
+        dataset=describe_dataset(dataset),
+        versions=versions(),
+    )
     settings: dict[str, Any] = {
         "steps": steps,
         "batch": batch,
@@ -90,68 +135,39 @@ def train(
         "evaluate_every": evaluate_every,
         "save_every": save_every,
         "ignore_index": dataset.info.ignore_index,
+        "window": draft.window,
+        "progress": sys.stderr.isatty(),
     }
+    if lr is not None:
+        settings["lr"] = lr
     if recipe == "authors":
         config = TrainConfig.authors(**settings)
     else:
-        config = TrainConfig(lr=lr, warmup=min(20, steps // 5), **settings)
-    run = RunConfig(
-        model=model,
-        options={"width": width, "depth": depth} if model == "unet" else {},
-        channels=channels_of(dataset, "train"),
-        sensors={name: asdict(facts) for name, facts in dataset.info.sensors.items()},
-        classes=dataset.info.classes,
-        palette=colours_for(dataset.info.num_classes, dataset.info.palette),
-        ignore_index=dataset.info.ignore_index,
-        scaling=scaling,
-        size=size,
-        seed=seed,
-        gsd=dataset.info.gsd,
-        train=asdict(config) | {"light": light},
-        dataset=describe_dataset(dataset),
-        versions=versions(),
-    )
+        config = TrainConfig(**({"lr": usual.lr, "warmup": min(20, steps // 5)} | settings))
+    network = draft.build()
+    check_crop(network, draft.size)
+    run = replace(draft, base=frozen_hash(network), train=asdict(config) | {"light": light})
     if resume:
-        _check_same_run(load_config(out), run, out)
+        check_same_run(load_config(out), run, out)
     names = tuple(run.channels)
     tiles = dataset.tiles("train")
     pictures = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
-    crops = RandomCrops(tiles, size, names, length=1000, seed=seed, scaling=scaling, cache=pictures)
+    crops = RandomCrops(
+        tiles, run.size, names, length=1000, seed=seed, scaling=scaling, cache=pictures
+    )
     crops.prepare()
     # the authors' recipe turns nothing and leaves the light alone
     plain = recipe == "authors" or light == 0
     samples = crops if plain else Augmented(crops, seed, light)
     held_out = dataset.splits.get("val") or ()
     val = WholeTiles(held_out, names, scaling) if held_out else None
-    network = run.build()
     if not resume:
         out.mkdir(parents=True, exist_ok=True)
         run.save(out)
     summary = fit(network, samples, val, config, out, resume=resume)
+    share = summary["trained_parameters"] / max(summary["parameters"], 1)
+    trained = "" if share == 1 else f" ({summary['trained_parameters']:,} weights, {share:.1%})"
     typer.echo(
-        f"trained {model} on {', '.join(names)}: {summary['steps']} steps in "
+        f"trained {model} on {', '.join(names)}{trained}: {summary['steps']} steps in "
         f"{summary['seconds']:.0f} s, loss {summary['loss']:.3f}; run in {out}"
     )
-
-
-def _split(names: str | None) -> tuple[str, ...] | None:
-    """``"a,b"`` → names, None if absent."""
-    if names is None:
-        return None
-    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
-    if not chosen:
-        raise ValueError("--sensors names no sensor; write for example --sensors optical,dsm")
-    return chosen
-
-
-def _check_same_run(old: Any, new: Any, out: Path) -> None:
-    """Refuse to resume with another model or other data."""
-    for name in ("model", "options", "channels", "classes", "scaling", "size", "dataset", "light"):
-        before, now = (
-            run.train.get(name) if name == "light" else getattr(run, name) for run in (old, new)
-        )
-        if before != now:
-            raise ValueError(
-                f"cannot resume {out}: {name} was {before} and is now {now}; "
-                "give the old settings or choose another --out"
-            )

@@ -1,0 +1,74 @@
+"""``mfnet-lite info``: what is installed here, or what a run folder holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mfnet_lite.cli.errors import plain_errors
+
+
+@plain_errors
+def info(
+    run: Annotated[Path | None, typer.Argument(help="A run folder to describe instead.")] = None,
+) -> None:
+    """Print versions, devices, the cache folder and which SAM weights are here; or describe a run."""
+    lines = _installation() if run is None else _described(run)
+    for name, value in lines:
+        typer.echo(f"{name:18}{value}")
+
+
+def _installation() -> list[tuple[str, str]]:
+    """Versions, device, networks, weights."""
+    import torch
+
+    from mfnet_lite.nets import BUILDERS
+    from mfnet_lite.predict import pick_device
+    from mfnet_lite.runs import versions
+    from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
+
+    lines = list(versions().items())
+    device = pick_device()
+    label = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    lines.append(("device", f"{label} ({torch.get_num_threads()} CPU threads)"))
+    lines.append(("models", ", ".join(sorted(BUILDERS))))
+    lines.append(("cache", str(cache_folder())))
+    for name in NAMES:
+        if name in REGISTRY:
+            here = (cache_folder() / REGISTRY[name].name).is_file()
+            status = "here" if here else "not here, downloaded on first use"
+        else:
+            try:
+                status = f"here, {find_checkpoint(name).name}"
+            except FileNotFoundError:
+                status = "missing from this installation"
+        lines.append((f"weights {name}", status))
+    return lines
+
+
+def _described(run: Path) -> list[tuple[str, str]]:
+    """What was trained, on what, and how large it is."""
+    from mfnet_lite.runs import load_run
+    from mfnet_lite.tuning import count
+
+    config, model = load_run(run)
+    options = ", ".join(f"{key} {value}" for key, value in config.options.items())
+    sensors = ", ".join(
+        f"{name} ({bands} band{'s' if bands > 1 else ''})"
+        for name, bands in config.channels.items()
+    )
+    tiles = {split: len(ids) for split, ids in config.dataset.get("tiles", {}).items()}
+    splits = ", ".join(f"{number} {split}" for split, number in tiles.items())
+    numbers = count(model)
+    return [
+        ("model", f"{config.model} ({options})" if options else config.model),
+        ("sensors", sensors),
+        ("classes", ", ".join(config.classes)),
+        ("data", f"{config.dataset.get('kind')}: {splits} tiles"),
+        ("crops", f"{config.size} x {config.size} pixels, elevations scaled by {config.scaling}"),
+        ("steps", str(config.train.get("steps"))),
+        ("parameters", f"{numbers.trained:,} trained of {numbers.base + numbers.added:,}"),
+        ("weights of base", config.base[:12] if config.base else "none, all were trained"),
+    ]

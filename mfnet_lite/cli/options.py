@@ -1,0 +1,185 @@
+"""Which options belong to which network, and what they are when nobody says."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mfnet_lite.blending import Blend
+
+SAME = ("model", "options", "channels", "classes", "scaling", "size", "dataset", "base")
+"""What a run and its continuation must share."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a network is trained with if the command line does not say otherwise.
+
+    Attributes:
+        lr: base learning rate of AdamW.
+        size: side of a crop in pixels.
+        options: of the builder.
+    """
+
+    lr: float = 3e-3
+    size: int = 96
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+DEFAULTS: Mapping[str, Defaults] = {
+    "unet": Defaults(options={"width": 16, "depth": 4}),
+    # Half the side of the small backbone's own input: a quarter of the work, and still eight of its
+    # attention windows.
+    "mfnet": Defaults(
+        lr=2e-3,
+        size=128,
+        options={"backbone": "tiny", "tuning": "mmlora", "fusion": "dfm", "rank": 4},
+    ),
+}
+
+
+def defaults_of(model: str) -> Defaults:
+    """Return the defaults of a network; those of the U-Net's recipe for one without an entry."""
+    return DEFAULTS.get(model, Defaults())
+
+
+def builder_options(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Choose what a network's builder gets, and refuse what it would not understand.
+
+    Args:
+        model: name of the network.
+        given: every option that some builder takes, None where the user said nothing.
+
+    Returns:
+        The defaults of the network with what was given.
+
+    Raises:
+        ValueError: if the network is unknown, or an option belongs to another one.
+
+    Example:
+        >>> builder_options("unet", {"width": 8, "depth": None})
+        {'width': 8, 'depth': 4}
+    """
+    from mfnet_lite.nets import BUILDERS
+
+    if model not in BUILDERS:
+        raise ValueError(f"unknown model {model!r}; available: {', '.join(sorted(BUILDERS))}")
+    said = {name: value for name, value in given.items() if value is not None}
+    for name in said:
+        owners = [m for m in sorted(BUILDERS) if name in parameters_of(BUILDERS[m])]
+        if model not in owners:
+            raise ValueError(
+                f"--{name} is no option of {model}, it belongs to {', '.join(owners) or 'none'}; "
+                f"leave it out or choose another --model"
+            )
+    return dict(defaults_of(model).options) | said
+
+
+def parameters_of(function: Any) -> tuple[str, ...]:
+    """Names of the arguments of a function."""
+    return tuple(inspect.signature(function).parameters)
+
+
+def vote(blend: str) -> tuple[Blend, bool]:
+    """Turn the word of the command line into how windows are joined.
+
+    Args:
+        blend: ``smooth``, ``sum``, or ``authors``: the sum over windows with the repeats at the
+            border which MFNet's own loop makes.
+
+    Returns:
+        Form of the weights, and whether border windows are repeated.
+
+    Raises:
+        ValueError: for another word.
+
+    Example:
+        >>> vote("authors")
+        ('sum', True)
+    """
+    if blend == "smooth":
+        return "smooth", False
+    if blend in ("sum", "authors"):
+        return "sum", blend == "authors"
+    raise ValueError(f"unknown blend {blend!r}; available: smooth, sum, authors")
+
+
+def listed(names: str | None, option: str) -> tuple[str, ...] | None:
+    """``"a,b"`` → names, None if absent.
+
+    Args:
+        names: what the user wrote.
+        option: the option's name, for the message.
+
+    Raises:
+        ValueError: if nothing is named.
+    """
+    if names is None:
+        return None
+    chosen = tuple(name.strip() for name in names.split(",") if name.strip())
+    if not chosen:
+        raise ValueError(f"--{option} names nothing; write for example --{option} optical,dsm")
+    return chosen
+
+
+def band_numbers(text: str | None) -> tuple[int, ...] | None:
+    """``"4,1,2"`` → band numbers counted from 1, None if absent.
+
+    Raises:
+        ValueError: for something else than positive numbers.
+    """
+    names = listed(text, "bands")
+    if names is None:
+        return None
+    if not all(name.isdecimal() and int(name) > 0 for name in names):
+        raise ValueError(f"--bands {text} is not understood: expected numbers from 1, like 4,1,2")
+    return tuple(int(name) for name in names)
+
+
+def check_crop(network: Any, size: int) -> None:
+    """Refuse crops that a vision transformer cannot cut into its patches.
+
+    Args:
+        network: the built network.
+        size: side of the crops.
+
+    Raises:
+        ValueError: with the nearest sizes that work.
+    """
+    from segment_anything.modeling.image_encoder import PatchEmbed
+
+    for module in network.modules():
+        if isinstance(module, PatchEmbed):
+            patch = int(module.proj.stride[0])
+            if size % patch:
+                below, above = size - size % patch, size - size % patch + patch
+                raise ValueError(
+                    f"--size {size} cannot be cut into patches of {patch} x {patch} pixels: expected "
+                    f"a multiple of {patch}; take {below or above} or {above}"
+                )
+
+
+def check_same_run(old: Any, new: Any, out: Path) -> None:
+    """Refuse to resume with another model or other data.
+
+    Args:
+        old: the config in the folder.
+        new: the one that the command line asks for.
+        out: the folder, for the message.
+
+    Raises:
+        ValueError: naming the first setting that differs.
+    """
+    for name in (*SAME, "light"):
+        before, now = (
+            run.train.get(name) if name == "light" else getattr(run, name) for run in (old, new)
+        )
+        if before != now:
+            raise ValueError(
+                f"cannot resume {out}: {name} was {before} and is now {now}; "
+                "give the old settings or choose another --out"
+            )
