@@ -7,11 +7,13 @@ from typing import Any
 
 from torch import nn
 
+from mfnet_lite.nets.mfnet import MFNet, build_mfnet
+from mfnet_lite.nets.mm_encoder import MultimodalEncoder
 from mfnet_lite.nets.unet import UNet, build_unet
 
-__all__ = ["BUILDERS", "UNet", "build"]
+__all__ = ["BUILDERS", "MFNet", "MultimodalEncoder", "UNet", "build"]
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"unet": build_unet}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {"unet": build_unet, "mfnet": build_mfnet}
 """Name → builder ``(sensors: {name: channels}, num_classes, **options) -> nn.Module``."""
 
 

@@ -1,0 +1,264 @@
+r"""MFNet: optical and elevation (or any sensors) through one frozen SAM, fused, decoded to classes.
+
+Ma, Zhang, Pun, Huang, "A Unified Framework with Multimodal Fine-tuning for Remote Sensing Semantic
+Segmentation", IEEE TGRS 2025, arXiv 2410.11160::
+
+    optical ┐                                               ┌ ¼ ┐
+    dsm     ┴ stack → SAM's encoder, frozen, + additions → DFM ½ 1 2 → UNetFormer decoder → logits
+
+:class:`~mfnet_lite.nets.mm_encoder.MultimodalEncoder` adapts, the
+:class:`~mfnet_lite.nets.dfm.DeepFusionModule` fuses, the decoder decodes; this file puts them together
+and turns whatever sensors a sample has into the three-band pictures that SAM reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from mfnet_lite.nets.dfm import DeepFusionModule, SumFusion
+from mfnet_lite.nets.mm_encoder import MultimodalEncoder, Tuning
+from mfnet_lite.nets.unet import pad_to_multiple
+from mfnet_lite.nets.unetformer import UNetFormerDecoder
+from mfnet_lite.sam import load_sam
+
+Fusion = Literal["dfm", "sum"]
+
+
+class ToPicture(nn.Module):
+    """Make the three bands which SAM reads from a sensor with any number of bands.
+
+    One band is repeated, three are taken as they are. Any other number passes a trained 1×1
+    convolution that starts by taking the first three bands (two bands: the second counts twice).
+
+    Args:
+        bands: Number of bands.
+    """
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.bands = bands
+        self.project: nn.Conv2d | None = None
+        if bands not in (1, 3):
+            self.project = nn.Conv2d(bands, 3, 1)
+            nn.init.zeros_(self.project.weight)
+            assert self.project.bias is not None
+            nn.init.zeros_(self.project.bias)
+            with torch.no_grad():
+                for colour in range(3):
+                    self.project.weight[colour, min(colour, bands - 1)] = 1.0
+
+    def forward(
+        self, x: Float[Tensor, "batch bands height width"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Return three bands."""
+        if self.project is not None:
+            out: Tensor = self.project(x)
+            return out
+        return x.expand(-1, 3, -1, -1)
+
+
+class MFNet(nn.Module):
+    """Semantic segmentation of any sensors on a frozen Segment Anything encoder.
+
+    Args:
+        sam: The foundation model; its image encoder is used as it is, the rest is not kept.
+        num_classes: Number of classes.
+        sensors: Names, where ``optical`` has three bands and any other sensor one; or bands by name.
+        tuning: What is trained in the encoder, see :class:`MultimodalEncoder`.
+        fusion: ``"dfm"``, or ``"sum"`` for the ablation without it.
+        rank: Rank of the LoRA kinds.
+        bottleneck: Hidden width of the adapter kinds; None for a quarter.
+        official: The authors' code to the last number: no normalisation with SAM's mean and standard
+            deviation, batch norm in the pyramids of all sensors but the first, their initial values.
+        checkpointing: Trade a third more computing in training for the memory of the encoder.
+
+    Shape:
+        ``{sensor: (batch, bands, H, W)}`` → ``(batch, num_classes, H, W)``, any H and W.
+
+    Raises:
+        ValueError: If there is no sensor, a band count is wrong, or a name is unknown.
+
+    Example:
+        >>> from mfnet_lite.sam import SamConfig, build_sam
+        >>> sizes = SamConfig(image_size=64, width=16, depth=2, heads=2, global_blocks=(1,))
+        >>> net = MFNet(build_sam(sizes), num_classes=6).eval()
+        >>> net({"optical": torch.rand(1, 3, 64, 80), "dsm": torch.rand(1, 1, 64, 80)}).shape
+        torch.Size([1, 6, 64, 80])
+        >>> net({"optical": torch.rand(1, 3, 64, 80)}).shape  # without the DSM
+        torch.Size([1, 6, 64, 80])
+    """
+
+    def __init__(
+        self,
+        sam: Sam,
+        num_classes: int,
+        sensors: Sequence[str] | Mapping[str, int] = ("optical", "dsm"),
+        tuning: Tuning = "mmlora",
+        fusion: Fusion = "dfm",
+        rank: int = 4,
+        bottleneck: int | None = None,
+        official: bool = False,
+        checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        self.sensors = _band_counts(sensors)
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be at least 1, got {num_classes}")
+        if fusion not in ("dfm", "sum"):
+            raise ValueError(f"unknown fusion {fusion!r}; available: dfm, sum")
+        count = len(self.sensors)
+        self.encoder = MultimodalEncoder(
+            sam.image_encoder, count, tuning, rank, bottleneck, official, checkpointing
+        )
+        channels = sam.image_encoder.neck[0].out_channels
+        self.pictures = nn.ModuleDict({name: ToPicture(b) for name, b in self.sensors.items()})
+        self.fusion: DeepFusionModule | SumFusion = (
+            DeepFusionModule(channels, count, official) if fusion == "dfm" else SumFusion()
+        )
+        self.decoder = UNetFormerDecoder(channels, num_classes, skips=fusion == "dfm")
+        # Pictures are in [0, 1] here; the official model works in [0, 255]. The constants belong to
+        # SAM, are not trained, and so are not saved with what is.
+        self.register_buffer("mean", sam.pixel_mean / 255, persistent=False)
+        self.register_buffer("std", sam.pixel_std / 255, persistent=False)
+        self.official = official
+
+    def forward(
+        self,
+        sample: Mapping[str, Float[Tensor, "batch bands height width"]],
+        presence: Bool[Tensor, "batch sensor"] | None = None,
+    ) -> Float[Tensor, "batch classes height width"]:
+        """Segment a batch.
+
+        Args:
+            sample: A map per sensor, values in [0, 1]. Entries that are no sensor of this network are
+                not read; a sensor that is not there counts as missing.
+            presence: Which sensors each sample has, in the order of :attr:`sensors`. Whatever stands
+                in the maps of missing ones has no influence, not even NaN.
+
+        Returns:
+            Logits at the size of the input.
+
+        Raises:
+            ValueError: If no sensor is there or shapes do not fit.
+        """
+        stacked, presence = self.stack(sample, presence)
+        height, width = stacked.shape[-2:]
+        stacked = _pad(stacked, self.encoder.patch)
+        features = self.encoder(stacked, presence)
+        size = (stacked.shape[-2], stacked.shape[-1])
+        if isinstance(self.fusion, DeepFusionModule):
+            # The decoder's first 1×1 convolutions are done within the fusion: see there.
+            maps = self.fusion(features, presence, self.decoder.project())
+            logits: Tensor = self.decoder(maps, size, projected=True)
+        else:
+            logits = self.decoder(self.fusion(features, presence), size)
+        return logits[..., :height, :width]
+
+    def stack(
+        self,
+        sample: Mapping[str, Float[Tensor, "batch bands height width"]],
+        presence: Bool[Tensor, "batch sensor"] | None = None,
+    ) -> tuple[Float[Tensor, "sensor batch 3 height width"], Bool[Tensor, "batch sensor"] | None]:
+        """Turn a sample into stacked, normalised pictures and the presence of each.
+
+        Args:
+            sample: A map per sensor.
+            presence: Which sensors each sample has, or None for all that are in ``sample``.
+        """
+        given = [name for name in self.sensors if name in sample]
+        if not given:
+            raise ValueError(
+                f"this MFNet was built for the sensors {', '.join(self.sensors)}, "
+                f"but the sample holds only {', '.join(sample) or 'nothing'}"
+            )
+        first = sample[given[0]]
+        for name in given:
+            expected = (first.shape[0], self.sensors[name], *first.shape[2:])
+            if sample[name].shape != expected:
+                raise ValueError(
+                    f"expected {name} of shape {expected}, got {tuple(sample[name].shape)}; "
+                    "all sensors must lie on one grid"
+                )
+        if presence is not None and presence.shape != (len(first), len(self.sensors)):
+            raise ValueError(
+                f"expected presence of shape {(len(first), len(self.sensors))} "
+                f"(batch, sensors), got {tuple(presence.shape)}"
+            )
+        if len(given) < len(self.sensors):
+            there = torch.tensor([name in sample for name in self.sensors], device=first.device)
+            presence = there.expand(len(first), -1) if presence is None else presence & there
+        maps = []
+        for name, bands in self.sensors.items():
+            x = sample.get(name)
+            if x is None:
+                x = first.new_zeros(len(first), bands, *first.shape[2:])
+            x = self.pictures[name](x)
+            maps.append(x if self.official else (x - self.mean) / self.std)
+        stacked = torch.stack(maps)
+        if presence is not None:
+            here = presence.T[..., None, None, None]
+            stacked = torch.where(here, stacked, torch.zeros_like(stacked))
+        return stacked, presence
+
+
+def _band_counts(sensors: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
+    """Bands by name; names alone mean three bands of ``optical`` and one of any other."""
+    if isinstance(sensors, str):
+        raise ValueError(f"sensors must be a tuple of names, got the string {sensors!r}")
+    if not isinstance(sensors, Mapping):
+        sensors = {name: 3 if name == "optical" else 1 for name in sensors}
+    if not sensors or min(sensors.values()) < 1:
+        raise ValueError(f"sensors must name at least one band each, got {dict(sensors)}")
+    return dict(sensors)
+
+
+def _pad(
+    stacked: Float[Tensor, "sensor batch 3 height width"], patch: int
+) -> Float[Tensor, "sensor batch 3 padded_height padded_width"]:
+    """Mirror the pictures to whole patches."""
+    flat = pad_to_multiple(stacked.flatten(0, 1), patch)
+    return flat.unflatten(0, stacked.shape[:2])
+
+
+def build_mfnet(
+    sensors: Mapping[str, int],
+    num_classes: int,
+    backbone: str = "tiny",
+    tuning: Tuning = "mmlora",
+    fusion: Fusion = "dfm",
+    rank: int = 4,
+    bottleneck: int | None = None,
+    official: bool = False,
+    checkpointing: bool = False,
+) -> MFNet:
+    """Build MFNet on a named SAM or a checkpoint file, with the argument order all builders share.
+
+    Args:
+        sensors: Bands by name.
+        num_classes: Number of classes.
+        backbone: What :func:`mfnet_lite.load_sam` takes: ``tiny``, ``vit_b``, ``vit_l``, ``vit_h`` or
+            a file.
+        tuning: What is trained in the encoder.
+        fusion: How sensors are fused.
+        rank: Rank of the LoRA kinds.
+        bottleneck: Hidden width of the adapter kinds.
+        official: The authors' code to the last number.
+        checkpointing: Less memory, more time.
+    """
+    return MFNet(
+        load_sam(backbone),
+        num_classes,
+        sensors,
+        tuning,
+        fusion,
+        rank,
+        bottleneck,
+        official,
+        checkpointing,
+    )

@@ -1,0 +1,152 @@
+r"""SAM's window attention on real tokens only, with the padding it would have seen.
+
+A 16 × 16 grid cut into windows of 14 is padded to 28 × 28: SAM computes 784 tokens for 256 real ones. Its
+padding is not masked. A padded token is zero, so its key and value are the projection's bias, and real
+queries attend to it. Leaving padding out would therefore change SAM; computing it is waste.
+
+All padded keys of a window share one key :math:`k_0` and one value :math:`v_0` and differ by relative
+position alone, so for a query q they act as a single key with the logit
+
+.. math:: \ell_0 = \frac{q\cdot k_0}{\sqrt d} + \log\sum_{(y,x)\,\mathrm{padded}} e^{\,r_h(y) + r_w(x)} .
+
+The sum runs over an L of rows and columns, that is over two rectangles, and over a rectangle it
+factorises into (sum over rows) · (sum over columns). One extra key per window, exactly.
+"""
+
+from __future__ import annotations
+
+import torch
+from einops import einsum, rearrange, repeat
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+Table = Float[Tensor, "query key dim"]
+
+
+def window_attention(
+    qkv: Float[Tensor, "batch height width tokens"],
+    padding: Float[Tensor, " tokens"] | None,
+    heads: int,
+    window: int,
+    tables: tuple[Table, Table] | None,
+    scale: float,
+) -> Float[Tensor, "batch height width channels"]:
+    """Attend within windows of a grid of any size, without computing padded tokens.
+
+    Args:
+        qkv: Projected tokens, query, key and value one after the other (3 · channels).
+        padding: What the projection makes of a padded token: its bias; None for zeros.
+        heads: Attention heads.
+        window: Side of a window; 0 attends to the whole grid.
+        tables: Relative positions of both axes, each (side, side, channels / heads) for the side of a
+            window, or of the whole grid (height and width) if there are no windows.
+        scale: Factor of q·k.
+
+    Returns:
+        The attended values, before the output projection.
+    """
+    height, width = qkv.shape[1:3]
+    if window == 0 or (window == height == width):
+        return _attend(qkv, padding, heads, (1, 1), (height, width), tables, scale)
+    out = qkv.new_empty(*qkv.shape[:3], qkv.shape[-1] // 3)
+    pieces = [(rows, columns) for rows in _runs(height, window) for columns in _runs(width, window)]
+    whole = len(pieces) == 1  # the windows tile the grid: no need for a second buffer
+    for (top, bottom), (left, right) in pieces:
+        part = (slice(None), slice(top, bottom), slice(left, right))
+        counts = max(1, (bottom - top) // window), max(1, (right - left) // window)
+        done = _attend(qkv[part], padding, heads, counts, (window, window), tables, scale)
+        if whole:
+            return done
+        out[part] = done
+    return out
+
+
+def _runs(length: int, window: int) -> list[tuple[int, int]]:
+    """Cut an axis into its whole windows and the rest."""
+    full = length // window * window
+    return [run for run in ((0, full), (full, length)) if run[0] < run[1]]
+
+
+def _attend(
+    qkv: Tensor,
+    padding: Tensor | None,
+    heads: int,
+    counts: tuple[int, int],
+    sides: tuple[int, int],
+    tables: tuple[Table, Table] | None,
+    scale: float,
+) -> Tensor:
+    """Attend in windows of one shape; ``sides`` is what they would measure with their padding."""
+    q, k, v = rearrange(
+        qkv,
+        "b (ny y) (nx x) (three n d) -> three (b ny nx) n (y x) d",
+        ny=counts[0],
+        nx=counts[1],
+        three=3,
+        n=heads,
+    )
+    rows, columns = qkv.shape[1] // counts[0], qkv.shape[2] // counts[1]
+    padded = (rows, columns) != sides
+    place_q: list[Tensor] = []
+    place_k: list[Tensor] = []
+    side_h = side_w = None
+    if tables is not None:
+        grid = rearrange(q, "b n (y x) d -> b n y x d", y=rows)
+        side_h = einsum(grid, tables[0][:rows], "b n y x d, y key d -> b n y x key")
+        side_w = einsum(grid, tables[1][:columns], "b n y x d, x key d -> b n y x key")
+        side_h, side_w = (rearrange(t, "b n y x key -> b n (y x) key") for t in (side_h, side_w))
+        # As in sam.attention: the sum of three products is one product of longer vectors.
+        place_q = [side_h[..., :rows], side_w[..., :columns]]
+        place_k = [
+            repeat(torch.eye(rows, dtype=k.dtype, device=k.device), "y e -> (y x) e", x=columns),
+            repeat(torch.eye(columns, dtype=k.dtype, device=k.device), "x e -> (y x) e", y=rows),
+        ]
+    if padded:
+        bias = qkv.new_zeros(qkv.shape[-1]) if padding is None else padding.to(q.dtype)
+        _, k0, v0 = rearrange(bias, "(three n d) -> three n 1 d", three=3, n=heads)
+        logit = (q @ k0.mT) * scale
+        amount = _log_padding(side_h, side_w, (rows, columns), sides)
+        place_q.append(logit + amount.to(logit))
+        place_k = [F.pad(place, (0, 0, 0, 1)) for place in place_k]
+        place_k.append(F.pad(k.new_ones(1, 1), (0, 0, k.shape[2], 0)))
+        k = torch.cat([k, torch.zeros_like(k0).expand(len(k), -1, -1, -1)], dim=2)
+        v = torch.cat([v, v0.expand(len(v), -1, -1, -1)], dim=2)
+    long_q = torch.cat([q * scale, *place_q], dim=-1)
+    long_k = k
+    if place_k:
+        place = torch.cat(place_k, dim=-1)
+        long_k = torch.cat([k, place.expand(*k.shape[:2], -1, -1)], dim=-1)
+    # The fused kernels want values as long as keys; the zeros come out as zeros and are cut off.
+    long_v = F.pad(v, (0, long_k.shape[-1] - v.shape[-1]))
+    out = F.scaled_dot_product_attention(long_q, long_k, long_v, scale=1.0)[..., : v.shape[-1]]
+    return rearrange(
+        out,
+        "(b ny nx) n (y x) d -> b (ny y) (nx x) (n d)",
+        ny=counts[0],
+        nx=counts[1],
+        y=rows,
+    )
+
+
+def _log_padding(
+    side_h: Tensor | None, side_w: Tensor | None, real: tuple[int, int], sides: tuple[int, int]
+) -> Tensor:
+    """Logarithm of the summed weights of all padded places, (…, query, 1)."""
+    rows, columns = real
+    if side_h is None or side_w is None:
+        return torch.tensor(sides[0] * sides[1] - rows * columns, dtype=torch.float64).log()
+    # Sums of exponentials want at least single precision.
+    single = torch.promote_types(side_h.dtype, torch.float32)
+    high, wide = side_h.to(single), side_w.to(single)
+    parts = []
+    if columns < sides[1]:  # beside the real rows
+        parts.append(
+            high[..., :rows].logsumexp(-1, keepdim=True)
+            + wide[..., columns:].logsumexp(-1, keepdim=True)
+        )
+    if rows < sides[0]:  # below them, over the full width
+        parts.append(
+            high[..., rows:].logsumexp(-1, keepdim=True) + wide.logsumexp(-1, keepdim=True)
+        )
+    return parts[0] if len(parts) == 1 else torch.logaddexp(*parts)
