@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import ClassVar, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -53,8 +53,6 @@ class Adapter(nn.Module):
         >>> tuple(adapter.down.weight.shape), bool((adapter(torch.ones(2, 8)) == 0).all())
         ((2, 8), True)
     """
-
-    is_added: ClassVar[bool] = True  # see mfnet_lite.tuning.parts
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
 """Which tensors of a tuned network are its base, and which were added.
 
 Two questions that counting and delta checkpoints share. A tensor was *added* if it belongs to an
-:class:`~mfnet_lite.tuning.Addition` and not to the module inside it, or to a module whose class says
-``is_added = True``: an adapter that stands beside a block instead of around it. And a base tensor has a
-*bare* name, the one it had before wrappers took its module in: ``attn.base.qkv.weight`` was
+:class:`~mfnet_lite.tuning.Addition` and not to the module inside it, or to any other class of this
+sub-package, such as an adapter that stands beside a block instead of around it, or to a subclass of one. And
+a base tensor has a *bare* name, the one it had before wrappers took its module in: ``attn.base.qkv.weight`` was
 ``attn.qkv.weight``.
 """
 
@@ -14,6 +14,9 @@ from collections.abc import Iterator
 from torch import nn
 
 from mfnet_lite.tuning.wrap import Addition
+
+
+_PACKAGE = __name__.rpartition(".")[0] + "."
 
 
 def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
@@ -41,7 +44,8 @@ def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
 
 
 def _adds(module: nn.Module) -> bool:
-    return isinstance(module, Addition) or bool(getattr(module, "is_added", False))
+    """Whether this sub-package defines the module's class or a parent of it."""
+    return any(kind.__module__.startswith(_PACKAGE) for kind in type(module).__mro__)
 
 
 def added_names(model: nn.Module) -> set[str]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mfnet_lite.sam import VIT_B, build_image_encoder
-from mfnet_lite.tuning import Adapter, attach_adapters, attach_lora, count
+from mfnet_lite.tuning import Adapter, MMAdapter, attach_adapters, attach_lora, count
 
 
 def network() -> nn.Sequential:
@@ -72,6 +72,8 @@ def test_adapters_beside_a_block_are_added() -> None:
     model = nn.ModuleDict({"block": nn.Linear(4, 4).requires_grad_(False), "beside": Adapter(4)})
     numbers = count(model)
     assert (numbers.base, numbers.added, numbers.trained) == (20, 13, 13)
+    model["sensors"] = MMAdapter(4, sensors=2, bottleneck=1)
+    assert count(model).added == 13 + 2 * 13 + 2  # two private adapters, two shares
 
 
 def test_vit_b_without_taking_memory() -> None:
