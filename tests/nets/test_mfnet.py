@@ -1,0 +1,157 @@
+"""The whole network: the authors' sizes, SAM's pictures, missing sensors, any size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from mfnet_lite import load_sam
+from mfnet_lite.nets import MFNet
+from mfnet_lite.nets.mfnet import ToPicture
+from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, SamConfig, build_sam
+
+SMALL = SamConfig(
+    image_size=64, patch_size=8, width=24, depth=2, heads=3, window=4, global_blocks=(1,),
+    prompt_dim=32,
+)  # fmt: skip
+
+
+def network(**options) -> MFNet:
+    torch.manual_seed(0)
+    sam = build_sam(SMALL)
+    nn.init.normal_(sam.image_encoder.pos_embed, std=0.2)
+    return MFNet(sam, 6, **options)
+
+
+def sample(batch: int = 2, height: int = 64, width: int = 64) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return {
+        "optical": torch.rand(batch, 3, height, width, generator=generator),
+        "dsm": torch.rand(batch, 1, height, width, generator=generator),
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "frozen", "adapter", "lora"),
+    [
+        (VIT_B, 89_670_912, 14_201_880, 1_032_240),
+        (VIT_L, 308_278_272, 50_454_576, 2_752_608),
+        (VIT_H, 637_026_048, 105_062_464, 4_587_648),
+    ],
+)
+def test_parameter_counts_of_the_fact_sheet(config, frozen, adapter, lora) -> None:
+    for tuning, added in (("mmadapter", adapter), ("mmlora", lora)):
+        with torch.device("meta"):
+            net = MFNet(build_sam(config), 6, tuning=tuning)
+        assert sum(p.numel() for p in net.encoder.image_encoder.parameters()) == frozen
+        assert sum(p.numel() for p in net.encoder.additions.parameters()) == added
+        assert sum(p.numel() for p in net.fusion.parameters()) == 1_643_136
+        assert sum(p.numel() for p in net.decoder.parameters()) == 515_102
+        trained = sum(p.numel() for p in net.parameters() if p.requires_grad)
+        assert trained == added + 1_643_136 + 515_102
+        assert {p.requires_grad for p in net.encoder.image_encoder.parameters()} == {False}
+
+
+@pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "none", "full"])
+@pytest.mark.parametrize("fusion", ["dfm", "sum"])
+def test_every_trained_tensor_learns(tuning, fusion) -> None:
+    net = network(tuning=tuning, fusion=fusion, official=True).train()
+    for name, parameter in net.named_parameters():
+        if name.endswith("lora_b"):
+            nn.init.normal_(parameter, std=0.1)
+    loss = nn.functional.cross_entropy(net(sample()), torch.randint(6, (2, 64, 64)))
+    loss.backward()
+    for name, parameter in net.named_parameters():
+        assert (parameter.grad is not None) is parameter.requires_grad, name
+
+
+@pytest.mark.parametrize("size", [(64, 64), (61, 70), (32, 40), (96, 24)])
+@pytest.mark.parametrize("fusion", ["dfm", "sum"])
+def test_any_size(size, fusion) -> None:
+    net = network(fusion=fusion).eval()
+    assert net(sample(1, *size)).shape == (1, 6, *size)
+
+
+def test_missing_key_missing_mask_and_nan_are_the_same() -> None:
+    net = network().eval()
+    for parameter in net.encoder.additions.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    full = sample()
+    without = {"optical": full["optical"]}
+    spoiled = full | {"dsm": torch.full_like(full["dsm"], torch.nan)}
+    mask = torch.tensor([[True, False], [True, False]])
+    with torch.no_grad():
+        expected = net(without)
+        torch.testing.assert_close(net(full, mask), expected)
+        torch.testing.assert_close(net(spoiled, mask), expected)
+        assert torch.isfinite(expected).all()
+        mixed = net(full, torch.tensor([[True, False], [True, True]]))
+        torch.testing.assert_close(mixed[:1], expected[:1])
+        torch.testing.assert_close(mixed[1:], net(full)[1:])
+        assert not torch.allclose(expected, net(full))
+
+
+def test_full_presence_changes_nothing() -> None:
+    net = network().eval()
+    with torch.no_grad():
+        masked = net(sample(), torch.ones(2, 2, dtype=torch.bool))
+        torch.testing.assert_close(masked, net(sample()))
+
+
+def test_one_and_four_sensors() -> None:
+    for sensors in (("optical",), {"optical": 4, "dsm": 1, "sar": 1, "thermal": 2}):
+        net = network(sensors=sensors).eval()
+        bands = net.sensors
+        x = {name: torch.rand(1, count, 64, 64) for name, count in bands.items()}
+        assert net(x).shape == (1, 6, 64, 64)
+        assert list(net(x | {"label": torch.zeros(1, 64, 64)}).shape) == [1, 6, 64, 64]
+
+
+def test_pictures_are_normalised_as_sam_wants_them() -> None:
+    net = network()
+    x = sample()
+    stacked, presence = net.stack(x)
+    assert presence is None
+    sam = load_sam("tiny")
+    torch.testing.assert_close(
+        stacked[0], sam.preprocess(255 * x["optical"][..., :64, :64])[..., :64, :64]
+    )
+    torch.testing.assert_close(stacked[1][:, 0], (x["dsm"][:, 0] - net.mean[0]) / net.std[0])
+    raw, _ = network(official=True).stack(x)
+    assert torch.equal(raw[0], x["optical"])
+    assert torch.equal(raw[1], x["dsm"].expand(-1, 3, -1, -1))
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3, 5])
+def test_more_bands_start_as_the_first_three(bands) -> None:
+    x = torch.rand(1, bands, 4, 4)
+    expected = x[:, [min(colour, bands - 1) for colour in range(3)]]
+    torch.testing.assert_close(ToPicture(bands)(x), expected)
+
+
+def test_repeatable_by_seed() -> None:
+    a, b = network(), network()
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+def test_errors() -> None:
+    net = network()
+    x = sample()
+    with pytest.raises(
+        ValueError, match="built for the sensors optical, dsm, but the sample holds only sar"
+    ):
+        net({"sar": x["dsm"]})
+    with pytest.raises(
+        ValueError, match=r"expected dsm of shape \(2, 1, 64, 64\), got \(2, 3, 64, 64\)"
+    ):
+        net({"optical": x["optical"], "dsm": x["optical"]})
+    with pytest.raises(ValueError, match=r"expected presence of shape \(2, 2\)"):
+        net(x, torch.ones(2, 3, dtype=torch.bool))
+    with pytest.raises(ValueError, match="no sensor at all"):
+        net(x, torch.tensor([[False, False], [True, True]]))
+    with pytest.raises(ValueError, match="got the string 'optical'"):
+        network(sensors="optical")
+    with pytest.raises(ValueError, match="unknown fusion 'mean'; available: dfm, sum"):
+        network(fusion="mean")
