@@ -7,11 +7,23 @@ from typing import Any
 
 from torch import nn
 
+from mfnet_lite.nets.dfm import DeepFusionModule, SEFusion, SumFusion
 from mfnet_lite.nets.mfnet import MFNet, build_mfnet
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder
 from mfnet_lite.nets.unet import UNet, build_unet
+from mfnet_lite.nets.unetformer import UNetFormerDecoder
 
-__all__ = ["BUILDERS", "MFNet", "MultimodalEncoder", "UNet", "build"]
+__all__ = [
+    "BUILDERS",
+    "DeepFusionModule",
+    "MFNet",
+    "MultimodalEncoder",
+    "SEFusion",
+    "SumFusion",
+    "UNet",
+    "UNetFormerDecoder",
+    "build",
+]
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {"unet": build_unet, "mfnet": build_mfnet}
 """Name → builder ``(sensors: {name: channels}, num_classes, **options) -> nn.Module``."""

@@ -1,0 +1,53 @@
+"""Which sensors a sample has: checked once, and applied so that absent ones count exactly nothing."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def mask(
+    features: Float[Tensor, "sensor batch c h w"], presence: Bool[Tensor, "batch sensor"] | None
+) -> tuple[Float[Tensor, "sensor batch c h w"], Float[Tensor, "sensor batch 1"] | None]:
+    """Blank out absent sensors, and say by how much the sum of the others is to be scaled.
+
+    Returns:
+        The features with zeros for absent sensors, even where they hold NaN, and
+        M / (number present) for present ones, 0 for absent ones; ``None`` if all are present.
+    """
+    if presence is None:
+        return features, None
+    present = rearrange(presence, "b m -> m b 1").to(features.device)
+    share = present.to(features.dtype) * len(features) / present.sum(dim=0)
+    return features.where(present[..., None, None], 0.0), share
+
+
+def check(
+    features: Tensor,
+    presence: Tensor | None,
+    channels: int | None = None,
+    sensors: int | None = None,
+) -> None:
+    """Raise a ``ValueError`` if features and presence do not fit the module or each other."""
+    if (
+        features.ndim != 5
+        or features.shape[2] != (channels or features.shape[2])
+        or len(features) != (sensors or len(features))
+    ):
+        raise ValueError(
+            f"expected features of shape ({sensors or 'sensors'}, batch, "
+            f"{channels or 'channels'}, height, width), got {tuple(features.shape)}"
+        )
+    if presence is None:
+        return
+    expected = (features.shape[1], features.shape[0])
+    if presence.shape != expected or presence.dtype != torch.bool:
+        raise ValueError(
+            f"expected a boolean presence of shape {expected} (batch, sensors), "
+            f"got {presence.dtype} of shape {tuple(presence.shape)}"
+        )
+    if not presence.any(dim=1).all():
+        bad = (~presence.any(dim=1)).nonzero().flatten().tolist()
+        raise ValueError(f"samples {bad} of the batch have no sensor at all; leave them out")
