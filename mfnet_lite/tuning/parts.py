@@ -15,7 +15,6 @@ from torch import nn
 
 from mfnet_lite.tuning.wrap import Addition
 
-
 _PACKAGE = __name__.rpartition(".")[0] + "."
 
 
