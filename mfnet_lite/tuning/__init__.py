@@ -22,6 +22,14 @@ from mfnet_lite.tuning.multimodal import (
     SensorAdapter,
     SensorQKV,
 )
+from mfnet_lite.tuning.peft_io import export_peft, import_peft
+from mfnet_lite.tuning.spectrum import (
+    energy_by_rank,
+    rank_for_energy,
+    set_update,
+    truncate,
+    weight_updates,
+)
 from mfnet_lite.tuning.wrap import Addition, attach, detach, find, freeze, matches
 
 __all__ = [
@@ -49,14 +57,21 @@ __all__ = [
     "count",
     "delta_info",
     "detach",
+    "energy_by_rank",
+    "export_peft",
     "find",
     "fold",
     "freeze",
+    "import_peft",
     "load_delta",
     "matches",
     "merge",
     "mix",
     "mixing_matrix",
+    "rank_for_energy",
     "save_delta",
+    "set_update",
+    "truncate",
     "unmerge",
+    "weight_updates",
 ]

@@ -1,0 +1,225 @@
+"""LoRA in the files of Hugging Face's peft, out and in.
+
+peft keeps a LoRA as two files in one folder: ``adapter_config.json`` (ranks, alphas, which modules) and
+``adapter_model.safetensors`` (``base_model.model.<module>.lora_A.weight`` and ``lora_B``). This module
+reads and writes them without peft. Its scaling is ours, alpha / rank. peft knows no fused qkv: the
+update of chosen thirds is written as one plain LoRA of several times the rank, the same function.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from einops import rearrange
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
+from mfnet_lite.tuning.wrap import Addition, attach, find
+
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+PREFIX = "base_model.model."
+_KEY = re.compile(re.escape(PREFIX) + r"(.+)\.lora_([AB])\.weight")
+_UNREAD = {  # options that change the function in a way which our LoRA does not have
+    "use_dora": False,
+    "fan_in_fan_out": False,
+    "bias": "none",
+    "lora_bias": False,
+    "use_qalora": False,
+}
+M = TypeVar("M", bound=nn.Module)
+
+
+def export_peft(model: nn.Module, folder: str | Path, base_name: str | None = None) -> None:
+    """Write every LoRA of a model as a folder that peft's ``PeftModel.from_pretrained`` loads.
+
+    Args:
+        model: A network with LoRA. The base's weights are not written.
+        folder: Where to; made if missing.
+        base_name: What peft shall note as the base model's name or path.
+
+    Raises:
+        ValueError: If there is no LoRA, or other additions which peft could not represent.
+    """
+    layers = {n: m for n, m in model.named_modules() if isinstance(m, LoRALayer)}
+    others = [n for n, m in model.named_modules() if isinstance(m, Addition) and n not in layers]
+    if not layers or others:
+        what = f"{others[0]} is another addition" if others else "it has no LoRA"
+        raise ValueError(
+            f"the model cannot be exported for peft, since {what}; attach_lora makes one"
+        )
+    factors = {name: _plain_factors(layer) for name, layer in layers.items()}
+    ranks = {name: len(a) for name, (a, _) in factors.items()}
+    # Blocks side by side multiply the rank; the alpha grows with it, so that the scaling stays.
+    alphas = {name: layer.scaling * ranks[name] for name, layer in layers.items()}
+    rank, alpha = next(iter(ranks.values())), next(iter(alphas.values()))
+    first = next(iter(layers.values()))
+    config = {
+        "peft_type": "LORA",
+        "task_type": None,
+        "base_model_name_or_path": base_name,
+        "inference_mode": True,
+        "r": rank,
+        "lora_alpha": alpha,
+        "lora_dropout": first.dropout.p if isinstance(first.dropout, nn.Dropout) else 0.0,
+        "target_modules": _targets(model, list(layers)),
+        "rank_pattern": {_exactly(n): r for n, r in ranks.items() if r != rank},
+        "alpha_pattern": {_exactly(n): a for n, a in alphas.items() if a != alpha},
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "use_rslora": False,
+        "use_dora": False,
+    }
+    tensors = {}
+    for name, (a, b) in factors.items():
+        tensors[f"{PREFIX}{name}.lora_A.weight"] = a
+        tensors[f"{PREFIX}{name}.lora_B.weight"] = b
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(config, indent=2) + "\n"
+    _replace(folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, {"format": "pt"}))
+    _replace(folder / CONFIG_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def import_peft(model: M, folder: str | Path) -> M:
+    """Attach the LoRA of a peft folder to the network it was trained on, and freeze the rest.
+
+    Args:
+        model: The base network, without additions; changed in place only if everything fits.
+        folder: With ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Returns:
+        The same model, with a :class:`LoRALinear` for every module of the folder.
+
+    Raises:
+        FileNotFoundError: If one of the files is missing.
+        ValueError: If the folder holds anything but plain LoRA for linear layers, or does not fit.
+    """
+    folder = Path(folder)
+    for file in (CONFIG_FILE, WEIGHTS_FILE):
+        if not (folder / file).is_file():
+            raise FileNotFoundError(
+                f"{folder / file} does not exist; save the adapter with peft's save_pretrained first"
+            )
+    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    for option, plain in _UNREAD.items():
+        if config.get(option, plain) != plain:
+            raise ValueError(
+                f"{folder / CONFIG_FILE} has {option}={config[option]!r}, expected {plain!r}: merge that "
+                "adapter into its model with peft instead"
+            )
+    factors = _read_factors(folder / WEIGHTS_FILE)
+    linears = {n: m for n, m in find(model, ["*"], nn.Linear).items() if isinstance(m, nn.Linear)}
+    for name, (a, b) in factors.items():
+        shape, there = (len(b), a.shape[1]), linears.get(name)
+        if there is None or tuple(there.weight.shape) != shape:
+            found = f"one of shape {tuple(there.weight.shape)}" if there else "none there"
+            raise ValueError(
+                f"{folder / WEIGHTS_FILE} updates a linear layer {name} of shape {shape}, the model has "
+                f"{found}; load it on the network it belongs to"
+            )
+    names: dict[nn.Module, str] = {linears[name]: name for name in factors}
+
+    def wrap(base: nn.Module) -> LoRALinear:
+        assert isinstance(base, nn.Linear)
+        a, b = factors[names[base]]
+        alpha = _by_pattern(config.get("alpha_pattern"), names[base], config["lora_alpha"])
+        # "rank-stabilised" LoRA divides by the root of the rank
+        scaling = alpha / (math.sqrt(len(a)) if config.get("use_rslora") else len(a))
+        dropout = config.get("lora_dropout", 0.0)
+        layer = LoRALinear(base, len(a), scaling * len(a), dropout)
+        with torch.no_grad():
+            layer.lora_a.copy_(a)
+            layer.lora_b.copy_(b)
+        return layer
+
+    # as patterns with a wildcard that fits the whole name only: a bare name would also fit longer ones
+    return attach(model, [f"[{name[0]}]{name[1:]}" for name in factors], wrap, nn.Linear)
+
+
+def _plain_factors(layer: LoRALayer) -> tuple[Tensor, Tensor]:
+    """Give A (rank, in) and B (out, rank) of the whole layer, on the CPU."""
+    a, b = layer.lora_a.detach().cpu(), layer.lora_b.detach().cpu()
+    if isinstance(layer, LoRAQKV):
+        # B becomes a matrix of blocks: each third reads only its own rows of A
+        blocks = b.new_zeros(3, b.shape[1], len(b), b.shape[2])
+        for i, row in enumerate(layer.rows.tolist()):
+            blocks[row, :, i] = b[i]
+        a = rearrange(a, "part rank into -> (part rank) into")
+        b = rearrange(blocks, "third row part rank -> (third row) (part rank)")
+    return a.contiguous(), b.contiguous()
+
+
+def _read_factors(path: Path) -> dict[str, tuple[Tensor, Tensor]]:
+    """Read name → (A, B) from peft's tensors."""
+    found: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in load_file(path).items():
+        match = _KEY.fullmatch(key)
+        if match is None:
+            raise ValueError(
+                f"{path} holds {key}, expected only lora_A and lora_B of linear layers: save the "
+                "adapter without modules_to_save"
+            )
+        found.setdefault(match[1], {})[match[2]] = tensor
+    for name, pair in found.items():
+        if pair.keys() != {"A", "B"} or any(t.ndim != 2 for t in pair.values()):
+            raise ValueError(
+                f"{path} has no pair of matrices lora_A and lora_B for {name}, expected one for every "
+                "module: adapt linear layers only"
+            )
+        if len(pair["A"]) != pair["B"].shape[1]:
+            raise ValueError(
+                f"{path} has for {name} a lora_A of rank {len(pair['A'])} and a lora_B of rank "
+                f"{pair['B'].shape[1]}, expected equal ranks: save the adapter again"
+            )
+    if not found:
+        raise ValueError(f"{path} holds no LoRA: save the adapter again")
+    return {name: (pair["A"], pair["B"]) for name, pair in found.items()}
+
+
+def _targets(model: nn.Module, names: list[str]) -> list[str] | str:
+    """Name the target modules as peft does; by one regular expression where names are ambiguous.
+
+    peft takes a listed name as the end of longer ones too.
+    """
+    everything = [n for n, m in model.named_modules() if isinstance(m, nn.Linear | LoRALayer)]
+    bases = {f"{name}.base" for name in names}
+    for name in everything:
+        if name not in bases and any(name.endswith(f".{target}") for target in names):
+            return "|".join(re.escape(target) for target in names)
+    return names
+
+
+def _exactly(name: str) -> str:
+    """Make a key of rank_pattern or alpha_pattern, a regular expression, that fits one name."""
+    return "^" + re.escape(name)
+
+
+def _by_pattern(pattern: Mapping[str, float] | None, name: str, default: float) -> float:
+    """Look a module up in alpha_pattern by peft's rule: the first key that fits the name's end."""
+    for key, value in (pattern or {}).items():
+        if re.match(rf"(.*\.)?({key})$", name):
+            return value
+    return default
+
+
+def _replace(path: Path, write: Any) -> None:
+    """Write a file under a temporary name in its folder, then rename it."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o644)  # mkstemp makes files only their owner can read
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
