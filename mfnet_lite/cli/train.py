@@ -53,7 +53,17 @@ def train(
     backbone: Annotated[
         str | None, typer.Option(help="MFNet: tiny, vit_b, vit_l, vit_h or a checkpoint file.")
     ] = None,
-    rank: Annotated[int | None, typer.Option(help="MFNet: rank of the LoRA updates.")] = None,
+    rank: Annotated[int | None, typer.Option(help="MFNet: rank of the LoRA kinds.")] = None,
+    bottleneck: Annotated[
+        int | None, typer.Option(help="MFNet: hidden width of the adapter kinds.")
+    ] = None,
+    checkpointing: Annotated[
+        bool | None,
+        typer.Option("--checkpointing", help="MFNet: less memory for a third more computing."),
+    ] = None,
+    official: Annotated[
+        bool | None, typer.Option("--official", help="MFNet: the authors' code to the last number.")
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="default (AdamW, cosine) or authors (MFNet's SGD, multi-step).")
     ] = "default",
@@ -89,8 +99,9 @@ def train(
     from mfnet_lite.training.augment import Augmented
     from mfnet_lite.training.state import STATE_FILE
 
-    given = {"width": width, "depth": depth, "tuning": tuning, "fusion": fusion}
-    options = builder_options(model, given | {"backbone": backbone, "rank": rank})
+    given = {"width": width, "depth": depth, "tuning": tuning, "fusion": fusion, "rank": rank}
+    given |= {"backbone": backbone, "bottleneck": bottleneck, "official": official}
+    options = builder_options(model, given | {"checkpointing": checkpointing})
     usual = defaults_of(model)
     if recipe not in ("default", "authors"):
         raise ValueError(f"unknown recipe {recipe!r}; available: default, authors")
