@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +13,12 @@ from hypothesis import strategies as st
 from rasterio.transform import Affine
 from torch import nn
 
-from mfnet_lite.blending import axis_weights
+from mfnet_lite.blending import axis_weights, stitch
 from mfnet_lite.nets.unet import UNet
-from mfnet_lite.predict import predict_array, predict_scene
+from mfnet_lite.predict import panels, predict_array, predict_scene
 from mfnet_lite.rasters.tiling import windows
 from mfnet_lite.rasters.write import write_raster
+from mfnet_lite.training.evaluate import cutter
 
 PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)
 
@@ -224,37 +223,68 @@ def test_settings_that_leave_gaps_are_refused():
         predict_array(Conv(1), scene(5, 5) | {"dsm": torch.zeros(1, 4, 5)})
 
 
-MEMORY = """
-import resource, sys
-import numpy as np, rasterio, torch
-from mfnet_lite.predict import predict_scene
-height, folder = int(sys.argv[1]), sys.argv[2]
-path = folder + f"/{height}.tif"
-with rasterio.open(path, "w", driver="GTiff", height=height, width=1024, count=3, dtype="uint8",
-                   tiled=True, blockxsize=256, blockysize=256, crs="EPSG:25832",
-                   transform=rasterio.transform.from_origin(0, 0, 1, 1)) as f:
-    for row in range(0, height, 256):
-        f.write(np.full((3, 256, 1024), row % 251 + 1, np.uint8),
-                window=rasterio.windows.Window(0, row, 1024, 256))
-class Six(torch.nn.Module):
-    def forward(self, sample):
-        return sample["optical"].repeat(1, 2, 1, 1)
-predict_scene(Six(), {"optical": path}, folder + f"/{height}_map.tif", stride=256, progress=False,
-              device="cpu")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
+@settings(deadline=None, max_examples=15)
+@given(
+    width=st.integers(1, 90),
+    cut=st.floats(0.01, 0.99),
+    blend=st.sampled_from(["smooth", "sum"]),
+    official=st.booleans(),
+    stride=st.integers(4, 12),
+)
+def test_panels_give_what_the_whole_gives(width, cut, blend, official, stride):
+    sample, model = scene(20, width), Conv(5)
+    options = {"window": 16, "stride": stride, "blend": blend, "official": official, "margin": 2}
+
+    def rows(columns: tuple[int, int]) -> torch.Tensor:
+        parts = stitch(model, cutter(sample), 20, width, columns=columns, **options)
+        return torch.cat([part for _, part in parts], dim=1)
+
+    whole, middle = rows((0, width)), max(1, round(cut * width))
+    if middle < width:
+        joined = torch.cat([rows((0, middle)), rows((middle, width))], dim=2)
+        assert torch.allclose(joined, whole, atol=1e-5)
+    with pytest.raises(ValueError, match="expected columns between"):
+        rows((0, width + 1))
 
 
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_scene(tmp_path):
-    peaks = {}
-    for height in (4096, 16384):
-        done = subprocess.run(
-            [sys.executable, "-c", MEMORY, str(height), str(tmp_path)],
-            capture_output=True,
-            text=True,
-            check=True,
+@pytest.mark.parametrize("holes", ["any", "first"])
+def test_a_map_in_panels_is_the_same_map(tmp_path, holes):
+    paths = write_scene(tmp_path, height=70, width=600)
+    made = []
+    for panel in (4096, 256):
+        out = predict_scene(
+            Conv(3),
+            paths,
+            tmp_path / f"{panel}.tif",
+            window=48,
+            stride=20,
+            holes=holes,
+            panel=panel,
+            device="cpu",
+            progress=False,
         )
-        peaks[height] = int(done.stdout) / 1024
-    # whole, the logits of the second scene would take 288 MiB more than those of the first
-    assert peaks[16384] - peaks[4096] < 60, peaks
+        with rasterio.open(out) as source:
+            made.append(source.read(1))
+    assert panels(600, 256) == [(0, 256), (256, 512), (512, 600)]
+    assert np.array_equal(made[0], made[1])
+
+
+def test_the_authors_vote_is_their_loop(tmp_path):
+    """Their test loop, written out: every start clamped, raw logits added, argmax."""
+    sample, model = scene(70, 55), Conv(3)
+    size, stride = 32, 8
+    votes = torch.zeros(3, 70, 55)
+    count = 0
+    for top in range(0, 70, stride):
+        for left in range(0, 55, stride):
+            r, c = min(top, 70 - size), min(left, 55 - size)
+            part = {name: x[:, r : r + size, c : c + size] for name, x in sample.items()}
+            votes[:, r : r + size, c : c + size] += direct(model, part)
+            count += 1
+    ours = predict_array(
+        model, sample, window=size, stride=stride, blend="sum", official=True, batch=3
+    )
+    assert count == len(windows(70, 55, size, stride, official=True)) == 63
+    assert torch.allclose(ours, votes, rtol=1e-4, atol=1e-4)
+    single = predict_array(model, sample, window=size, stride=stride, blend="sum")
+    assert not torch.allclose(single, votes, rtol=1e-4, atol=1e-4)

@@ -92,7 +92,9 @@ def evaluate(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("class", "F1", "IoU", "pixels", title=f"{split}, {len(tiles)} tiles")
+    table = Table(
+        "class", "F1", "IoU", "pixels", title=f"{split}, {len(tiles)} tile{'s' * (len(tiles) > 1)}"
+    )
     for name, row in result["per_class"].items():
         table.add_row(name, _percent(row["F1"]), _percent(row["IoU"]), f"{row['pixels']:,}")
     Console(force_jupyter=False).print(table)  # text also inside a notebook

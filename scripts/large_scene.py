@@ -1,0 +1,207 @@
+"""A scene as large as wanted, and how much memory its map takes.
+
+    python scripts/large_scene.py make OUT --size 12000      OUT/optical.tif and OUT/dsm.tif
+    python scripts/large_scene.py measure                    3000, 6000 and 12000 pixels square; rewrites
+                                                             book/results/large_scene.json
+    python scripts/large_scene.py measure --sizes 1000 2000 --out x.json
+
+The scene is a patchwork of four made scenes, turned and put on a hill; it is written block by block and
+never in memory as a whole. Each map is made by `mfnet-lite predict` in a process of its own, with a
+small U-Net of random weights: what is measured are memory and time, not classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from rasterio.transform import Affine
+from rasterio.windows import Window
+from tqdm import tqdm
+
+from mfnet_lite.nets import build
+from mfnet_lite.rasters import geotiff_profile, replacing
+from mfnet_lite.runs import RunConfig, frozen_hash
+from mfnet_lite.training.state import MODEL_FILE, save_model
+from mfnet_lite.world import make_scene
+
+ROOT = Path(__file__).resolve().parent.parent
+PATCH = 512
+GSD = 0.25
+NODATA = -9999.0
+CLASSES = ("impervious surfaces", "building", "low vegetation", "tree", "car", "clutter")
+CHILD = """
+import json, sys
+from mfnet_lite.cli import app
+from mfnet_lite.cli.memory import peak_memory
+app(sys.argv[1:], standalone_mode=False)
+print(json.dumps({"bytes": peak_memory()}))
+"""
+
+
+def write_large(out: Path, size: int, seed: int = 0, quiet: bool = False) -> dict[str, Path]:
+    """Write ``optical.tif`` (R, G, B in bytes) and ``dsm.tif`` (metres, with holes), block by block.
+
+    Args:
+        out: folder; files of these names are replaced.
+        size: side in pixels.
+        seed: of the first of the four scenes.
+        quiet: no progress bar.
+
+    Returns:
+        Sensor name → file.
+    """
+    patches = [make_scene(seed + k, PATCH, GSD) for k in range(4)]
+    place = {"crs": "EPSG:25832", "transform": Affine(GSD, 0, 400_000, 0, -GSD, 5_700_000)}
+    # deflate's first level: the default one takes four times as long for a tenth less
+    optical = geotiff_profile(size, size, 3, "uint8", **place) | {"zlevel": 1}
+    dsm = geotiff_profile(size, size, 1, "float32", nodata=NODATA, **place) | {"zlevel": 1}
+    paths = {"optical": out / "optical.tif", "dsm": out / "dsm.tif"}
+    starts = range(0, size, PATCH)
+    with (
+        rasterio.Env(GDAL_CACHEMAX=64),
+        replacing(paths["optical"]) as first,
+        replacing(paths["dsm"]) as second,
+        rasterio.open(first, "w", **optical) as pictures,
+        rasterio.open(second, "w", **dsm) as heights,
+    ):
+        for i, row in enumerate(tqdm(starts, unit="row of patches", disable=quiet)):
+            for j, col in enumerate(starts):
+                scene, turn = patches[(i + 2 * j) % 4], (3 * i + j) % 4
+                high, wide = min(PATCH, size - row), min(PATCH, size - col)
+                window = Window(col, row, wide, high)
+                picture = np.rot90(scene.optical[:3], turn, axes=(1, 2))[:, :high, :wide]
+                pictures.write(np.maximum(picture, 1), window=window)
+                rows, cols = np.mgrid[row : row + high, col : col + wide]
+                hill = 20 * np.sin(rows * GSD / 700) * np.cos(cols * GSD / 900)
+                ground = scene.dsm - scene.dtm + 100
+                surface = np.rot90(ground, turn)[:high, :wide] + hill
+                measured = np.rot90(scene.dsm_valid, turn)[:high, :wide]
+                filled = np.where(measured, surface, NODATA).astype(np.float32)
+                heights.write(filled, 1, window=window)
+    return paths
+
+
+def write_run(folder: Path) -> Path:
+    """Write the run folder of a small U-Net with random weights."""
+    options = {"width": 4, "depth": 2}
+    channels = {"optical": 3, "dsm": 1}
+    run = RunConfig(
+        model="unet",
+        options=options,
+        channels=channels,
+        sensors={"optical": {"name": "optical"}, "dsm": {"name": "dsm", "unit": "m"}},
+        classes=CLASSES,
+        palette=tuple((40 * k, 255 - 40 * k, 128) for k in range(len(CLASSES))),
+        base=frozen_hash(build("unet", channels, len(CLASSES), **options)),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    run.save(folder)
+    save_model(run.build(), folder / MODEL_FILE)
+    return folder
+
+
+def measure(size: int, folder: Path, options: Sequence[str] = ()) -> dict[str, Any]:
+    """Make a scene and its map; the map in a process of its own.
+
+    Args:
+        size: side in pixels.
+        folder: for the files, which are deleted again.
+        options: further words for ``mfnet-lite predict``.
+
+    Returns:
+        Peak resident bytes of the predicting process, its CPU and wall seconds, bytes of the files.
+    """
+    paths = write_large(folder / str(size), size, quiet=True)
+    run, out = write_run(folder / "run"), folder / str(size) / "map.tif"
+    command = ["predict", run, "--out", out, "--device", "cpu", *options]
+    for name, path in paths.items():
+        command += [f"--{name}", path]
+    begun, before = time.perf_counter(), os.times()
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *map(str, command)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+    )
+    if done.returncode:
+        sys.exit(f"predict of {size} x {size} pixels failed: {done.stderr}")
+    after = os.times()
+    result = {
+        "size": size,
+        "peak_bytes": json.loads(done.stdout.splitlines()[-1])["bytes"],
+        "cpu_seconds": round(
+            after.children_user
+            + after.children_system
+            - before.children_user
+            - before.children_system,
+            1,
+        ),
+        "seconds": round(time.perf_counter() - begun, 1),
+        "pixels_in_memory_if_whole_bytes": size * size * (3 + 1 + len(CLASSES)) * 4,
+        "bytes_on_disk": sum(path.stat().st_size for path in paths.values()),
+    }
+    for path in [*paths.values(), out]:
+        path.unlink()
+    return result
+
+
+def main() -> None:
+    """Parse the command line and run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("make", help="write a scene")
+    make.add_argument("out", type=Path)
+    make.add_argument("--size", type=int, default=12_000)
+    make.add_argument("--seed", type=int, default=0)
+    table = commands.add_parser("measure", help="memory and time of maps of several sizes")
+    table.add_argument("--sizes", type=int, nargs="+", default=[3000, 6000, 12_000])
+    table.add_argument("--stride", type=int, default=256)
+    table.add_argument("--out", type=Path, default=ROOT / "book" / "results" / "large_scene.json")
+    options = parser.parse_args()
+    if options.command == "make":
+        for path in write_large(options.out, options.size, options.seed).values():
+            print(f"wrote {path}, {path.stat().st_size / 2**20:.0f} MiB")
+        return
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for size in options.sizes:
+            rows.append(measure(size, Path(scratch), ("--stride", str(options.stride))))
+            print(rows[-1], flush=True)
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True
+    ).stdout.strip()
+    content = {
+        "provenance": {
+            "script": "scripts/large_scene.py measure",
+            "commit": commit,
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "hardware": f"{platform.machine()}, CPU only, one thread",
+            "data": "made scene, optical (3 x uint8) and height map (float32), seeds 0 to 3",
+            "model": "U-Net of width 4 and depth 2, random weights, 6 classes",
+            "windows": f"256 pixels, stride {options.stride}, smooth",
+            "memory": "peak resident bytes of the whole process (VmHWM), Python and torch included",
+        },
+        "results": rows,
+    }
+    with replacing(options.out) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

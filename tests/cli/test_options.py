@@ -1,0 +1,80 @@
+"""Options that belong to one network, and the words of the command line."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from segment_anything.modeling.image_encoder import PatchEmbed
+
+from mfnet_lite.cli.options import (
+    band_numbers,
+    builder_options,
+    check_crop,
+    defaults_of,
+    listed,
+    vote,
+)
+from mfnet_lite.nets import BUILDERS
+
+NOTHING = dict.fromkeys(["width", "depth", "tuning", "fusion", "backbone", "rank"])
+
+
+def test_defaults_and_what_was_said():
+    assert builder_options("unet", NOTHING) == {"width": 16, "depth": 4}
+    assert builder_options("mfnet", NOTHING | {"tuning": "adapter", "rank": 8}) == {
+        "backbone": "tiny",
+        "tuning": "adapter",
+        "fusion": "dfm",
+        "rank": 8,
+    }
+    assert defaults_of("mfnet").size % 16 == 0
+    assert defaults_of("a network to come").lr == defaults_of("unet").lr
+
+
+@pytest.mark.parametrize("name", sorted(BUILDERS))
+def test_every_default_is_an_argument_of_its_builder(name):
+    BUILDERS[name]({"optical": 3, "dsm": 1}, 2, **builder_options(name, NOTHING))
+
+
+@pytest.mark.parametrize(
+    ("model", "option", "owner"),
+    [("mfnet", "width", "unet"), ("mfnet", "depth", "unet"), ("unet", "rank", "mfnet")],
+)
+def test_an_option_of_another_network_is_refused(model, option, owner):
+    with pytest.raises(
+        ValueError, match=rf"--{option} is no option of {model}, it belongs to .*{owner}"
+    ):
+        builder_options(model, NOTHING | {option: 3})
+
+
+def test_a_flag_that_is_off_is_no_mistake():
+    assert "official" not in builder_options("unet", NOTHING | {"official": None})
+
+
+def test_votes():
+    assert vote("smooth") == ("smooth", False)
+    assert vote("sum") == ("sum", False)
+    with pytest.raises(ValueError, match=r"unknown blend 'max'; available: smooth, sum, authors"):
+        vote("max")
+
+
+def test_lists():
+    assert listed(None, "sensors") is None
+    assert listed(" optical, dsm ,", "sensors") == ("optical", "dsm")
+    with pytest.raises(ValueError, match="--sensors names nothing"):
+        listed(" , ", "sensors")
+    assert band_numbers("4,1,2") == (4, 1, 2)
+    for text in ("0,1", "red", "-1", "1.5"):
+        with pytest.raises(ValueError, match=rf"--bands {text} is not understood"):
+            band_numbers(text)
+
+
+@pytest.mark.parametrize(
+    ("size", "advice"), [(100, "96 or 104"), (5, "8 or 8"), (129, "128 or 136")]
+)
+def test_crops_are_cut_into_patches(size, advice):
+    network = torch.nn.Sequential(PatchEmbed((8, 8), (8, 8), embed_dim=4))
+    with pytest.raises(ValueError, match=rf"multiple of 8; take {advice}"):
+        check_crop(network, size)
+    check_crop(network, 96)
+    check_crop(torch.nn.Conv2d(1, 1, 3), 97)
