@@ -1,1 +1,22 @@
-"""Loss functions, one file each: a pure function first, a thin module second."""
+"""Loss functions, one file each: pure functions on tensors."""
+
+from __future__ import annotations
+
+from mfnet_lite.losses.boundaries import boundary, soft_edges
+from mfnet_lite.losses.cross_entropy import cross_entropy
+from mfnet_lite.losses.masks import dice_loss, focal_loss, mask_iou, mask_loss
+from mfnet_lite.losses.objects import object_consistency, renumber_objects
+from mfnet_lite.losses.temporal import temporal_similarity
+
+__all__ = [
+    "boundary",
+    "cross_entropy",
+    "dice_loss",
+    "focal_loss",
+    "mask_iou",
+    "mask_loss",
+    "object_consistency",
+    "renumber_objects",
+    "soft_edges",
+    "temporal_similarity",
+]
