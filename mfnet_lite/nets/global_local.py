@@ -1,8 +1,8 @@
 """The global-local transformer block of UNetFormer: attention in windows, convolutions across them.
 
-Wang, Li, Zhang, Duan, Zhang, Fang, Meng, Atkinson, "UNetFormer: A UNet-like transformer for
-efficient semantic segmentation of remote sensing urban scene imagery", ISPRS Journal 190 (2022),
-arXiv 2109.08417, section 3.3. Two branches look at the same map::
+Wang, Li, Zhang, Fang, Duan, Meng, Atkinson, "UNetFormer: A UNet-like transformer for efficient
+semantic segmentation of remote sensing urban scene imagery", ISPRS Journal 190 (2022), arXiv
+2109.08937. Two branches look at the same map::
 
     global   attention within windows of 8×8, relative position bias; then an 8×1 plus a 1×8 mean,
              which carries what one window found into its neighbours

@@ -1,6 +1,6 @@
 """UNetFormer's decoder: four fused maps to one map of class scores.
 
-Wang et al., "UNetFormer", ISPRS Journal 190 (2022), arXiv 2109.08417, as used by MFNet (Ma et al.,
+Wang et al., "UNetFormer", ISPRS Journal 190 (2022), arXiv 2109.08937, as used by MFNet (Ma et al.,
 IEEE TGRS 2025), without the auxiliary head. From the coarsest map up::
 
     level 4 ─ 1×1 ─ block ─ ×2 ┬─ 3×3 ─ block ─ ×2 ┬─ 3×3 ─ block ─ ×2 ┬─ 3×3 ─ refine ─ head
