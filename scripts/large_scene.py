@@ -43,10 +43,12 @@ NODATA = -9999.0
 CLASSES = ("impervious surfaces", "building", "low vegetation", "tree", "car", "clutter")
 CHILD = """
 import json, sys
+import mfnet_lite.predict, mfnet_lite.runs
 from mfnet_lite.cli import app
 from mfnet_lite.cli.memory import peak_memory
+libraries = peak_memory()
 app(sys.argv[1:], standalone_mode=False)
-print(json.dumps({"bytes": peak_memory()}))
+print(json.dumps({"libraries": libraries, "peak": peak_memory()}))
 """
 
 
@@ -121,7 +123,8 @@ def measure(size: int, folder: Path, options: Sequence[str] = ()) -> dict[str, A
         options: further words for ``mfnet-lite predict``.
 
     Returns:
-        Peak resident bytes of the predicting process, its CPU seconds, bytes of the files.
+        Peak resident bytes of the predicting process and those of its libraries alone, its CPU
+        seconds, bytes of the files.
     """
     paths = write_large(folder / str(size), size, quiet=True)
     run, out = write_run(folder / "run"), folder / str(size) / "map.tif"
@@ -138,10 +141,11 @@ def measure(size: int, folder: Path, options: Sequence[str] = ()) -> dict[str, A
     )
     if done.returncode:
         sys.exit(f"predict of {size} x {size} pixels failed: {done.stderr}")
-    after = os.times()
+    after, memory = os.times(), json.loads(done.stdout.splitlines()[-1])
     result = {
         "size": size,
-        "peak_bytes": json.loads(done.stdout.splitlines()[-1])["bytes"],
+        "peak_bytes": memory["peak"],
+        "libraries_bytes": memory["libraries"],
         "cpu_seconds": round(
             after.children_user
             + after.children_system
@@ -194,7 +198,7 @@ def main() -> None:
             "model": "U-Net of width 4 and depth 2, random weights, 6 classes",
             "windows": f"256 pixels, stride {options.stride}, smooth",
             "seconds": "CPU seconds of the predicting process, imports included",
-            "memory": "peak resident bytes of the whole process (VmHWM), Python and torch included",
+            "memory": "peak resident bytes of the whole process (VmHWM), and before the scene was opened",
         },
         "results": rows,
     }

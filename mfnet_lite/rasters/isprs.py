@@ -54,7 +54,8 @@ OTHER = "other"
 _V_TOP = re.compile(r"top_mosaic_09cm_area(\d+)\.tif", re.IGNORECASE)
 _V_ERODED = re.compile(r"top_mosaic_09cm_area(\d+)_noBoundary\.tif", re.IGNORECASE)
 _V_DSM = re.compile(r"dsm_09cm_matching_area(\d+)\.tif", re.IGNORECASE)
-_TRUTH = re.compile(r"gt|ground_?truth|label", re.IGNORECASE)
+# "semantic_labeling" is in the name of the archive, images and labels alike
+_TRUTH = re.compile(r"gt|ground_?truth|label(?!ing)", re.IGNORECASE)
 _P_TOP = re.compile(r"top_potsdam_(\d+_\d+)_(RGBIR|RGB|IRRG)\.tif", re.IGNORECASE)
 _P_LABEL = re.compile(r"top_potsdam_(\d+_\d+)_label(_noBoundary)?\.tif", re.IGNORECASE)
 _P_DSM = re.compile(r"dsm_potsdam_(\d+_\d+)(_normalized_lastools)?\.(tif|jpg)", re.IGNORECASE)

@@ -54,6 +54,25 @@ def test_official_splits_have_the_papers_sizes():
         assert not set(part["train"].split()) & set(part["test"].split())
 
 
+def test_vaihingen_in_folders_named_after_the_archives(tmp_path):
+    write_vaihingen(tmp_path / "made", ["1", "3", "5"])
+    unpacked = tmp_path / "ISPRS_semantic_labeling_Vaihingen"
+    unpacked.mkdir()
+    for name in ("top", "dsm"):
+        (tmp_path / "made" / name).rename(unpacked / name)
+    for made, archive in (("gts_for", ""), ("gts_eroded_for", "_eroded")):
+        place = tmp_path / f"ISPRS_semantic_labeling_Vaihingen_ground_truth{archive}_COMPLETE"
+        (tmp_path / "made" / f"{made}_participants").rename(place)
+    data = open_dataset(tmp_path)
+    assert check_dataset(tmp_path, progress=False).ok
+    (tile,) = data.tiles("test")
+    assert tile.files["optical"].parent.name == "top"
+    assert tile.label.name.endswith("_noBoundary.tif")
+    assert {tile.label.parent.name for tile in data.tiles("train")} == {
+        "ISPRS_semantic_labeling_Vaihingen_ground_truth_COMPLETE"
+    }
+
+
 def test_vaihingen(tmp_path):
     write_vaihingen(tmp_path, ["1", "3", "11", "5", "2"])
     data = open_dataset(tmp_path)
