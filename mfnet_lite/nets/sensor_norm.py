@@ -94,7 +94,7 @@ class SensorNorm(nn.Module):
         seen = count > 0
         with torch.no_grad():
             unbiased = var * total / (total - 1).clamp(min=1)
-            momentum = 0.1 * seen
-            self.running_mean.lerp_(mean.to(self.running_mean), momentum.to(self.running_mean))
-            self.running_var.lerp_(unbiased.to(self.running_var), momentum.to(self.running_var))
+            momentum = 0.1 * seen.to(self.running_mean)
+            self.running_mean.lerp_(mean.to(self.running_mean), momentum)
+            self.running_var.lerp_(unbiased.to(self.running_var), momentum)
         return torch.where(seen, mean, self.running_mean), torch.where(seen, var, self.running_var)

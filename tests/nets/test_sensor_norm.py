@@ -42,6 +42,13 @@ def test_batch_norm_from_the_second_sensor_on():
         torch.testing.assert_close(out[0], nn.LayerNorm(5, eps=1e-6)(x[0]))
 
 
+def test_running_averages_in_double_precision():
+    net, norm, x = SensorNorm(5, 2, batch_norm=True), nn.BatchNorm1d(5), data(sensors=2)
+    net.double()(x.double())
+    norm.double()(x[1].double().flatten(0, 1))
+    torch.testing.assert_close(net.running_var[0], norm.running_var, rtol=1e-14, atol=0)
+
+
 def test_statistics_leave_absent_samples_out():
     x = data(sensors=2)
     presence = torch.tensor([[True, True], [True, False], [True, True], [True, False]])
