@@ -14,6 +14,7 @@ import typer
 from mfnet_lite.cli.apply import evaluate, predict
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.info import info
+from mfnet_lite.cli.masks import masks
 from mfnet_lite.cli.train import train
 
 app = typer.Typer(
@@ -64,5 +65,5 @@ def data_check(
         raise typer.Exit(1)
 
 
-for command in (info, train, evaluate, predict):
+for command in (info, train, evaluate, predict, masks):
     app.command()(command)

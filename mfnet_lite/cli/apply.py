@@ -14,6 +14,8 @@ from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.memory import peak_memory
 from mfnet_lite.cli.options import listed, parameters_of, vote
 
+GSD_RATIO = (0.8, 1.25)  # pixels of a scene over those of the training that need no remark
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -162,6 +164,14 @@ def predict(
         select = infos[name].select
         bands = raster_info(path).bands
         check_fits(config, config.channels | {name: len(select) if select else bands}, path)
+    first = raster_info(paths[present[0]]).gsd
+    if first and config.gsd and not GSD_RATIO[0] < first / config.gsd < GSD_RATIO[1]:
+        typer.echo(
+            f"note: the pixels of {paths[present[0]]} are {first:g} m wide, those of the training were "
+            f"{config.gsd:g} m; resample the scene, for example with gdalwarp -tr "
+            f"{config.gsd:g} {config.gsd:g}",
+            err=True,
+        )
     predict_scene(
         model,
         {name: paths[name] for name in present},

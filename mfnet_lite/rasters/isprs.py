@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mfnet_lite.rasters.io import RASTER_SUFFIXES
+from mfnet_lite.rasters.io import RASTER_SUFFIXES, raster_info
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.scan import choose_sensors
@@ -144,7 +144,9 @@ def open_vaihingen(
     available = {OPTICAL: optical, "dsm": SensorInfo("dsm", "dsm", 1, unit="m")}
     described = choose_sensors(root, available, sensors)
     parts = {name: found[name] for name in described}
-    info = _info(described, unknown, 0.09, "ISPRS 2D Semantic Labeling, Vaihingen")
+    info = _info(
+        described, unknown, _gsd(found[OPTICAL], 0.09), "ISPRS 2D Semantic Labeling, Vaihingen"
+    )
     return _assemble(
         root, "vaihingen", info, parts, found, VAIHINGEN, eroded, seed=seed, fraction=val_fraction
     )
@@ -200,7 +202,7 @@ def open_potsdam(
     }
     described = choose_sensors(root, available, sensors)
     parts = {name: found[form if name == OPTICAL else dsm] for name in described}
-    info = _info(described, unknown, 0.05, "ISPRS 2D Semantic Labeling, Potsdam")
+    info = _info(described, unknown, _gsd(found[form], 0.05), "ISPRS 2D Semantic Labeling, Potsdam")
     return _assemble(
         root, "potsdam", info, parts, found, POTSDAM, eroded, seed=seed, fraction=val_fraction
     )
@@ -208,6 +210,14 @@ def open_potsdam(
 
 def _chosen(bands: Sequence[int] | None) -> tuple[int, ...] | None:
     return None if bands is None else tuple(bands)
+
+
+def _gsd(files: dict[str, Path], stated: float) -> float:
+    """Metres per pixel of the first file; the benchmark's own where the file does not say."""
+    try:
+        return next((raster_info(path).gsd for path in files.values()), None) or stated
+    except ValueError:  # unreadable: the check tells
+        return stated
 
 
 def _info(described: dict[str, SensorInfo], unknown: str, gsd: float, source: str) -> DatasetInfo:

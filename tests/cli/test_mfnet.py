@@ -178,3 +178,15 @@ def test_bands_are_chosen_once_and_remembered(tmp_path):
     assert call("evaluate", out, tmp_path / "d").exit_code == 0
     image = tmp_path / "d" / "test" / "image" / "a.tif"
     assert call("predict", out, "--optical", image, "--out", tmp_path / "m.tif").exit_code == 0
+
+
+def test_other_pixels_than_those_of_the_training_are_remarked(run, folder, tmp_path):
+    tile = next((folder / "test" / "image").glob("*.tif"))
+    with rasterio.open(tile) as source:
+        coarse = source.read()[:, ::2, ::2]
+        place = {"crs": source.crs, "transform": source.transform @ rasterio.Affine.scale(2)}
+    path = write_raster(tmp_path / "coarse.tif", coarse, **place)
+    result = call("predict", run, "--optical", path, "--out", tmp_path / "m.tif")
+    assert result.exit_code == 0, result.output
+    assert "0.5 m wide, those of the training were 0.25 m" in result.stderr
+    assert "gdalwarp -tr 0.25 0.25" in result.stderr

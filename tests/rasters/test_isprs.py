@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from rasterio import Affine
 
 from mfnet_lite.rasters import (
     WholeTiles,
@@ -157,3 +158,13 @@ def test_refusals(tmp_path):
         open_potsdam(tmp_path, optical="CIR")
     with pytest.raises(ValueError, match="unknown dsm"):
         open_potsdam(tmp_path, dsm="none")
+
+
+def test_the_files_own_pixel_size_counts(tmp_path):
+    write_vaihingen(tmp_path / "plain", ["1"])
+    assert open_dataset(tmp_path / "plain").info.gsd == 0.09
+    write_vaihingen(tmp_path / "placed", ["1"])
+    top = tmp_path / "placed" / "top" / "top_mosaic_09cm_area1.tif"
+    place = {"crs": "EPSG:25832", "transform": Affine(0.25, 0, 0, 0, -0.25, 0)}
+    write_raster(top, np.ones((3, 4, 6), np.uint8), **place)
+    assert open_dataset(tmp_path / "placed").info.gsd == 0.25
