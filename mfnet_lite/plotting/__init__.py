@@ -24,6 +24,7 @@ from mfnet_lite.plotting.palettes import (
     instance_palette,
     separation,
 )
+from mfnet_lite.plotting.runs import show_runs
 from mfnet_lite.plotting.slider import StaticSlider, static_slider
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "show_label",
     "show_lines",
     "show_masks",
+    "show_runs",
     "static_slider",
     "to_rgb",
 ]
