@@ -13,6 +13,7 @@ from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.layout import open_folder
 from mfnet_lite.rasters.loveda import open_loveda
 from mfnet_lite.rasters.pairs import open_pairs
+from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.raster import Raster, RasterInfo
 from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
@@ -34,6 +35,7 @@ __all__ = [
     "Row",
     "Scaling",
     "SensorInfo",
+    "Stretch",
     "Tile",
     "TileSet",
     "WholeTiles",
@@ -53,6 +55,7 @@ __all__ = [
     "open_raster",
     "open_vaihingen",
     "raster_info",
+    "read_picture",
     "read_raster",
     "replacing",
     "window_positions",

@@ -16,6 +16,7 @@ from mfnet_lite.sam.build import (
 )
 from mfnet_lite.sam.checkpoints import find_checkpoint, load_sam
 from mfnet_lite.sam.everything import MaskRecord, generate_masks, official_generator
+from mfnet_lite.sam.objects import Objects, ObjectSettings, find_objects, objects_from_masks
 from mfnet_lite.sam.prompts import Prediction, embed_images, predict_masks, prompt_tokens
 from mfnet_lite.sam.rounds import Clicks, correction_clicks, first_prompts, play_rounds
 
@@ -26,6 +27,8 @@ __all__ = [
     "VIT_L",
     "Clicks",
     "MaskRecord",
+    "ObjectSettings",
+    "Objects",
     "Prediction",
     "SamConfig",
     "build_image_encoder",
@@ -33,12 +36,14 @@ __all__ = [
     "correction_clicks",
     "embed_images",
     "find_checkpoint",
+    "find_objects",
     "first_prompts",
     "fuse_attention",
     "fused_attention",
     "generate_masks",
     "infer_config",
     "load_sam",
+    "objects_from_masks",
     "official_generator",
     "play_rounds",
     "predict_masks",

@@ -1,0 +1,84 @@
+"""``mfnet-lite masks``: SAM's objects and boundaries of a scene, as training targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.options import band_numbers
+
+
+@plain_errors
+def masks(
+    scene: Annotated[Path, typer.Argument(help="A raster of any size.")],
+    out: Annotated[Path, typer.Option(help="Folder for objects.tif and boundaries.tif.")],
+    backbone: Annotated[
+        str, typer.Option(help="tiny, vit_b, vit_l, vit_h or a checkpoint file.")
+    ] = "tiny",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="sam (its own thresholds), authors (fewer and surer masks, 50 objects a tile) or "
+            "small (low ones); small for tiny and sam for others if absent."
+        ),
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option(help="Side of a tile in pixels; the model's input if absent.")
+    ] = None,
+    overlap: Annotated[
+        int | None, typer.Option(help="Pixels neighbouring tiles share; a quarter if absent.")
+    ] = None,
+    points: Annotated[int | None, typer.Option(help="Clicks along a tile's side.")] = None,
+    quality: Annotated[
+        float | None, typer.Option(help="Smallest expected IoU of a mask, 0 to 1.")
+    ] = None,
+    stability: Annotated[
+        float | None, typer.Option(help="Smallest stability of a mask, 0 to 1.")
+    ] = None,
+    min_area: Annotated[int | None, typer.Option(help="Smallest object in pixels.")] = None,
+    bands: Annotated[
+        str, typer.Option(help="Red, green and blue counted from 1, or one band.")
+    ] = "1,2,3",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Find the objects and boundaries of a scene; an interrupted run goes on where it was."""
+    from dataclasses import replace
+
+    from mfnet_lite import load_sam
+    from mfnet_lite.masks import mask_scene
+    from mfnet_lite.predict import pick_device
+    from mfnet_lite.sam.objects import ObjectSettings
+
+    presets = {
+        "sam": ObjectSettings(),
+        "authors": ObjectSettings.official(),
+        "small": ObjectSettings.small(),
+    }
+    if preset is None:
+        preset = "small" if backbone == "tiny" else "sam"
+    if preset not in presets:
+        raise ValueError(f"unknown preset {preset!r}; available: {', '.join(presets)}")
+    settings = presets[preset]
+    changes: dict[str, Any] = {
+        "points_per_side": points,
+        "pred_iou_thresh": quality,
+        "stability_score_thresh": stability,
+        "min_area": min_area,
+    }
+    settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
+    chosen = band_numbers(bands)
+    done = mask_scene(
+        load_sam(backbone, device=pick_device(device)),
+        scene,
+        out,
+        settings,
+        tile=tile,
+        overlap=overlap,
+        bands=(1, 2, 3) if chosen is None else tuple(chosen),
+    )
+    if not done.total:
+        typer.echo("note: no object was found; lower --quality and --stability", err=True)
+    typer.echo(f"wrote {done.objects} ({done.total} objects) and {done.boundaries}")

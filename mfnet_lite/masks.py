@@ -1,0 +1,324 @@
+"""Objects and boundaries of a scene of any size, tile by tile (``mfnet-lite masks``).
+
+SAM sees one picture at a time, so a large scene is cut into overlapping tiles. Every tile numbers its
+objects from 1; here the numbers are made unique, and an object which a seam cuts in two becomes one
+again: two halves are the same object if they agree on the strip that both tiles see. (The authors' files
+copy tile after tile without either, so that unrelated objects share a number; fact sheet of
+SAM_RS, section 3.)
+
+Each finished tile is a file in ``OUT/tiles``; a run that was interrupted goes on where it was. In memory
+there are two tiles at a time, whatever the scene measures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import rasterio
+from jaxtyping import Bool, Int32, Int64
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from segment_anything.modeling import Sam
+from tqdm.auto import tqdm
+
+from mfnet_lite.rasters.io import quiet, raster_info
+from mfnet_lite.rasters.picture import Stretch, read_picture
+from mfnet_lite.rasters.tiling import Window, window_positions
+from mfnet_lite.rasters.write import geotiff_profile, replacing
+from mfnet_lite.sam.objects import ObjectSettings, find_objects
+
+AGREEMENT = 0.5
+"""Smallest IoU on the shared strip at which two halves are one object; above it partners are unique."""
+
+
+class MaskedScene(NamedTuple):
+    """What :func:`mask_scene` wrote.
+
+    Attributes:
+        objects: Path of the object map.
+        boundaries: Path of the boundary map.
+        total: Number of objects.
+    """
+
+    objects: Path
+    boundaries: Path
+    total: int
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Tiles over a scene, and the part of each that goes into the result."""
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+    size: int
+    height: int
+    width: int
+
+    def tile(self, row: int, column: int) -> Window:
+        """The pixels a tile sees."""
+        top, left = self.rows[row], self.columns[column]
+        return Window(top, left, min(self.size, self.height), min(self.size, self.width))
+
+    def core(self, row: int, column: int) -> Window:
+        """The pixels it decides about: neighbours meet in the middle of what both see."""
+        top, bottom = _share(self.rows, row, self.size, self.height)
+        left, right = _share(self.columns, column, self.size, self.width)
+        return Window(top, left, bottom - top, right - left)
+
+    def places(self) -> list[tuple[int, int]]:
+        """Row and column of every tile."""
+        return list(product(range(len(self.rows)), range(len(self.columns))))
+
+    def neighbours(self) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+        """Pairs of tiles side by side or one below the other."""
+        for row, column in self.places():
+            if column + 1 < len(self.columns):
+                yield (row, column), (row, column + 1)
+            if row + 1 < len(self.rows):
+                yield (row, column), (row + 1, column)
+
+
+def _share(starts: tuple[int, ...], index: int, size: int, length: int) -> tuple[int, int]:
+    """Where a tile's part begins and ends along one axis."""
+    begin, end = 0, length
+    if index > 0:
+        begin = (starts[index] + starts[index - 1] + size) // 2
+    if index + 1 < len(starts):
+        end = (starts[index + 1] + starts[index] + size) // 2
+    return begin, end
+
+
+def mask_scene(
+    sam: Sam,
+    path: str | Path,
+    out: str | Path,
+    settings: ObjectSettings | None = None,
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    bands: tuple[int, ...] = (1, 2, 3),
+    progress: bool = True,
+) -> MaskedScene:
+    """Write the objects and the boundaries of a scene as GeoTIFFs.
+
+    Args:
+        sam: The model, on the device it shall run on.
+        path: The scene; three bands of it are read. Other types than 8 bits are stretched between the
+            2nd and 98th percentile of the whole scene.
+        out: Folder for ``objects.tif`` (int32, 0 = no object), ``boundaries.tif`` (uint8, 1 = boundary)
+            and, until both are complete, ``tiles/``.
+        settings: How masks are found.
+        tile: Side of a tile, pixels; the model's input size without.
+        overlap: Pixels that neighbouring tiles share; a quarter of a tile without.
+        bands: Which bands are red, green and blue, counted from 1; one band is repeated.
+        progress: Whether to draw a progress bar.
+
+    Returns:
+        Paths of both maps and the number of objects.
+
+    Raises:
+        FileNotFoundError: If there is no scene.
+        ValueError: If bands or sizes do not fit, or ``out`` holds tiles of another scene or setting.
+    """
+    path, out, settings = Path(path), Path(out), settings or ObjectSettings()
+    info = raster_info(path)
+    tile = sam.image_encoder.img_size if tile is None else tile
+    overlap = tile // 4 if overlap is None else overlap
+    if not 0 <= overlap < tile:
+        raise ValueError(f"overlap must be between 0 and the tile's {tile} pixels, got {overlap}")
+    grid = _Grid(
+        tuple(window_positions(info.height, tile, tile - overlap)),
+        tuple(window_positions(info.width, tile, tile - overlap)),
+        tile,
+        info.height,
+        info.width,
+    )
+    stretch = Stretch.of(path, bands)
+    folder = out / "tiles"
+    _begin(folder, {
+        "scene": [path.name, path.stat().st_size, info.height, info.width],
+        "settings": asdict(settings),
+        "tile": tile,
+        "overlap": overlap,
+        "bands": list(bands),
+        "weights": _hash(sam),
+    })  # fmt: skip
+    places = grid.places()
+    bar = tqdm(total=len(places), unit="tile", disable=not progress)
+    with bar, quiet():
+        for place in places:
+            if not _file(folder, place).exists():
+                picture, valid = read_picture(path, stretch, grid.tile(*place))
+                _save(folder, place, sam, picture, valid, settings)
+            bar.update()
+    numbers = _join(folder, grid)
+    written = _write(folder, grid, numbers, out, info)
+    shutil.rmtree(folder)
+    return written
+
+
+def _begin(folder: Path, plan: dict[str, Any]) -> None:
+    """Start a folder of tiles, or see that the one there belongs to the same plan."""
+    note = folder / "plan.json"
+    text = json.dumps(plan, sort_keys=True)
+    if note.exists():
+        old = json.loads(note.read_text(encoding="utf-8"))
+        differing = [key for key in plan if old.get(key) != plan[key]]
+        if differing:
+            raise ValueError(
+                f"{folder} holds tiles made with another {', '.join(differing)}; delete it or choose "
+                "another folder"
+            )
+        return
+    with replacing(note) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _hash(sam: Sam) -> str:
+    """A short hash of the weights: tiles of two models must not be mixed."""
+    digest = hashlib.sha256()
+    for value in sam.state_dict().values():
+        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _file(folder: Path, place: tuple[int, int]) -> Path:
+    return folder / f"{place[0]}_{place[1]}.npz"
+
+
+def _save(
+    folder: Path,
+    place: tuple[int, int],
+    sam: Sam,
+    picture: NDArray[np.uint8],
+    valid: Bool[np.ndarray, "height width"],
+    settings: ObjectSettings,
+) -> None:
+    """Find the objects of one tile and write them; a tile without data is not asked about."""
+    if valid.any():
+        found = find_objects(sam, picture, settings)
+        whole, boundaries = np.where(valid, found.whole, 0), found.boundaries & valid
+    else:
+        whole, boundaries = np.zeros(valid.shape, np.int32), np.zeros(valid.shape, bool)
+    with replacing(_file(folder, place)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, whole=whole.astype(np.int32), boundaries=np.packbits(boundaries))
+
+
+def _load(
+    folder: Path, place: tuple[int, int]
+) -> tuple[Int32[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
+    with np.load(_file(folder, place), allow_pickle=False) as file:
+        whole = file["whole"]
+        flat = np.unpackbits(file["boundaries"], count=whole.size)
+    return whole, flat.astype(bool).reshape(whole.shape)
+
+
+def _join(folder: Path, grid: _Grid) -> dict[tuple[int, int], Int64[np.ndarray, " ids"]]:
+    """Give every object of every tile its number in the scene: a table per tile.
+
+    Objects are the nodes of a graph, agreement on a shared strip its edges; the scene's objects are the
+    connected components.
+    """
+    counts = {place: int(_load(folder, place)[0].max(initial=0)) for place in grid.places()}
+    first = dict(zip(counts, np.cumsum([0, *counts.values()])[:-1].tolist(), strict=True))
+    total = sum(counts.values())
+    edges = [np.zeros((0, 2), dtype=np.int64)]
+    for one, two in grid.neighbours():
+        a, b = _strip(grid.tile(*one), grid.tile(*two))
+        if a is None or b is None:
+            continue
+        pairs = matching(_load(folder, one)[0][a], _load(folder, two)[0][b])
+        edges.append(pairs - 1 + np.array([first[one], first[two]]))
+    pairs = np.concatenate(edges)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(total, total))
+    component = connected_components(graph, directed=False)[1] if total else np.zeros(0, int)
+    return {
+        place: np.concatenate([[0], component[first[place] : first[place] + count] + 1])
+        for place, count in counts.items()
+    }
+
+
+def _strip(
+    one: Window, two: Window
+) -> tuple[tuple[slice, slice] | None, tuple[slice, slice] | None]:
+    """What both tiles see, in the pixels of each."""
+    top, left = max(one.row, two.row), max(one.col, two.col)
+    bottom = min(one.row + one.height, two.row + two.height)
+    right = min(one.col + one.width, two.col + two.width)
+    if bottom <= top or right <= left:
+        return None, None
+    a, b = (
+        (slice(top - t.row, bottom - t.row), slice(left - t.col, right - t.col)) for t in (one, two)
+    )
+    return a, b
+
+
+def matching(
+    a: Int32[np.ndarray, "height width"], b: Int32[np.ndarray, "height width"]
+) -> Int64[np.ndarray, "pair 2"]:
+    """Find the objects of two maps of one place that cover the same pixels.
+
+    Args:
+        a: Ids of the first map, 0 for none.
+        b: Ids of the second.
+
+    Returns:
+        Pairs of ids with an IoU above one half; no id occurs twice.
+
+    Example:
+        >>> one = np.array([[1, 1, 2, 2]], dtype=np.int32)
+        >>> two = np.array([[7, 7, 7, 5]], dtype=np.int32)
+        >>> matching(one, two).tolist()
+        [[1, 7]]
+    """
+    count_a = np.bincount(a.ravel())
+    count_b = np.bincount(b.ravel())
+    both = (a > 0) & (b > 0)
+    pairs, inside = np.unique(np.stack([a[both], b[both]], axis=1), axis=0, return_counts=True)
+    pairs = pairs.astype(np.int64).reshape(-1, 2)
+    union = count_a[pairs[:, 0]] + count_b[pairs[:, 1]] - inside
+    return pairs[inside > AGREEMENT * union]
+
+
+def _write(
+    folder: Path,
+    grid: _Grid,
+    numbers: dict[tuple[int, int], Int64[np.ndarray, " ids"]],
+    out: Path,
+    info: Any,
+) -> MaskedScene:
+    """Put the tiles' cores together; ids are those that are left, 1, 2, … in scanning order."""
+    objects, boundaries = out / "objects.tif", out / "boundaries.tif"
+    total = 1 + max((int(table.max()) for table in numbers.values()), default=0)
+    final = np.zeros(total, dtype=np.int32)
+    used = 0
+    with replacing(objects) as first, replacing(boundaries) as second, quiet():
+        like = (info.height, info.width, 1)
+        with (
+            rasterio.open(first, "w", **geotiff_profile(*like, "int32", info)) as map_o,
+            rasterio.open(second, "w", **geotiff_profile(*like, "uint8", info)) as map_b,
+        ):
+            map_o.set_band_description(1, "object, 0 = none")
+            map_b.set_band_description(1, "boundary")
+            for place in grid.places():
+                whole, outline = _load(folder, place)
+                tile, core = grid.tile(*place), grid.core(*place)
+                inner = Window(core.row - tile.row, core.col - tile.col, core.height, core.width)
+                ids = np.where(outline, 0, numbers[place][whole])[inner.slices]
+                fresh = np.unique(ids[(final[ids] == 0) & (ids > 0)])
+                final[fresh] = np.arange(used + 1, used + 1 + len(fresh))
+                used += len(fresh)
+                where = core.to_rasterio()
+                map_o.write(final[ids], 1, window=where)
+                map_b.write(outline[inner.slices].astype(np.uint8), 1, window=where)
+    return MaskedScene(objects, boundaries, used)
