@@ -39,6 +39,7 @@ DEFAULTS: Mapping[str, Defaults] = {
         size=128,
         options={"backbone": "tiny", "tuning": "mmlora", "fusion": "dfm", "rank": 4},
     ),
+    "sam_cd": Defaults(lr=1e-3, size=128, options={"backbone": "tiny", "temporal": 1.0}),
 }
 
 

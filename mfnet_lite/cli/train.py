@@ -51,18 +51,25 @@ def train(
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="MFNet: dfm or sum.")] = None,
     backbone: Annotated[
-        str | None, typer.Option(help="MFNet: tiny, vit_b, vit_l, vit_h or a checkpoint file.")
+        str | None,
+        typer.Option(
+            help="MFNet, SAM-CD: tiny, vit_b, vit_l, vit_h or a checkpoint file; SAM-CD also timm:NAME."
+        ),
     ] = None,
     rank: Annotated[int | None, typer.Option(help="MFNet: rank of the LoRA kinds.")] = None,
     bottleneck: Annotated[
         int | None, typer.Option(help="MFNet: hidden width of the adapter kinds.")
+    ] = None,
+    temporal: Annotated[
+        float | None, typer.Option(help="SAM-CD: weight of the temporal constraint.")
     ] = None,
     checkpointing: Annotated[
         bool | None,
         typer.Option("--checkpointing", help="MFNet: less memory for a third more computing."),
     ] = None,
     official: Annotated[
-        bool | None, typer.Option("--official", help="MFNet: the authors' code to the last number.")
+        bool | None,
+        typer.Option("--official", help="MFNet, SAM-CD: the authors' code to the last number."),
     ] = None,
     recipe: Annotated[
         str, typer.Option(help="default (AdamW, cosine) or authors (MFNet's SGD, multi-step).")
@@ -99,8 +106,15 @@ def train(
     from mfnet_lite.training.augment import Augmented
     from mfnet_lite.training.state import STATE_FILE
 
-    given = {"width": width, "depth": depth, "tuning": tuning, "fusion": fusion, "rank": rank}
+    given: dict[str, Any] = {
+        "width": width,
+        "depth": depth,
+        "tuning": tuning,
+        "fusion": fusion,
+        "rank": rank,
+    }
     given |= {"backbone": backbone, "bottleneck": bottleneck, "official": official}
+    given |= {"temporal": temporal}
     options = builder_options(model, given | {"checkpointing": checkpointing})
     usual = defaults_of(model)
     if recipe not in ("default", "authors"):

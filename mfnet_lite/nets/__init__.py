@@ -7,25 +7,38 @@ from typing import Any
 
 from torch import nn
 
+from mfnet_lite.nets.change_detector import ChangeDetector, build_sam_cd
 from mfnet_lite.nets.dfm import DeepFusionModule, SEFusion, SumFusion
 from mfnet_lite.nets.mfnet import MFNet, build_mfnet
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder
+from mfnet_lite.nets.pyramids import Pyramid, SamPyramid, TimmPyramid
+from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
 from mfnet_lite.nets.unet import UNet, build_unet
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
 
 __all__ = [
     "BUILDERS",
+    "SAMCD",
+    "ChangeDetector",
+    "ChangeOutput",
     "DeepFusionModule",
     "MFNet",
     "MultimodalEncoder",
+    "Pyramid",
     "SEFusion",
+    "SamPyramid",
     "SumFusion",
+    "TimmPyramid",
     "UNet",
     "UNetFormerDecoder",
     "build",
 ]
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {"unet": build_unet, "mfnet": build_mfnet}
+BUILDERS: dict[str, Callable[..., nn.Module]] = {
+    "unet": build_unet,
+    "mfnet": build_mfnet,
+    "sam_cd": build_sam_cd,
+}
 """Name → builder ``(sensors: {name: channels}, num_classes, **options) -> nn.Module``."""
 
 

@@ -13,7 +13,7 @@ padded tokens in window blocks, position tables resized once, nothing kept for f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal, get_args
 
@@ -142,6 +142,24 @@ class MultimodalEncoder(nn.Module):
         Returns:
             One map per sensor.
         """
+        return self.depths(pictures, (), presence)[1]
+
+    def depths(
+        self,
+        pictures: Float[Tensor, "sensor batch 3 picture_height picture_width"],
+        after: Sequence[int],
+        presence: Presence | None = None,
+    ) -> tuple[list[Tokens], Float[Tensor, "sensor batch embedding height width"]]:
+        """Embed the pictures and keep what some blocks made on the way.
+
+        Args:
+            pictures: As for :meth:`forward`.
+            after: Numbers of the blocks whose tokens are wanted, from 0.
+            presence: As for :meth:`forward`.
+
+        Returns:
+            Tokens after these blocks, (sensor, batch, height, width, channels) each, and the embedding.
+        """
         if pictures.ndim != 5 or pictures.shape[0] != self.sensors:
             raise ValueError(
                 f"expected ({self.sensors} sensors, batch, 3, height, width), "
@@ -157,13 +175,16 @@ class MultimodalEncoder(nn.Module):
         if official.pos_embed is not None:
             x = x + self.positions(x.shape[1], x.shape[2])
         x = rearrange(x, "(m b) h w c -> m b h w c", m=self.sensors)
+        kept: list[Tokens] = []
         for number in range(len(official.blocks)):
             if self.checkpointing and torch.is_grad_enabled():
                 x = checkpoint(self.run_block, number, x, presence, use_reentrant=False)
             else:
                 x = self.run_block(number, x, presence)
+            if number in after:
+                kept.append(x)
         x = official.neck(rearrange(x, "m b h w c -> (m b) c h w"))
-        return rearrange(x, "(m b) c h w -> m b c h w", m=self.sensors)
+        return kept, rearrange(x, "(m b) c h w -> m b c h w", m=self.sensors)
 
     def run_block(self, number: int, x: Tokens, presence: Presence | None = None) -> Tokens:
         """Run one block of the encoder with its additions."""

@@ -57,7 +57,8 @@ def fit(
         config: settings, the defaults of :class:`TrainConfig` without.
         out: run folder for ``model.safetensors``, ``state.pt``, ``log.csv`` and ``summary.json``;
             without it nothing is written.
-        loss: ``loss(output, batch)``; cross-entropy with ``batch["label"]`` without.
+        loss: ``loss(output, batch)``. Without it the model's own ``loss(output, batch, ignore_index)``
+            if it has one, and cross-entropy with ``batch["label"]`` otherwise.
         resume: continue the run in ``out``.
 
     Returns:
@@ -77,7 +78,7 @@ def fit(
         raise FileExistsError(
             f"{folder} already holds a run; continue it with resume, or choose another folder"
         )
-    loss = loss or (lambda out, batch: cross_entropy(out, batch["label"], config.ignore_index))
+    loss = loss or _loss_of(model, config.ignore_index)
     fabric = Fabric(
         accelerator=config.device,
         devices=config.devices,
@@ -162,6 +163,14 @@ def fit(
     if writer:
         disk.atomic_text(writer / "summary.json", json.dumps(summary, indent=1) + "\n")
     return summary
+
+
+def _loss_of(model: nn.Module, ignore_index: int) -> Loss:
+    """The loss a model brings along, or cross-entropy."""
+    own = getattr(model, "loss", None)
+    if callable(own):
+        return lambda out, batch: own(out, batch, ignore_index)
+    return lambda out, batch: cross_entropy(out, batch["label"], ignore_index)
 
 
 class _Progress:
