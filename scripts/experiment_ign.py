@@ -16,10 +16,12 @@ import platform
 import statistics
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
@@ -35,14 +37,32 @@ TRIED_BEFORE = (
 )
 
 
-def one_run(folder: Path, sensors: tuple[str, ...], seed: int, args: Any) -> dict[str, Any]:
+def one_run(
+    folder: Path,
+    sensors: tuple[str, ...],
+    seed: int,
+    args: Any,
+    make: Callable[[dict[str, int], int], nn.Module] | None = None,
+) -> dict[str, Any]:
+    """Train on the training tiles and score on the test tiles.
+
+    Args:
+        folder: the real tile.
+        sensors: which of its sensors.
+        seed: of the initial weights, the crops and their order.
+        args: size, scaling, steps, batch, lr, weight_decay and light; width and depth without ``make``.
+        make: makes a model from channels and number of classes; the U-Net without.
+    """
     dataset = open_dataset(folder, sensors=sensors, val_fraction=0.0)
     crops = RandomCrops(
         dataset.tiles("train"), args.size, sensors, seed=seed, scaling=args.scaling, cache=True
     )
     torch.manual_seed(seed)
-    model = build("unet", channels_of(dataset, "train"), len(dataset.info.classes),
-                  width=args.width, depth=args.depth)  # fmt: skip
+    channels, classes = channels_of(dataset, "train"), len(dataset.info.classes)
+    if make is None:
+        model = build("unet", channels, classes, width=args.width, depth=args.depth)
+    else:
+        model = make(channels, classes)
     config = TrainConfig(steps=args.steps, batch=args.batch, lr=args.lr, seed=seed,
                          weight_decay=args.weight_decay, device="auto")  # fmt: skip
     samples = Augmented(crops, seed=seed, light=args.light)

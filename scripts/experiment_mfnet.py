@@ -1,0 +1,177 @@
+"""Experiments with MFNet on the small SAM: many short trainings, one line of results each.
+
+    python scripts/experiment_mfnet.py OUT [--ign FOLDER]     train what OUT/runs.jsonl does not hold yet
+    python scripts/experiment_mfnet.py OUT --summarise        sum up to book/results/mfnet_experiments.json
+    python scripts/experiment_mfnet.py OUT --list             print the plan and what is done
+
+A run may be stopped at any moment and started again: a line is written when its training has been scored,
+and lines made with other weights of the small SAM do not count. FOLDER is the real tile of IGN orthophoto
+and LiDAR; without it its trainings are left out. The plan is in mfnet_plan.py, one training in mfnet_runs.py,
+the rules of the verdicts, written before the runs, in mfnet_verdicts.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import mfnet_runs
+import mfnet_verdicts
+import torch
+from mfnet_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
+
+from mfnet_lite.runs import versions
+from mfnet_lite.sam import find_checkpoint
+from mfnet_lite.training.state import atomic_text
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = ROOT / "book" / "results" / "mfnet_experiments.json"
+
+
+def weights() -> str:
+    """SHA-256 of the file of the small SAM."""
+    return hashlib.sha256(find_checkpoint("tiny").read_bytes()).hexdigest()
+
+
+def commit() -> str:
+    """Short name of the commit that is checked out."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return found.stdout.strip()
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Lines of results; a last line that a kill cut short is passed over."""
+    if path.exists():
+        for text in path.read_text(encoding="utf-8").splitlines():
+            try:
+                yield json.loads(text)
+            except json.JSONDecodeError:
+                continue
+
+
+def append_line(path: Path, line: dict[str, Any]) -> None:
+    """Add one line of results and wait until the disk has it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cut = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(("\n" if cut else "") + json.dumps(line) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def settings() -> dict[str, Any]:
+    """What all runs share, for the file of results."""
+    return {
+        "crop": mfnet_runs.SIZE,
+        "batch": mfnet_runs.BATCH,
+        "real_tile": {"crop": mfnet_runs.IGN_SIZE, "batch": mfnet_runs.IGN_BATCH},
+        "steps": mfnet_runs.STEPS,
+        "learning_rates": RATES,
+        "learning_rates_chosen_on_seeds": TUNING_SEEDS,
+        "weight_decay": mfnet_runs.WEIGHT_DECAY,
+        "unet": mfnet_runs.UNET_SIZE,
+        "scene_pixels": mfnet_runs.TILE,
+        "gsd": mfnet_runs.GSD,
+        "training_scenes": mfnet_runs.SCENES,
+        "test_scenes": mfnet_runs.TEST_SCENES,
+        "default_run": asdict(Run(0)),
+        "score": "mIoU over five classes, clutter left out, one confusion matrix over all test "
+        "scenes; on the real tile over its three classes",
+    }
+
+
+def work(args: argparse.Namespace) -> None:
+    """Train what is missing, in the order of the plan."""
+    path, digest = args.out / "runs.jsonl", weights()
+    done = {line["key"] for line in read_lines(path) if line["weights_sha256"] == digest}
+    todo = [(g, r) for g, r in plan(tuple(args.seeds), args.only) if r.key not in done]
+    print(f"{len(done)} runs done, {len(todo)} to do, weights {digest[:8]}", flush=True)
+    begun = time.monotonic()
+    for number, (group, run) in enumerate(todo, start=1):
+        if args.limit and time.monotonic() - begun > args.limit:
+            print("the time given is over", flush=True)
+            return
+        start = time.perf_counter()
+        result = mfnet_runs.do(run, args.out / "scenes", args.ign, steps=args.steps)
+        if result is None:
+            continue
+        line = {
+            "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
+            "seconds": round(time.perf_counter() - start, 2), "run": asdict(run),
+            "weights_sha256": digest, "commit": commit(), "date": time.strftime("%Y-%m-%d"),
+            "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+        }  # fmt: skip
+        append_line(path, line)
+        score = line["scores"]["mIoU"]
+        print(
+            f"[{number}/{len(todo)}] {group}: {run.key}: {score:.4f}, {line['seconds']:.0f} s",
+            flush=True,
+        )
+
+
+def summarise(args: argparse.Namespace) -> None:
+    """Write the file of results from the lines so far."""
+    lines = list(read_lines(args.out / "runs.jsonl"))
+    if not lines:
+        raise SystemExit(f"{args.out / 'runs.jsonl'} holds no line yet; start the runs first")
+    digest = lines[-1]["weights_sha256"]
+    lines = [line for line in lines if line["weights_sha256"] == digest]
+    content = {
+        "question": "Do the qualitative claims of the paper on MFNet hold for a small SAM?",
+        "data": "synthetic scenes of mfnet_lite.world; one real tile of IGN orthophoto and LiDAR "
+        "(NIR, red, green; 247 x 250 pixels of 0.2 m, adjacent training and test halves, labels "
+        "are LiDAR classes and so favour elevation)",
+        "settings": settings(),
+        **mfnet_verdicts.summary(lines),
+        "provenance": {
+            "command": "python scripts/experiment_mfnet.py OUT --ign FOLDER",
+            "commits": sorted({line["commit"] for line in lines}),
+            "dates": sorted({line["date"] for line in lines}),
+            "hardware": sorted({line["hardware"] for line in lines}),
+            "weights_sha256": digest,
+            "versions": versions(),
+            "runs": len(lines),
+            "seconds": round(sum(line["seconds"] for line in lines)),
+        },
+    }
+    atomic_text(args.result, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    for claim in content["claims"]:
+        print(f"{claim['verdict']:22s} {claim['claim']}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("out", type=Path, help="folder of runs.jsonl and the written scenes")
+    parser.add_argument("--ign", type=Path, help="folder of the real tile")
+    parser.add_argument("--summarise", action="store_true")
+    parser.add_argument("--result", type=Path, default=RESULT)
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--steps", type=int, default=mfnet_runs.STEPS)
+    parser.add_argument("--only", default="", help="part of a group's name")
+    parser.add_argument("--limit", type=float, default=0, help="seconds after which to stop")
+    args = parser.parse_args()
+    if args.list:
+        done = {line["key"] for line in read_lines(args.out / "runs.jsonl")}
+        for group, run in plan(tuple(args.seeds), args.only):
+            print("done" if run.key in done else "    ", group, "|", run.key)
+    elif args.summarise:
+        summarise(args)
+    else:
+        work(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""Which trainings the experiments with MFNet consist of, in the order of their importance.
+
+A :class:`Run` is one training and its scores; everything it depends on is a field. The plan is a list of
+groups, each a question with its configurations; a group runs seed by seed, so that a stopped evening still
+leaves complete pairs. Configurations that several questions share are trained once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+SEEDS = (0, 1, 2, 3, 4)
+TUNING_SEEDS = (900,)
+"""Learning rates were chosen with these; no result uses them."""
+
+RATES: dict[str, float] = {
+    "unet": 1e-2,
+    "none": 3e-3,
+    "lora": 3e-3,
+    "mmlora": 3e-3,
+    "adapter": 3e-3,
+    "mmadapter": 3e-3,
+    "full": 1e-3,
+}
+"""Base learning rate of AdamW by family. Tried on seed 900: 3e-3 and 1e-2 for the U-Net and MMLoRA, 3e-4 and 1e-3
+for full fine-tuning, of which the better is taken; adapters and the frozen encoder take that of MMLoRA."""
+
+BOTH = ("optical", "dsm")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        seed: of the scenes, the crops and the initial weights; rows are compared seed by seed.
+        data: ``"world"`` or ``"ign"``.
+        model: ``"mfnet"`` or ``"unet"``.
+        sensors: what the model gets, in its order.
+        tuning: how the encoder is tuned (MFNet).
+        fusion: ``"dfm"`` or ``"sum"`` (MFNet).
+        rank: of LoRA (MFNet).
+        pretrained: whether the encoder starts from the small SAM or from random weights.
+        ambiguity: knob of the world.
+        dsm_error: knob of the world.
+        scenes: training scenes.
+        effort: multiple of the usual number of steps.
+        drop: chance that one sensor of a training crop is withheld.
+    """
+
+    seed: int
+    data: str = "world"
+    model: str = "mfnet"
+    sensors: tuple[str, ...] = BOTH
+    tuning: str = "mmlora"
+    fusion: str = "dfm"
+    rank: int = 4
+    pretrained: bool = True
+    ambiguity: float = 0.7
+    dsm_error: float = 1.0
+    scenes: int = 8
+    effort: float = 1.0
+    drop: float = 0.0
+
+    @property
+    def family(self) -> str:
+        """Key of :data:`RATES`."""
+        return "unet" if self.model == "unet" else self.tuning
+
+    @property
+    def row(self) -> str:
+        """Name of the configuration without its seed; fields at their default are left out."""
+        default = asdict(Run(0))
+        own = {k: v for k, v in asdict(self).items() if k != "seed" and v != default[k]}
+        if self.model == "unet":
+            own = {k: v for k, v in own.items() if k not in ("tuning", "fusion", "rank")}
+        words = [f"{k}={'+'.join(v) if k == 'sensors' else v}" for k, v in own.items()]
+        return " ".join(words) or "default"
+
+    @property
+    def key(self) -> str:
+        """Name of the run."""
+        return f"{self.row} seed={self.seed}"
+
+
+BASE = Run(0)
+OPTICAL = replace(BASE, sensors=("optical",), tuning="lora")
+DSM = replace(BASE, sensors=("dsm",), tuning="lora")
+UNET = replace(BASE, model="unet")
+
+GROUPS: dict[str, tuple[Run, ...]] = {
+    "main": (
+        BASE,
+        OPTICAL,
+        UNET,
+        replace(BASE, tuning="lora"),
+        replace(BASE, tuning="none"),
+        replace(BASE, fusion="sum"),
+        replace(BASE, tuning="mmadapter"),
+        replace(BASE, tuning="adapter"),
+        replace(BASE, tuning="full"),
+        DSM,
+        replace(UNET, sensors=("optical",)),
+    ),
+    "real tile": (
+        replace(BASE, data="ign"),
+        replace(OPTICAL, data="ign"),
+        replace(UNET, data="ign"),
+        replace(UNET, data="ign", sensors=("optical",)),
+    ),
+    "U-Net, as much time": (replace(UNET, effort=5.0),),
+    "ambiguity, ends": tuple(replace(r, ambiguity=a) for a in (0.0, 1.0) for r in (BASE, OPTICAL)),
+    "rank, ends": (replace(BASE, rank=1), replace(BASE, rank=32)),
+    "fraction, half and eighth": (replace(BASE, scenes=1), replace(BASE, scenes=4)),
+    "pre-training": (replace(BASE, pretrained=False),),
+    "sensors": (
+        replace(BASE, sensors=(*BOTH, "thermal")),
+        replace(BASE, sensors=(*BOTH, "thermal", "sar")),
+    ),
+    "withheld in training": (replace(BASE, drop=0.4),),
+    "errors of the DSM": (replace(BASE, dsm_error=0.0), replace(BASE, dsm_error=3.0)),
+    "fraction of the U-Net": (replace(UNET, scenes=1), replace(UNET, scenes=4)),
+    "fraction, quarter": (replace(BASE, scenes=2),),
+    "rank, between": tuple(replace(BASE, rank=r) for r in (8, 16, 2)),
+    "ambiguity, between": tuple(replace(r, ambiguity=0.35) for r in (BASE, OPTICAL)),
+    "radar": (replace(BASE, sensors=(*BOTH, "sar")),),
+}
+"""Questions in the order of their importance."""
+
+
+def plan(seeds: tuple[int, ...] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
+    """Yield group and run in the order in which they are done; a run that two groups share comes once.
+
+    Args:
+        seeds: seeds of every configuration.
+        only: part of a group's name; the others are left out.
+    """
+    seen: set[str] = set()
+    for group, runs in GROUPS.items():
+        if only not in group:
+            continue
+        for seed in seeds:
+            for run in (replace(r, seed=seed) for r in runs):
+                if run.key not in seen:
+                    seen.add(run.key)
+                    yield group, run

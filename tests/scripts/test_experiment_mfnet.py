@@ -1,0 +1,143 @@
+"""The experiments with MFNet: verdicts by hand, a plan without doubles, lines that survive a kill."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture
+def plan(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("mfnet_plan")
+
+
+@pytest.fixture
+def verdicts(plan):
+    return importlib.import_module("mfnet_verdicts")
+
+
+@pytest.fixture
+def runs(plan, monkeypatch):
+    module = importlib.import_module("mfnet_runs")
+    monkeypatch.setattr(module, "TILE", 64)
+    monkeypatch.setattr(module, "TEST_SCENES", 1)
+    return module
+
+
+@pytest.fixture
+def experiment(runs):
+    return importlib.import_module("experiment_mfnet")
+
+
+def test_verdicts_by_hand(verdicts):
+    # mean 0.03, deviation 0.01, error 0.01 / sqrt(3) = 0.005774
+    found = verdicts.judge([0.02, 0.03, 0.04])
+    assert found["difference"] == 0.03
+    assert found["standard_deviation"] == 0.01
+    assert found["standard_error"] == pytest.approx(0.00577, abs=1e-5)
+    assert found["verdict"] == "holds"
+    # 0.03 - 0.02 < 2 * 0.005774: a margin of two points is not shown
+    assert verdicts.judge([0.02, 0.03, 0.04], 0.02)["verdict"] == "does not hold here"
+    assert "too small" in verdicts.judge([0.02, 0.03, 0.04], 0.02)["sentence"]
+    assert "other way" in verdicts.judge([-0.02, -0.03, -0.04])["sentence"]
+    assert verdicts.judge([0.02, 0.03])["verdict"] == "not measured"
+
+
+def test_differences_are_taken_seed_by_seed(verdicts, plan):
+    claim = next(c for c in verdicts.CLAIMS if c.name == "ambiguity")
+    rows = [run.row for _, run in claim.terms]
+    scores = {row: {0: 0.1 * k, 1: 0.2 * k, 5: 0.9} for k, row in enumerate(rows, start=1)}
+    del scores[rows[0]][5]  # a seed that not all have does not count
+    # +1 -2 -3 +4 = 0
+    assert verdicts.paired(claim, scores) == pytest.approx({0: 0.0, 1: 0.0})
+
+
+def test_every_configuration_of_a_claim_is_planned(verdicts, plan):
+    planned = {run.row for _, run in plan.plan((0,))}
+    for claim in verdicts.CLAIMS:
+        assert {run.row for _, run in claim.terms} <= planned, claim.name
+
+
+def test_plan_holds_each_run_once_with_every_seed(plan):
+    keys = [run.key for _, run in plan.plan((0, 1))]
+    assert len(keys) == len(set(keys))
+    assert [key for key in keys if key.endswith("seed=0")] != []
+    assert {k.removesuffix(" seed=0") for k in keys if k.endswith(" seed=0")} == {
+        k.removesuffix(" seed=1") for k in keys if k.endswith(" seed=1")
+    }
+    assert plan.Run(3).key == "default seed=3"
+    assert plan.Run(0, model="unet", tuning="lora").row == "model=unet"  # no encoder to tune
+    assert not set(plan.SEEDS) & set(plan.TUNING_SEEDS)
+
+
+def test_a_line_cut_short_is_passed_over_and_not_continued(experiment, tmp_path):
+    path = tmp_path / "runs.jsonl"
+    experiment.append_line(path, {"a": 1})
+    path.write_text(path.read_text() + '{"a": 2, "b', encoding="utf-8")
+    experiment.append_line(path, {"a": 3})
+    assert [line["a"] for line in experiment.read_lines(path)] == [1, 3]
+
+
+def test_spoiled_tiles(runs):
+    tile = {
+        "optical": torch.ones(3, 32, 32),
+        "dsm": torch.full((1, 32, 32), 0.5),
+        "label": torch.zeros(32, 32).long(),
+    }
+    assert set(runs.Spoiled([tile], "no dsm")[0]) == {"optical", "label"}
+    assert runs.Spoiled([tile], "dsm zero")[0]["dsm"].max() == 0
+    noisy = runs.Spoiled([tile], "noise")[0]["dsm"] - tile["dsm"]
+    assert noisy.std() == pytest.approx(2 / 30, rel=0.1)
+    holes = runs.Spoiled([tile], "holes")[0]["dsm"]
+    assert set(holes.unique().tolist()) == {0.0, 0.5}
+    blocks = holes.reshape(4, 8, 4, 8)  # whole blocks only
+    assert (blocks.amax((1, 3)) == blocks.amin((1, 3))).all()
+    assert tile["dsm"].min() == 0.5
+
+
+def test_withholding_takes_one_sensor_at_most(runs):
+    seen = []
+
+    class Model(torch.nn.Module):
+        def forward(self, sample, presence=None):
+            seen.append(presence)
+
+    module = runs.Withholding(Model(), sensors=2, chance=0.5, seed=0)
+    for _ in range(20):
+        module({"optical": torch.zeros(4, 3, 2, 2)})
+    presence = torch.cat(seen)
+    assert presence.any(dim=1).all()
+    assert 0.3 < 1 - presence.all(dim=1).float().mean() < 0.7
+    assert (~presence).any(dim=0).all()  # now one, now the other
+    module.eval()({"optical": torch.zeros(4, 3, 2, 2)})
+    assert seen[-1] is None
+
+
+def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
+    rows = (replace(plan.UNET, scenes=1), replace(plan.BASE, scenes=1))
+    monkeypatch.setitem(plan.GROUPS, "main", rows)
+    monkeypatch.setattr(runs, "SIZE", 32)
+    monkeypatch.setattr(runs, "SCENES", 1)
+    args = Namespace(
+        out=tmp_path, ign=None, seeds=[0], only="main", limit=0, steps=2, result=tmp_path / "r.json"
+    )
+    experiment.work(args)
+    first = (tmp_path / "runs.jsonl").read_text()
+    assert len(first.splitlines()) == 2
+    experiment.work(args)
+    assert (tmp_path / "runs.jsonl").read_text() == first
+    experiment.summarise(args)
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert set(content["rows"]) == {run.row for run in rows}
+    assert all(0 < row["mIoU"]["mean"] < 1 for row in content["rows"].values())
+    assert content["provenance"]["runs"] == 2
+    assert {c["verdict"] for c in content["claims"]} == {"not measured", "not tested here"}
