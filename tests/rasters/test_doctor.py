@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfnet_lite.rasters import describe_elevation, write_raster
+from mfnet_lite.rasters import describe_elevation, read_raster, write_raster
 from mfnet_lite.rasters import doctor as module
 
 
@@ -143,3 +143,15 @@ def test_moving_the_datum_changes_heights_only(
     assert moved.low == pytest.approx(first.low + offset, abs=1e-6)
     assert moved.tilt == pytest.approx(first.tilt, abs=1e-2)
     assert moved.levels == pytest.approx(first.levels, rel=1e-2)
+
+
+def test_real_lidar_tiles_are_told_from_nodata(realdata: Path) -> None:
+    paths = sorted((realdata / "ign_ortho_lidar").glob("*/dsm/*.tif"))
+    assert paths
+    for path in paths:
+        report, heights = describe_elevation(path), read_raster(path)
+        inside = heights.array[0][heights.valid]
+        assert report.codes == ()
+        assert (report.low, report.high) == (inside.min(), inside.max())
+        assert report.middle == pytest.approx(np.percentile(inside, (5, 95)), rel=1e-5)
+        assert 0 < report.levels["ground"] <= 256
