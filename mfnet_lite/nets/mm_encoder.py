@@ -196,11 +196,11 @@ class MultimodalEncoder(nn.Module):
     def _attention(self, block: Block, added: BlockAdditions, number: int, x: Tokens) -> Tokens:
         """Attend within each picture: sensors meet in the MLP only."""
         attention = block.attn
-        qkv = attention.qkv(x)
+        qkv = attention.qkv(x.flatten(0, -2))
         if added.qkv is not None:
             qkv = added.qkv(x, qkv)
         attended = window_attention(
-            rearrange(qkv, "m b h w c -> (m b) h w c"),
+            qkv.view(-1, *x.shape[2:4], qkv.shape[-1]),
             attention.qkv.bias,
             attention.num_heads,
             block.window_size,
@@ -220,8 +220,8 @@ class MultimodalEncoder(nn.Module):
         mlp = block.mlp
         out: Tensor
         if added.lin1 is not None and added.lin2 is not None:
-            hidden = mlp.act(added.lin1(x, mlp.lin1(x), presence))
-            out = added.lin2(hidden, mlp.lin2(hidden), presence)
+            hidden = mlp.act(added.lin1(x, mlp.lin1(x.flatten(0, -2)), presence))
+            out = added.lin2(hidden, mlp.lin2(hidden.flatten(0, -2)), presence)
         else:
             out = mlp(x)
         if added.beside_mlp is not None:

@@ -71,23 +71,21 @@ class MMLoRA(nn.Module):
 
         Args:
             x: Input of the frozen layer.
-            out: Its output; it is changed in place, which saves a copy as wide as the layer.
+            out: Its output for ``x.flatten(0, -2)``, one row per token; it is changed in place, which
+                saves a copy as wide as the layer.
             presence: Which sensors each sample has.
 
         Returns:
-            ``out`` with the update.
+            ``out`` with the update, in the shape of ``x`` but for the channels.
         """
-        sensors, batch = _check_stacked(x, len(self.lora_a))
-        hidden = torch.bmm(x.reshape(sensors, -1, x.shape[-1]), self.lora_a.mT)
+        _, batch = _check_stacked(x, len(self.lora_a))
+        hidden = _down(x, self.lora_a)
         hidden = rearrange(hidden, "other (b place) r -> b other place r", b=batch)
         matrix = self.matrix(presence).to(hidden.dtype) * self.scaling
         mixed = torch.einsum("b m n, b n p r -> m b p n r", matrix, hidden)
         mixed = rearrange(mixed, "m b p n r -> (m b p) (n r)")
         rows = rearrange(self.lora_b, "n out r -> (n r) out")
-        # Written out as in-place addmm_: the update is never a tensor of its own. Autocast does not
-        # cast the arguments of in-place functions, so that is done here.
-        flat = out.reshape(-1, out.shape[-1])
-        return flat.addmm_(mixed.to(out.dtype), rows.to(out.dtype)).view_as(out)
+        return _add_product(out, mixed, rows).view(*x.shape[:-1], -1)
 
     def matrix(self, presence: Presence | None = None) -> Float[Tensor, "batch sensor other"]:
         """Return the mixing coefficients; those of separate LoRAs are the identity."""
@@ -147,7 +145,7 @@ class MMLoRALinear(Addition):
 
     def forward(self, x: Stacked, presence: Presence | None = None) -> Stacked:
         """Map all sensors at once; ``presence`` says which of them each sample has."""
-        out: Tensor = self.update(x, self.base(x), presence)
+        out: Tensor = self.update(x, self.base(x.flatten(0, -2)), presence)
         return out
 
 
@@ -183,15 +181,19 @@ class QKVUpdate(nn.Module):
         uniform_like_linear_(self.lora_a, channels, generator)
 
     def forward(self, x: Stacked, out: Stacked) -> Stacked:
-        """Add the update to ``out`` = the frozen projection of ``x``, in place."""
+        """Add the update in place to ``out``, the frozen projection of ``x.flatten(0, -2)``."""
         sensors, _ = _check_stacked(x, len(self.lora_a))
-        flat = out.view(sensors, -1, 3, x.shape[-1])
-        rows = rearrange(self.lora_a, "m part r d -> m d (part r)")
-        hidden = torch.bmm(x.reshape(sensors, -1, x.shape[-1]), rows) * self.scaling
-        hidden = rearrange(hidden, "m place (part r) -> part m place r", part=len(self.thirds))
-        for part, third in enumerate(self.thirds):
-            flat[:, :, third] += torch.bmm(hidden[part], self.lora_b[:, part].mT)
-        return out
+        hidden = _down(x, rearrange(self.lora_a, "m part r d -> m (part r) d")) * self.scaling
+        own = torch.eye(sensors, dtype=hidden.dtype, device=hidden.device)
+        hidden = torch.einsum("m p r, m n -> m p n r", hidden, own)
+        rows = self.lora_b.new_zeros(*self.lora_a.shape[:3], 3, x.shape[-1])
+        for part, third in enumerate(
+            self.thirds
+        ):  # the other thirds get zeros: they stay as they are
+            rows[:, part, :, third] = self.lora_b[:, part].mT
+        wide = rearrange(hidden, "m place n r -> (m place) (n r)")
+        rows = rearrange(rows, "m part r third d -> (m part r) (third d)")
+        return _add_product(out, wide, rows).view(*x.shape[:-1], -1)
 
 
 class SensorQKV(Addition):
@@ -236,7 +238,7 @@ class SensorQKV(Addition):
 
     def forward(self, x: Stacked) -> Stacked:
         """Project all sensors at once."""
-        out: Tensor = self.update(x, self.base(x))
+        out: Tensor = self.update(x, self.base(x.flatten(0, -2)))
         return out
 
 
@@ -331,6 +333,28 @@ def uniform_like_linear_(
     bound = 1 / math.sqrt(inputs)
     with torch.no_grad():
         weight.uniform_(-bound, bound, generator=generator)
+
+
+def _down(x: Stacked, rows: Float[Tensor, "sensor r d"]) -> Float[Tensor, "sensor token r"]:
+    """Multiply each sensor's tokens with its own few rows.
+
+    As one product with the rows of all sensors, of which each keeps its own: a little waste, but
+    unlike ``bmm``, ``mm`` takes the gradient of the rows in the order that suits so few of them.
+    """
+    every = F.linear(x.flatten(0, -2), rows.flatten(0, 1))
+    every = rearrange(every, "(m token) (n r) -> m token n r", m=len(rows), n=len(rows))
+    return rearrange(every.diagonal(dim1=0, dim2=2), "token r m -> m token r")
+
+
+def _add_product(
+    out: Float[Tensor, "token wide"], few: Float[Tensor, "token r"], rows: Float[Tensor, "r wide"]
+) -> Float[Tensor, "token wide"]:
+    """Add a product with few inner terms in place; it is never a tensor of its own.
+
+    ``out`` must be no view: of a view, autograd would copy the whole gradient. Autocast does not cast
+    the arguments of in-place functions, so that is done here.
+    """
+    return out.addmm_(few.to(out.dtype), rows.to(out.dtype))
 
 
 def _check_counts(**counts: int) -> None:
