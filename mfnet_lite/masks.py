@@ -43,7 +43,7 @@ AGREEMENT = 0.5
 class MaskedScene(NamedTuple):
     """What :func:`mask_scene` wrote.
 
-    Attributes:
+    Args:
         objects: Path of the object map.
         boundaries: Path of the boundary map.
         total: Number of objects.

@@ -40,7 +40,7 @@ GATED = 16
 class ChangeOutput(NamedTuple):
     """What SAM-CD returns, all at the size of the pictures.
 
-    Attributes:
+    Args:
         change: Logits of "changed", (batch, 1, height, width).
         before: Latent logits of the first date, (batch, latent, height, width).
         after: Those of the second.

@@ -56,7 +56,7 @@ class ObjectSettings:
 class Objects(NamedTuple):
     """Objects and boundaries of one picture.
 
-    Attributes:
+    Args:
         objects: (H, W) ids from 1, 0 where there is none or a boundary runs.
         boundaries: (H, W) whether an outline runs here: two pixels wide, one on each side.
         whole: (H, W) the ids before boundaries took their pixels.
