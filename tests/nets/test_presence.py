@@ -1,0 +1,38 @@
+"""Presence: blanks, shares, and the sentences for what does not fit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mfnet_lite.nets.presence import check, mask
+
+
+def test_mask_blanks_absent_sensors_and_scales_present_ones():
+    x = torch.full((3, 2, 1, 1, 1), torch.nan)
+    presence = torch.tensor([[True, False, True], [False, True, False]])
+    x[presence.T] = 1.0
+    blank, share = mask(x, presence)
+    assert blank.flatten(1).tolist() == [[1, 0], [0, 1], [1, 0]]
+    assert share.flatten(1).tolist() == [[1.5, 0], [0, 3], [1.5, 0]]
+
+
+def test_no_presence_changes_nothing():
+    x = torch.randn(2, 1, 3, 4, 4)
+    assert mask(x, None) == (x, None)
+    check(x, None)
+
+
+def test_shares_follow_the_type_of_the_features():
+    x = torch.zeros(2, 1, 3, 4, 4, dtype=torch.bfloat16)
+    assert mask(x, torch.ones(1, 2, dtype=torch.bool))[1].dtype == torch.bfloat16
+
+
+def test_faults_are_one_sentence():
+    x = torch.zeros(2, 1, 3, 4, 4)
+    with pytest.raises(ValueError, match=r"shape \(sensors, batch, channels, height, width\)"):
+        check(x[0], None)
+    with pytest.raises(ValueError, match=r"shape \(2, batch, 5, height, width\), got"):
+        check(x, None, channels=5, sensors=2)
+    with pytest.raises(ValueError, match=r"samples \[0\] of the batch have no sensor"):
+        check(x, torch.zeros(1, 2, dtype=torch.bool))
