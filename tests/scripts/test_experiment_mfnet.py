@@ -125,8 +125,8 @@ def test_withholding_takes_one_sensor_at_most(runs):
 def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     rows = (replace(plan.UNET, scenes=1), replace(plan.BASE, scenes=1))
     monkeypatch.setitem(plan.GROUPS, "main", rows)
-    monkeypatch.setattr(runs, "SIZE", 32)
-    monkeypatch.setattr(runs, "SCENES", 1)
+    for name, value in (("SIZE", 32), ("TEST_STRIDE", 32), ("SCENES", 1)):
+        monkeypatch.setattr(runs, name, value)
     args = Namespace(
         out=tmp_path, ign=None, seeds=[0], only="main", limit=0, steps=2, result=tmp_path / "r.json"
     )
