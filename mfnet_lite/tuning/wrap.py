@@ -124,7 +124,10 @@ def attach(
     Raises:
         ValueError: If a pattern fits nothing.
     """
-    for name, module in find(model, targets, kind).items():
+    found = find(model, targets, kind)
+    # Inner modules first: once an outer one is wrapped, their names lead elsewhere.
+    for name in sorted(found, key=lambda name: -name.count(".")):
+        module = found[name]
         addition = wrap(module)
         addition.train(module.training)
         replace_module(model, name, addition)

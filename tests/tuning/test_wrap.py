@@ -75,6 +75,16 @@ def test_additions_may_be_stacked() -> None:
     assert detach(model)[0] is inner
 
 
+def test_a_module_and_its_inside_at_once() -> None:
+    model = attach(network(), ["?", "2.0"], Doubling)
+    assert isinstance(model[2], Doubling)
+    assert isinstance(model[2].base[0], Doubling)
+    with torch.no_grad():
+        model[2].base[0].factor.zero_()  # the inner one adds nothing now
+    expected = 2 * network()[2](2 * network()[1](2 * network()[0](torch.ones(1, 3))))
+    torch.testing.assert_close(model(torch.ones(1, 3)), expected)
+
+
 def test_insides_of_additions_are_not_found() -> None:
     model = attach(network(), ["?"], Doubling, nn.Linear)
     assert list(find(model, ["*"], nn.Linear)) == ["2.0", "2.1"]
