@@ -271,6 +271,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(json.dumps(times(bench) if what == "times" else memory(bench, *rest)))
         return
     args.passed_on = arguments
+    origin = provenance(__file__, args.authors)
     results = {tuning: measure(args, tuning) for tuning in args.tunings.split(",")}
     if args.smoke:
         return
@@ -286,7 +287,7 @@ def main(arguments: list[str] | None = None) -> None:
         "bytes": "model: weights and buffers; added: growth of the peak while working, fresh process each",
         "machine": "shared and busy with other work: ratios only, absolute seconds are not to be quoted",
     }
-    table = {"provenance": provenance(__file__, args.authors), "setting": setting}
+    table = {"provenance": origin, "setting": setting}
     atomic_text(out, json.dumps({**table, "results": results}, indent=1) + "\n")
 
 

@@ -162,6 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
         find_authors(args.authors)
     except FileNotFoundError as error:
         parser.error(str(error))
+    found = {"provenance": provenance(__file__, args.authors), "encoder": args.encoder}
     rows = []
     for tuning in args.tunings:
         for dtype in args.dtypes:
@@ -175,7 +176,6 @@ def main(arguments: list[str] | None = None) -> int:
                 )
     if args.json is not None:
         table = [row._asdict() for row in rows]
-        found = {"provenance": provenance(__file__, args.authors), "encoder": args.encoder}
         atomic_text(args.json, json.dumps({**found, "rows": table}, indent=1) + "\n")
     return 0 if all(row.passed for row in rows) else 1
 
