@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mfnet_plan import BASE, DSM, OPTICAL, UNET, Run
+from mfnet_plan import BASE, DSM, LONGER, OPTICAL, UNET, Run
 
 ERRORS = 2.0
 FEWEST = 3
@@ -52,6 +52,11 @@ def versus(
 def ign(run: Run) -> Run:
     """Return the configuration on the real tile."""
     return replace(run, data="ign")
+
+
+def longer(run: Run) -> Run:
+    """Return the configuration with several times the steps."""
+    return replace(run, effort=LONGER)
 
 
 LORA, ADAPTER = replace(BASE, tuning="lora"), replace(BASE, tuning="adapter")
@@ -97,6 +102,17 @@ CLAIMS: tuple[Claim, ...] = (
           ((1.0, ign(BASE)),), absolute=FOREST["optical+dsm"]),
     versus("real mfnet>unet", "Real tile: MFNet beats the U-Net, both with height.", "ours",
            ign(BASE), ign(UNET)),
+    versus("longer mfnet>unet", "MFNet beats the U-Net when both get four times the steps (asked after "
+           "the shorter trainings were seen).", "ours", longer(BASE), longer(UNET)),
+    versus("longer real both>optical", "Real tile: MFNet with height beats MFNet without at four times the "
+           "steps (asked after the shorter trainings were seen).", "ours",
+           longer(ign(BASE)), longer(ign(OPTICAL))),
+    Claim("longer real>forest", "Real tile: MFNet with height beats the random forest with height at four "
+          "times the steps (asked after the shorter trainings were seen).", "ours",
+          ((1.0, longer(ign(BASE))),), absolute=FOREST["optical+dsm"]),
+    versus("longer real mfnet>unet", "Real tile: MFNet beats the U-Net, both with height, at four times the "
+           "steps (asked after the shorter trainings were seen).", "ours",
+           longer(ign(BASE)), longer(ign(UNET))),
 )  # fmt: skip
 
 UNTESTED = (
