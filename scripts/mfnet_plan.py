@@ -117,7 +117,7 @@ GROUPS: dict[str, tuple[Run, ...]] = {
         replace(r, data="ign", effort=LONGER) for r in (BASE, OPTICAL, UNET)
     ),
     "longer, world": tuple(replace(r, effort=LONGER) for r in (BASE, UNET)),
-    "U-Net, as much time": (replace(UNET, effort=5.0),),
+    "five times the steps": (replace(UNET, effort=5.0), replace(BASE, effort=5.0)),
     "ambiguity, ends": tuple(replace(r, ambiguity=a) for a in (0.0, 1.0) for r in (BASE, OPTICAL)),
     "rank, ends": (replace(BASE, rank=1), replace(BASE, rank=32)),
     "fraction, half and eighth": (replace(BASE, scenes=1), replace(BASE, scenes=4)),
