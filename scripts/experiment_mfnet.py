@@ -59,6 +59,11 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 continue
 
 
+def finished(path: Path, digest: str) -> set[str]:
+    """Keys of the runs that are done with these weights."""
+    return {line["key"] for line in read_lines(path) if line["weights_sha256"] == digest}
+
+
 def append_line(path: Path, line: dict[str, Any]) -> None:
     """Add one line of results and wait until the disk has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,7 +98,7 @@ def settings() -> dict[str, Any]:
 def work(args: argparse.Namespace) -> None:
     """Train what is missing, in the order of the plan."""
     path, digest = args.out / "runs.jsonl", weights()
-    done = {line["key"] for line in read_lines(path) if line["weights_sha256"] == digest}
+    done = finished(path, digest)
     todo = [(g, r) for g, r in plan(tuple(args.seeds), args.only) if r.key not in done]
     print(f"{len(done)} runs done, {len(todo)} to do, weights {digest[:8]}", flush=True)
     begun = time.monotonic()
@@ -101,6 +106,8 @@ def work(args: argparse.Namespace) -> None:
         if args.limit and time.monotonic() - begun > args.limit:
             print("the time given is over", flush=True)
             return
+        if run.key in finished(path, digest):  # by another process on the same folder
+            continue
         start = time.perf_counter()
         result = mfnet_runs.do(run, args.out / "scenes", args.ign, steps=args.steps)
         if result is None:

@@ -50,7 +50,10 @@ def scenes(root: Path, first: int, number: int, share: str, ambiguity: float, er
         config = WorldConfig(ambiguity=ambiguity, dsm_error=error)
         splits = (1.0, 0.0, 0.0) if share == "train" else (0.0, 0.0, 1.0)
         write_folder(fresh, number, TILE, first, config, splits, GSD, quiet=True)
-        shutil.move(fresh, folder)
+        try:
+            fresh.rename(folder)
+        except OSError:  # another process was faster; the scenes are the same
+            shutil.rmtree(fresh)
     return folder
 
 
