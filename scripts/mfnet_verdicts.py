@@ -104,8 +104,6 @@ CLAIMS: tuple[Claim, ...] = (
           ((1.0, ign(BASE)),), absolute=FOREST["optical+dsm"]),
     versus("real mfnet>unet", "Real tile: MFNet beats the U-Net, both with height.", "ours",
            ign(BASE), ign(UNET)),
-    versus("longer mfnet>unet", "MFNet beats the U-Net when both get four times the steps (asked after "
-           "the shorter trainings were seen).", "ours", longer(BASE), longer(UNET)),
     versus("longer real both>optical", "Real tile: MFNet with height beats MFNet without at four times the "
            "steps (asked after the shorter trainings were seen).", "ours",
            longer(ign(BASE)), longer(ign(OPTICAL))),
