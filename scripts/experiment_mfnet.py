@@ -5,7 +5,7 @@
     python scripts/experiment_mfnet.py OUT --list             print the plan and what is done
 
 A run may be stopped at any moment and started again: a line is written when its training has been scored,
-and lines made with other weights of the small SAM do not count. FOLDER is the real tile of IGN orthophoto
+and lines made with other weights of the small SAM, or another number of steps, do not count. FOLDER is the real tile of IGN orthophoto
 and LiDAR; without it its trainings are left out. The plan is in mfnet_plan.py, one training in mfnet_runs.py,
 the rules of the verdicts, written before the runs, in mfnet_verdicts.py.
 """
@@ -59,9 +59,19 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 continue
 
 
-def finished(path: Path, digest: str) -> set[str]:
-    """Keys of the runs that are done with these weights."""
-    return {line["key"] for line in read_lines(path) if line["weights_sha256"] == digest}
+def valid(path: Path, digest: str, steps: int) -> list[dict[str, Any]]:
+    """Lines of runs made with these weights and as many steps as their name says."""
+    return [
+        line
+        for line in read_lines(path)
+        if line["weights_sha256"] == digest
+        and line["steps"] == round(steps * line["run"]["effort"])
+    ]
+
+
+def finished(path: Path, digest: str, steps: int) -> set[str]:
+    """Keys of the runs that are done."""
+    return {line["key"] for line in valid(path, digest, steps)}
 
 
 def append_line(path: Path, line: dict[str, Any]) -> None:
@@ -98,7 +108,7 @@ def settings() -> dict[str, Any]:
 def work(args: argparse.Namespace) -> None:
     """Train what is missing, in the order of the plan."""
     path, digest = args.out / "runs.jsonl", weights()
-    done = finished(path, digest)
+    done = finished(path, digest, args.steps)
     todo = [(g, r) for g, r in plan(tuple(args.seeds), args.only) if r.key not in done]
     print(f"{len(done)} runs done, {len(todo)} to do, weights {digest[:8]}", flush=True)
     begun = time.monotonic()
@@ -106,7 +116,7 @@ def work(args: argparse.Namespace) -> None:
         if args.limit and time.monotonic() - begun > args.limit:
             print("the time given is over", flush=True)
             return
-        if run.key in finished(path, digest):  # by another process on the same folder
+        if run.key in finished(path, digest, args.steps):  # by another process on the same folder
             continue
         start = time.perf_counter()
         result = mfnet_runs.do(run, args.out / "scenes", args.ign, steps=args.steps)
@@ -132,7 +142,7 @@ def summarise(args: argparse.Namespace) -> None:
     if not lines:
         raise SystemExit(f"{args.out / 'runs.jsonl'} holds no line yet; start the runs first")
     digest = lines[-1]["weights_sha256"]
-    lines = [line for line in lines if line["weights_sha256"] == digest]
+    lines = valid(args.out / "runs.jsonl", digest, args.steps)
     content = {
         "question": "Do the qualitative claims of the paper on MFNet hold for a small SAM?",
         "data": "synthetic scenes of mfnet_lite.world; one real tile of IGN orthophoto and LiDAR "

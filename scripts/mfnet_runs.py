@@ -198,6 +198,7 @@ def also(
 
 def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]:
     """Train one model on the real tile, with the crops and the light of the U-Net's experiment."""
+    steps = round(steps * run.effort)
     settings = argparse.Namespace(
         size=IGN_SIZE, batch=IGN_BATCH, steps=steps, lr=rate, weight_decay=WEIGHT_DECAY,
         light=0.25, scaling="ground",
