@@ -4,10 +4,10 @@
     python scripts/experiment_mfnet.py OUT --summarise        sum up to book/results/mfnet_experiments.json
     python scripts/experiment_mfnet.py OUT --list             print the plan and what is done
 
-A run may be stopped at any moment and started again: a line is written when its training has been scored,
-and lines made with other weights of the small SAM, or another number of steps, do not count. FOLDER is the real tile of IGN orthophoto
-and LiDAR; without it its trainings are left out. The plan is in mfnet_plan.py, one training in mfnet_runs.py,
-the rules of the verdicts, written before the runs, in mfnet_verdicts.py.
+A run may be stopped at any moment and started again: a line is written when its training has been scored.
+Lines made with other weights of the small SAM, or another number of steps, do not count. FOLDER is the real
+tile of IGN orthophoto and LiDAR; without it its trainings are left out. The plan is in mfnet_plan.py, one
+training in mfnet_runs.py, the rules of the verdicts, written before the runs, in mfnet_verdicts.py.
 """
 
 from __future__ import annotations
