@@ -22,7 +22,8 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets import DeepFusionModule, MFNet
 from mfnet_lite.nets.mm_encoder import BlockAdditions
-from mfnet_lite.tuning.multimodal import MMLoRA, SensorAdapter
+from mfnet_lite.tuning.multimodal import MMLoRA
+from mfnet_lite.tuning.multimodal_adapter import SensorAdapter
 
 
 class InTurn(nn.Module):

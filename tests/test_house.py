@@ -25,7 +25,7 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 # What each part may import of the others; the command line knows all.
 ALLOWED: dict[str, set[str]] = {
     **{part: set() for part in ("sam", "losses", "rasters", "world", "tuning", "plotting")},
-    "nets": {"sam", "tuning"},
+    "nets": {"sam", "tuning", "losses"},  # a network may bring its own loss along
     "training": {"losses", "rasters"},
     "predict": {"rasters", "training"},
 }

@@ -27,7 +27,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from mfnet_lite.sam.windows import window_attention
-from mfnet_lite.tuning.multimodal import MMAdapter, MMLoRA, QKVUpdate, SensorAdapter
+from mfnet_lite.tuning.multimodal import MMLoRA, QKVUpdate
+from mfnet_lite.tuning.multimodal_adapter import MMAdapter, SensorAdapter
 
 Tuning = Literal["mmlora", "mmadapter", "lora", "adapter", "none", "full"]
 Tokens = Float[Tensor, "sensor batch height width channels"]

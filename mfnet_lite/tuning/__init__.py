@@ -14,14 +14,8 @@ from mfnet_lite.tuning.delta import DeltaInfo, base_hash, delta_info, load_delta
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.lora_model import attach_lora, fold, merge, unmerge
 from mfnet_lite.tuning.mixing import mix, mixing_matrix
-from mfnet_lite.tuning.multimodal import (
-    MMAdapter,
-    MMLoRA,
-    MMLoRALinear,
-    QKVUpdate,
-    SensorAdapter,
-    SensorQKV,
-)
+from mfnet_lite.tuning.multimodal import MMLoRA, MMLoRALinear, QKVUpdate, SensorQKV
+from mfnet_lite.tuning.multimodal_adapter import MMAdapter, SensorAdapter
 from mfnet_lite.tuning.peft_io import export_peft, import_peft
 from mfnet_lite.tuning.spectrum import (
     energy_by_rank,

@@ -1,33 +1,34 @@
-r"""LoRA and adapters for several sensors on one frozen network (MFNet, Ma et al. 2025).
+r"""LoRA for several sensors on one frozen network (MFNet, Ma et al. 2025).
 
 All sensors go through the frozen weights as one batch: ``x`` has a leading *sensor* axis, and a frozen
 ``nn.Linear`` does not notice it. What is added is private: every small weight carries the same
-leading axis. Two forms exchange between sensors, by the rule of :mod:`mfnet_lite.tuning.mixing`:
+leading axis. MMLoRA exchanges between sensors inside one linear layer, by the rule of
+:mod:`mfnet_lite.tuning.mixing`,
 
-* MMLoRA, inside one linear layer: :math:`\mathrm{out}_m = W x_m + b + s\sum_n c_{mn} B_n A_n x_n`,
-* MMAdapter, beside a layer: :math:`\sum_n c_{mn}\,f_n(x_n)` with bottlenecks :math:`f_n`.
+.. math:: \mathrm{out}_m = W x_m + b + s\sum_n c_{mn} B_n A_n x_n ,
 
-Two do not: :class:`SensorQKV` (LoRA on the query and value rows of a fused projection) and
-:class:`SensorAdapter`. With one sensor all four are the ordinary LoRA and adapter.
+:class:`SensorQKV` (LoRA on the query and value rows of a fused projection) does not. With one sensor both
+are ordinary LoRA. The adapters are in :mod:`mfnet_lite.tuning.multimodal_adapter`.
 """
 
 from __future__ import annotations
 
-import math
-
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.tuning.mixing import mix, mixing_matrix
+from mfnet_lite.tuning.mixing import mixing_matrix
+from mfnet_lite.tuning.stacked import (
+    FIRST_SHARE,
+    Presence,
+    Stacked,
+    check_counts,
+    check_stacked,
+    uniform_like_linear_,
+)
 from mfnet_lite.tuning.wrap import Addition
-
-Stacked = Float[Tensor, "sensor batch *place channels"]
-Presence = Bool[Tensor, "batch sensor"]
-FIRST_SHARE = 0.5
-"""What a sensor keeps of its own before training, as in the authors' code."""
 
 
 class MMLoRA(nn.Module):
@@ -59,7 +60,7 @@ class MMLoRA(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        _check_counts(sensors=sensors, rank=rank)
+        check_counts(sensors=sensors, rank=rank)
         self.scaling = (rank if alpha is None else alpha) / rank
         self.lora_a = nn.Parameter(torch.empty(sensors, rank, inputs))
         self.lora_b = nn.Parameter(torch.zeros(sensors, outputs, rank))
@@ -78,7 +79,7 @@ class MMLoRA(nn.Module):
         Returns:
             ``out`` with the update, in the shape of ``x`` but for the channels.
         """
-        _, batch = _check_stacked(x, len(self.lora_a))
+        _, batch = check_stacked(x, len(self.lora_a))
         hidden = _down(x, self.lora_a)
         hidden = rearrange(hidden, "other (b place) r -> b other place r", b=batch)
         matrix = self.matrix(presence).to(hidden.dtype) * self.scaling
@@ -171,7 +172,7 @@ class QKVUpdate(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        _check_counts(sensors=sensors, rank=rank)
+        check_counts(sensors=sensors, rank=rank)
         if not parts or set(parts) - set("qkv") or len(set(parts)) < len(parts):
             raise ValueError(f"parts must be different letters of 'qkv', got {parts!r}")
         self.thirds = tuple("qkv".index(letter) for letter in parts)
@@ -182,7 +183,7 @@ class QKVUpdate(nn.Module):
 
     def forward(self, x: Stacked, out: Stacked) -> Stacked:
         """Add the update in place to ``out``, the frozen projection of ``x.flatten(0, -2)``."""
-        sensors, _ = _check_stacked(x, len(self.lora_a))
+        sensors, _ = check_stacked(x, len(self.lora_a))
         hidden = _down(x, rearrange(self.lora_a, "m part r d -> m (part r) d")) * self.scaling
         own = torch.eye(sensors, dtype=hidden.dtype, device=hidden.device)
         hidden = torch.einsum("m p r, m n -> m p n r", hidden, own)
@@ -242,99 +243,6 @@ class SensorQKV(Addition):
         return out
 
 
-class SensorAdapter(nn.Module):
-    """A private adapter per sensor: up(GELU(down(x))), plus x if ``skip``.
-
-    Args:
-        channels: Width d of the tokens.
-        sensors: Number of sensors.
-        bottleneck: Hidden width; None for d / 4, as in the authors' code.
-        skip: Whether the input is added.
-        zero_init: Start with a zero update, so that the frozen network is what it was. The authors'
-            code keeps PyTorch's default there, which disturbs it from the first step.
-        generator: Source of the initial weights.
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        sensors: int,
-        bottleneck: int | None = None,
-        skip: bool = False,
-        zero_init: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        hidden = channels // 4 if bottleneck is None else bottleneck
-        _check_counts(sensors=sensors, bottleneck=hidden)
-        self.skip = skip
-        self.down_weight = nn.Parameter(torch.empty(sensors, hidden, channels))
-        self.down_bias = nn.Parameter(torch.empty(sensors, hidden))
-        self.up_weight = nn.Parameter(torch.zeros(sensors, channels, hidden))
-        self.up_bias = nn.Parameter(torch.zeros(sensors, channels))
-        uniform_like_linear_(self.down_weight, channels, generator)
-        uniform_like_linear_(self.down_bias, channels, generator)
-        if not zero_init:
-            uniform_like_linear_(self.up_weight, hidden, generator)
-            uniform_like_linear_(self.up_bias, hidden, generator)
-
-    def forward(self, x: Stacked) -> Stacked:
-        """Apply to each sensor its own adapter."""
-        sensors, _ = _check_stacked(x, len(self.down_weight))
-        flat = x.reshape(sensors, -1, x.shape[-1])
-        hidden = torch.baddbmm(self.down_bias[:, None], flat, self.down_weight.mT)
-        out = torch.baddbmm(self.up_bias[:, None], F.gelu(hidden), self.up_weight.mT)
-        out = out.view_as(x)
-        return x + out if self.skip else out
-
-
-class MMAdapter(nn.Module):
-    """Adapters that exchange: each sensor gets a mixture of all sensors' bottlenecks.
-
-    Args:
-        channels: Width of the tokens.
-        sensors: Number of sensors.
-        bottleneck: Hidden width; None for a quarter.
-        zero_init: Start with a zero update.
-        mixing: False keeps the adapters apart.
-        generator: Source of the initial weights.
-
-    Example:
-        >>> module = MMAdapter(8, sensors=2)
-        >>> module(torch.randn(2, 5, 4, 4, 8)).abs().max()  # zero at the start
-        tensor(0., grad_fn=<MaxBackward1>)
-    """
-
-    def __init__(
-        self,
-        channels: int,
-        sensors: int,
-        bottleneck: int | None = None,
-        zero_init: bool = True,
-        mixing: bool = True,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__()
-        self.adapter = SensorAdapter(channels, sensors, bottleneck, False, zero_init, generator)
-        self.mix = nn.Parameter(torch.full((sensors,), FIRST_SHARE)) if mixing else None
-
-    def forward(self, x: Stacked, presence: Presence | None = None) -> Stacked:
-        """Return the mixture, to be added beside the frozen layer's output."""
-        each: Tensor = self.adapter(x)
-        if self.mix is None:
-            return each
-        return mix(each, mixing_matrix(self.mix, presence))
-
-
-def uniform_like_linear_(
-    weight: Tensor, inputs: int, generator: torch.Generator | None = None
-) -> None:
-    """Fill as ``nn.Linear`` does: uniform in ±1/√inputs (Kaiming with a = √5)."""
-    bound = 1 / math.sqrt(inputs)
-    with torch.no_grad():
-        weight.uniform_(-bound, bound, generator=generator)
-
-
 def _down(x: Stacked, rows: Float[Tensor, "sensor r d"]) -> Float[Tensor, "sensor token r"]:
     """Multiply each sensor's tokens with its own few rows.
 
@@ -355,20 +263,3 @@ def _add_product(
     the arguments of in-place functions, so that is done here.
     """
     return out.addmm_(few.to(out.dtype), rows.to(out.dtype))
-
-
-def _check_counts(**counts: int) -> None:
-    """Reject counts below one."""
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name} must be at least 1, got {count}")
-
-
-def _check_stacked(x: Tensor, sensors: int) -> tuple[int, int]:
-    """Return sensors and batch of a stacked tensor, or say what was expected."""
-    if x.ndim < 3 or x.shape[0] != sensors:
-        raise ValueError(
-            f"expected ({sensors} sensors, batch, …, channels), got {tuple(x.shape)}; "
-            "sensors are stacked on the first axis"
-        )
-    return x.shape[0], x.shape[1]

@@ -1,0 +1,40 @@
+"""What the forms for several sensors share: the stacked shape, its checks, and how weights start."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Stacked = Float[Tensor, "sensor batch *place channels"]
+Presence = Bool[Tensor, "batch sensor"]
+FIRST_SHARE = 0.5
+"""What a sensor keeps of its own before training, as in the authors' code."""
+
+
+def uniform_like_linear_(
+    weight: Tensor, inputs: int, generator: torch.Generator | None = None
+) -> None:
+    """Fill as ``nn.Linear`` does: uniform in ±1/√inputs (Kaiming with a = √5)."""
+    bound = 1 / math.sqrt(inputs)
+    with torch.no_grad():
+        weight.uniform_(-bound, bound, generator=generator)
+
+
+def check_counts(**counts: int) -> None:
+    """Reject counts below one."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} must be at least 1, got {count}")
+
+
+def check_stacked(x: Tensor, sensors: int) -> tuple[int, int]:
+    """Return sensors and batch of a stacked tensor, or say what was expected."""
+    if x.ndim < 3 or x.shape[0] != sensors:
+        raise ValueError(
+            f"expected ({sensors} sensors, batch, …, channels), got {tuple(x.shape)}; "
+            "sensors are stacked on the first axis"
+        )
+    return x.shape[0], x.shape[1]
