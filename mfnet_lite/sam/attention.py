@@ -145,14 +145,41 @@ def folded_attention(
     Returns:
         The attended values.
     """
-    height, width = rel_h.shape[-1], rel_w.shape[-1]
-    row = repeat(torch.eye(height, dtype=k.dtype, device=k.device), "y e -> (y x) e", x=width)
-    column = repeat(torch.eye(width, dtype=k.dtype, device=k.device), "x e -> (y x) e", y=height)
-    place = torch.cat([row, column], dim=-1).expand(*k.shape[:2], -1, -1)
+    codes = grid_codes(rel_h.shape[-1], rel_w.shape[-1], k)
     long_q = torch.cat([q * scale, rel_h, rel_w], dim=-1)
-    long_k = torch.cat([k, place], dim=-1)
+    long_k = torch.cat([k, codes.expand(*k.shape[:2], -1, -1)], dim=-1)
+    return attend_long(long_q, long_k, v)
+
+
+def grid_codes(height: int, width: int, like: Tensor) -> Float[Tensor, "tokens sides"]:
+    """Write every place of a grid as two unit vectors, one of its row and one of its column.
+
+    Args:
+        height: Rows of the grid.
+        width: Columns of the grid.
+        like: A tensor of the device and number format wanted.
+    """
+    row = torch.eye(height, dtype=like.dtype, device=like.device)
+    column = torch.eye(width, dtype=like.dtype, device=like.device)
+    return torch.cat(
+        [repeat(row, "y e -> (y x) e", x=width), repeat(column, "x e -> (y x) e", y=height)], dim=-1
+    )
+
+
+def attend_long(
+    long_q: Float[Tensor, "batch heads queries long"],
+    long_k: Float[Tensor, "batch heads keys long"],
+    v: Float[Tensor, "batch heads keys dim"],
+) -> Float[Tensor, "batch heads queries dim"]:
+    """Attend with queries and keys that are longer than the values, and scaled already.
+
+    Args:
+        long_q: Queries with their scale and whatever was folded in.
+        long_k: Keys with the counterpart.
+        v: Values.
+    """
     # The fused kernels want values as long as keys; the zeros come out as zeros and are cut off.
-    long_v = F.pad(v, (0, height + width))
+    long_v = F.pad(v, (0, long_k.shape[-1] - v.shape[-1]))
     return F.scaled_dot_product_attention(long_q, long_k, long_v, scale=1.0)[..., : v.shape[-1]]
 
 

@@ -16,10 +16,12 @@ factorises into (sum over rows) · (sum over columns). One extra key per window,
 from __future__ import annotations
 
 import torch
-from einops import einsum, rearrange, repeat
+from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+
+from mfnet_lite.sam.attention import attend_long, grid_codes
 
 Table = Float[Tensor, "query key dim"]
 
@@ -98,10 +100,7 @@ def _attend(
         side_h, side_w = (rearrange(t, "b n y x key -> b n (y x) key") for t in (side_h, side_w))
         # As in sam.attention: the sum of three products is one product of longer vectors.
         place_q = [side_h[..., :rows], side_w[..., :columns]]
-        place_k = [
-            repeat(torch.eye(rows, dtype=k.dtype, device=k.device), "y e -> (y x) e", x=columns),
-            repeat(torch.eye(columns, dtype=k.dtype, device=k.device), "x e -> (y x) e", y=rows),
-        ]
+        place_k = [grid_codes(rows, columns, k)]
     if padded:
         bias = qkv.new_zeros(qkv.shape[-1]) if padding is None else padding.to(q.dtype)
         _, k0, v0 = rearrange(bias, "(three n d) -> three n 1 d", three=3, n=heads)
@@ -117,9 +116,7 @@ def _attend(
     if place_k:
         place = torch.cat(place_k, dim=-1)
         long_k = torch.cat([k, place.expand(*k.shape[:2], -1, -1)], dim=-1)
-    # The fused kernels want values as long as keys; the zeros come out as zeros and are cut off.
-    long_v = F.pad(v, (0, long_k.shape[-1] - v.shape[-1]))
-    out = F.scaled_dot_product_attention(long_q, long_k, long_v, scale=1.0)[..., : v.shape[-1]]
+    out = attend_long(long_q, long_k, v)
     return rearrange(
         out,
         "(b ny nx) n (y x) d -> b (ny y) (nx x) (n d)",

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from tests.nets import golden_fill
+
 
 def filled(shape: Iterable[int], rank: int) -> Tensor:
-    """Parameter number ``rank``: 0.5·sin(0.37·i + rank), i the flat index."""
-    shape = tuple(shape)
-    i = torch.arange(math.prod(shape), dtype=torch.float64)
-    return (0.5 * torch.sin(0.37 * i + rank)).reshape(shape).float()
+    """Parameter number ``rank`` in the precision of the networks."""
+    return golden_fill.filled(rank, *shape).float()
 
 
 def fill(tensors: Iterable[Tensor], first: int = 0) -> None:
@@ -24,10 +24,8 @@ def fill(tensors: Iterable[Tensor], first: int = 0) -> None:
 
 
 def given(shape: Iterable[int], shift: float) -> Tensor:
-    """Input: sin(0.1·i + shift)."""
-    shape = tuple(shape)
-    i = torch.arange(math.prod(shape), dtype=torch.float64)
-    return torch.sin(0.1 * i + shift).reshape(shape).float()
+    """Input in the precision of the networks."""
+    return golden_fill.given(shift, *shape).float()
 
 
 def check(value: Tensor, total: float, absolute: float, first: Iterable[float]) -> None:
