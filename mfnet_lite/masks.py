@@ -145,13 +145,13 @@ def mask_scene(
     )
     stretch = Stretch.of(path, bands)
     folder = out / "tiles"
-    _begin(folder, {
+    begin_folder(folder, {
         "scene": [path.name, path.stat().st_size, info.height, info.width],
         "settings": asdict(settings),
         "tile": tile,
         "overlap": overlap,
         "bands": list(bands),
-        "weights": _hash(sam),
+        "weights": weights_hash(sam),
     })  # fmt: skip
     places = grid.places()
     bar = tqdm(total=len(places), unit="tile", disable=not progress)
@@ -167,7 +167,7 @@ def mask_scene(
     return written
 
 
-def _begin(folder: Path, plan: dict[str, Any]) -> None:
+def begin_folder(folder: Path, plan: dict[str, Any]) -> None:
     """Start a folder of tiles, or see that the one there belongs to the same plan."""
     note = folder / "plan.json"
     text = json.dumps(plan, sort_keys=True)
@@ -184,7 +184,7 @@ def _begin(folder: Path, plan: dict[str, Any]) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _hash(sam: Sam) -> str:
+def weights_hash(sam: Sam) -> str:
     """A short hash of the weights: tiles of two models must not be mixed."""
     digest = hashlib.sha256()
     for value in sam.state_dict().values():

@@ -113,7 +113,7 @@ def test_an_interrupted_run_goes_on(sam, scene: Path, tmp_path: Path, by_colour)
 
 def test_tiles_of_another_plan_are_not_mixed(sam, scene: Path, tmp_path: Path, by_colour) -> None:
     out = tmp_path / "out"
-    scene_masks._begin(out / "tiles", {"tile": 32})
+    scene_masks.begin_folder(out / "tiles", {"tile": 32})
     with pytest.raises(ValueError, match=r"holds tiles made with another scene, settings, tile"):
         mask_scene(sam, scene, out, LOOSE, tile=40, progress=False)
 

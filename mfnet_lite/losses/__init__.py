@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mfnet_lite.losses.assisted import AssistedLoss
 from mfnet_lite.losses.boundaries import boundary, soft_edges
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.masks import dice_loss, focal_loss, mask_iou, mask_loss
@@ -9,6 +10,7 @@ from mfnet_lite.losses.objects import object_consistency, renumber_objects
 from mfnet_lite.losses.temporal import temporal_similarity
 
 __all__ = [
+    "AssistedLoss",
     "boundary",
     "cross_entropy",
     "dice_loss",

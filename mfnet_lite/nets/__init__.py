@@ -13,6 +13,7 @@ from mfnet_lite.nets.mfnet import MFNet, build_mfnet
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder
 from mfnet_lite.nets.pyramids import Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
+from mfnet_lite.nets.timm_unetformer import UNetFormer, build_unetformer
 from mfnet_lite.nets.unet import UNet, build_unet
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
 
@@ -30,12 +31,14 @@ __all__ = [
     "SumFusion",
     "TimmPyramid",
     "UNet",
+    "UNetFormer",
     "UNetFormerDecoder",
     "build",
 ]
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "unet": build_unet,
+    "unetformer": build_unetformer,
     "mfnet": build_mfnet,
     "sam_cd": build_sam_cd,
 }

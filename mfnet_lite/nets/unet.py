@@ -116,24 +116,41 @@ class UNet(nn.Module):
         self, sample: Mapping[str, Float[Tensor, "batch channels height width"]]
     ) -> Float[Tensor, "batch stacked height width"]:
         """Concatenate the sensors on the channel axis, after a check of their shapes."""
-        maps = []
-        for name, channels in self.sensors.items():
-            if name not in sample:
-                raise ValueError(
-                    f"this U-Net was built for the sensors {list(self.sensors)}, "
-                    f"but the sample holds only {list(sample)}"
-                )
-            x = sample[name]
-            if x.ndim != 4 or x.shape[1] != channels:
-                raise ValueError(
-                    f"expected {name} of shape (batch, {channels}, height, width), "
-                    f"got {tuple(x.shape)}"
-                )
-            maps.append(x)
-        if len({(m.shape[0], *m.shape[2:]) for m in maps}) > 1:
-            shapes = {name: tuple(sample[name].shape) for name in self.sensors}
-            raise ValueError(f"all sensors must lie on one grid, got {shapes}")
-        return torch.cat(maps, dim=1)
+        return stack_sensors(sample, self.sensors, "U-Net")
+
+
+def stack_sensors(
+    sample: Mapping[str, Float[Tensor, "batch channels height width"]],
+    sensors: Mapping[str, int],
+    network: str,
+) -> Float[Tensor, "batch stacked height width"]:
+    """Concatenate sensors on the channel axis, after a check of their shapes.
+
+    Args:
+        sample: a map per sensor; further entries are not read.
+        sensors: channels of each sensor, in the order of stacking.
+        network: what to call the network in messages.
+
+    Raises:
+        ValueError: if a sensor is missing or shapes do not fit.
+    """
+    maps = []
+    for name, channels in sensors.items():
+        if name not in sample:
+            raise ValueError(
+                f"this {network} was built for the sensors {list(sensors)}, "
+                f"but the sample holds only {list(sample)}"
+            )
+        x = sample[name]
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise ValueError(
+                f"expected {name} of shape (batch, {channels}, height, width), got {tuple(x.shape)}"
+            )
+        maps.append(x)
+    if len({(m.shape[0], *m.shape[2:]) for m in maps}) > 1:
+        shapes = {name: tuple(sample[name].shape) for name in sensors}
+        raise ValueError(f"all sensors must lie on one grid, got {shapes}")
+    return torch.cat(maps, dim=1)
 
 
 def pad_to_multiple(

@@ -115,7 +115,7 @@ class UNetFormerDecoder(nn.Module):
     """Class scores from the maps of a pyramid.
 
     Args:
-        in_channels: channels of each map.
+        in_channels: channels of each map; or of the four maps, finest first.
         num_classes: number of classes.
         width: channels inside the decoder, a multiple of ``heads``.
         skips: ``False`` builds the variant that takes the coarsest map only (the authors' ablation
@@ -135,7 +135,7 @@ class UNetFormerDecoder(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
+        in_channels: int | Sequence[int],
         num_classes: int,
         width: int = 64,
         skips: bool = True,
@@ -144,17 +144,18 @@ class UNetFormerDecoder(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if min(in_channels, num_classes, width) < 1:
+        channels = [in_channels] * 4 if isinstance(in_channels, int) else list(in_channels)
+        if len(channels) != 4 or min(*channels, num_classes, width) < 1:
             raise ValueError(
-                "in_channels, num_classes and width must be at least 1, "
+                "in_channels (one number or four), num_classes and width must be at least 1, "
                 f"got {in_channels}, {num_classes} and {width}"
             )
         self.skips = skips
-        lateral = in_channels if skips else None
-        self.entry = conv_norm(in_channels, width, 1)
+        lateral = channels[:3] if skips else [None] * 3
+        self.entry = conv_norm(channels[3], width, 1)
         self.blocks = nn.ModuleList(GlobalLocalBlock(width, heads, window) for _ in range(3))
-        self.fuse = nn.ModuleList(WeightedFusion(lateral, width) for _ in range(2))
-        self.refine = RefinementHead(lateral, width)
+        self.fuse = nn.ModuleList(WeightedFusion(lateral[k], width) for k in (2, 1))
+        self.refine = RefinementHead(lateral[0], width)
         self.head = nn.Sequential(
             *conv_norm(width, width, 3),
             nn.ReLU6(inplace=True),

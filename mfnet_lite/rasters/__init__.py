@@ -12,6 +12,7 @@ from mfnet_lite.rasters.isprs import open_potsdam, open_vaihingen
 from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.layout import open_folder
 from mfnet_lite.rasters.loveda import open_loveda
+from mfnet_lite.rasters.objects import ObjectFiles, ObjectReader, find_object_files
 from mfnet_lite.rasters.pairs import open_pairs
 from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.raster import Raster, RasterInfo
@@ -28,6 +29,8 @@ __all__ = [
     "DatasetInfo",
     "ElevationReport",
     "LabelCoding",
+    "ObjectFiles",
+    "ObjectReader",
     "Problem",
     "RandomCrops",
     "Raster",
@@ -43,6 +46,7 @@ __all__ = [
     "check_dataset",
     "describe_elevation",
     "detect_kind",
+    "find_object_files",
     "fit_scaling",
     "fit_scaling_from_file",
     "geotiff_profile",

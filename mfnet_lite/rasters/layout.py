@@ -9,7 +9,8 @@
     DIR/test/…                            the same; val/ if you have it
 
 Without ``val`` a part of ``train`` is held out by seed; without split folders (``DIR/image`` …) there
-is one split for everything. Folders named ``label…`` and ``instances`` are no sensors.
+is one split for everything. Folders named ``label…``,
+``instances``, ``objects`` and ``boundaries`` are no sensors.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from mfnet_lite.rasters.tiles import (
 )
 
 LABEL = "label"
-NOT_SENSORS = ("label", "instances")
+NOT_SENSORS = ("label", "instances", "objects", "boundaries")
 
 
 def _sensor_folders(folders: Mapping[str, Path], stated: Mapping[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mfnet_lite.training.config import TrainConfig
 from mfnet_lite.training.evaluate import evaluate
 from mfnet_lite.training.metrics import ConfusionMatrix, Scores
+from mfnet_lite.training.objects import WithObjects
 from mfnet_lite.training.schedule import multistep, warmup_cosine
 from mfnet_lite.training.state import load_model, save_model
 
@@ -17,6 +18,7 @@ __all__ = [
     "ConfusionMatrix",
     "Scores",
     "TrainConfig",
+    "WithObjects",
     "evaluate",
     "fit",
     "load_model",

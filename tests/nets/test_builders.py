@@ -14,6 +14,7 @@ SENSORS = {"optical": 3, "dsm": 1, "before": 3, "after": 3}
 DATES = {"before": 3, "after": 3}
 SMALL: dict[str, dict[str, Any]] = {
     "unet": {"width": 4, "depth": 2},
+    "unetformer": {"encoder": "test_resnet", "width": 16},
     "mfnet": {"rank": 2},
     "sam_cd": {},
 }
