@@ -8,8 +8,9 @@ All variants hold the same weights. One process times a training step (forward, 
 SGD) and an inference of each in turn, A, B, C, A, B, C, …; what counts is the median over the rounds of the
 ratio within a round, so that a machine whose speed drifts does no harm. On a CPU seconds are CPU seconds of
 one thread, so that other work on the machine does not count. The same process compares the logits.
-Memory is measured in a fresh process per variant: the weights, plus on a CPU the growth of the peak resident
-size over two steps (Linux), on a GPU the allocator's peak.
+Operations are counted on tensors without storage. Memory is measured in a fresh process per variant: the
+weights, plus on a CPU the growth of the peak resident size over two steps (Linux), on a GPU the
+allocator's peak.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from authors import build_authors, build_ours, provenance
 from in_turn import InTurn
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from mfnet_lite.nets import MFNet
 from mfnet_lite.sam import VIT_B, build_sam
@@ -109,13 +111,25 @@ class Bench:
             net = self.variant(name, self.random())
         return net.to(self.device)
 
+    def flops(self, name: str) -> int:
+        """Floating-point operations of one pair's forward pass (two per multiplication and addition)."""
+        net = self.alone(name).to("meta").eval()
+        pair = {sensor: bands[:1].to("meta") for sensor, bands in self.sample.items()}
+        with FlopCounterMode(display=False) as counter:
+            self.ask(name, net, pair)
+        return counter.get_total_flops()
+
     def logits(self, name: str, net: nn.Module) -> Tensor:
-        """Ask a variant; the authors' takes the sensors one by one, the elevation without bands."""
+        """Ask a variant about the pictures, in the precision that is measured."""
         kind = torch.bfloat16 if self.args.precision == "bf16" else None
         with torch.autocast(self.device.type, dtype=kind, enabled=kind is not None):
-            if name == AUTHORS:
-                return net(self.sample["optical"], self.sample["dsm"][:, 0])
-            return net(self.sample)
+            return self.ask(name, net, self.sample)
+
+    def ask(self, name: str, net: nn.Module, sample: dict[str, Tensor]) -> Tensor:
+        """Ask a variant; the authors' takes the sensors one by one, the elevation without bands."""
+        if name == AUTHORS:
+            return net(sample["optical"], sample["dsm"][:, 0])
+        return net(sample)
 
     def work(self, name: str, net: nn.Module, phase: str) -> Callable[[], None]:
         """Return what one training step or one inference does."""
@@ -229,10 +243,15 @@ def measure(args: argparse.Namespace, tuning: str) -> dict[str, Any]:
         phase: {name: child(args, tuning, "memory", name, phase) for name in asked}
         for phase, asked in found["seconds"].items()
     }
+    found["operations"] = {
+        n: bench.flops(n) for n in (AUTHORS, IN_TURN, OURS) if n in found["seconds"]["train"]
+    }
     found["ours against"] = ratios(found)
     print(f"\n{tuning}: largest difference of logits from {found['reference']}, over the largest:")
     for name, error in found["largest_difference_over_largest"].items():
         print(f"  {name:20} {error:.1e}")
+    for name, count in found["operations"].items():
+        print(f"  {name:20} {count / 1e9:.2f} G operations for one pair")
     for phase in PHASES:
         for name, seconds in found["seconds"][phase].items():
             peak = sum(found["bytes"][phase][name].values()) / 1e9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet
@@ -51,6 +52,27 @@ def test_parameter_counts_of_the_fact_sheet(config, frozen, adapter, lora) -> No
         trained = sum(p.numel() for p in net.parameters() if p.requires_grad)
         assert trained == added + 1_643_136 + 515_102
         assert {p.requires_grad for p in net.encoder.image_encoder.parameters()} == {False}
+
+
+@pytest.mark.parametrize(
+    ("config", "adapter", "lora"),
+    [
+        (VIT_B, (153.122, 150.279), (141.627, 138.785)),
+        (VIT_L, (568.097, 565.255), (522.283, 519.440)),
+    ],
+)
+def test_the_encoder_spares_the_padding_that_the_authors_compute(config, adapter, lora) -> None:
+    """Their operations for one pair of 256 px, total and encoder, in 10^9 (fact sheet, 8.2)."""
+    for tuning, (total, encoder) in (("mmadapter", adapter), ("mmlora", lora)):
+        with torch.device("meta"):
+            net = MFNet(build_sam(config), 6, tuning=tuning, official=True)
+            pair = {"optical": torch.empty(1, 3, 256, 256), "dsm": torch.empty(1, 1, 256, 256)}
+        with FlopCounterMode(display=False) as counter:
+            net(pair)
+        ours = counter.get_total_flops() / 1e9
+        # 784 tokens of 14 x 14 windows for 256 real ones: a third of the encoder's work is padding.
+        assert encoder / (ours - (total - encoder)) > 1.46
+        assert total / ours > 1.4
 
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "none", "full"])
