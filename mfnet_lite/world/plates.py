@@ -1,0 +1,323 @@
+"""Pictures of vehicles with number plates: what SamLP learns to find, made from a seed.
+
+A picture is planned in metres first (camera, road, vehicles, plates, signs), painted at twice or more of
+its resolution, then photographed: lens, motion, exposure, noise, JPEG. Beside the plates, every window,
+wheel, lamp and sign has a number of its own, so the same picture can ask whether a model that was tuned
+to plates still answers a click on anything else.
+
+Neither vehicles nor letters resemble any real make or owner; all texts are random.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from PIL import Image
+from scipy import ndimage
+
+from mfnet_lite.world.plates_canvas import Canvas, View, contains
+from mfnet_lite.world.plates_street import Lights, Post, draw_lights, draw_posts, paint_post, paint_street
+from mfnet_lite.world.plates_vehicle import Painter, Vehicle, draw_vehicle
+
+__all__ = ["PlateConfig", "PlatePicture", "make_plate_picture"]
+
+DETAIL = 512
+"""The canvas has at least this many pixels on a side, and at least twice the picture's."""
+
+
+@dataclass(frozen=True)
+class PlateConfig:
+    """Knobs of the plate pictures.
+
+    Attributes:
+        largest: Width of the largest plate, as a fraction of the picture's side.
+        smallest: Width of the smallest plate of the vehicle in front.
+        legible: Plates of vehicles behind are left off below this width.
+        others: Most vehicles beside the one in front.
+        absent: Probability that a vehicle carries no plate.
+        tilt: Typical roll of the camera, degrees.
+        blur: Scales defocus and motion blur; 0 is a perfect lens.
+        noise: Scales the sensor's noise.
+    """
+
+    largest: float = 0.38
+    smallest: float = 0.07
+    legible: float = 0.04
+    others: int = 3
+    absent: float = 0.07
+    tilt: float = 4.0
+    blur: float = 1.0
+    noise: float = 1.0
+
+
+@dataclass(frozen=True)
+class PlatePicture:
+    """A photograph of vehicles, with everything known about it.
+
+    Attributes:
+        image: Red, green, blue.
+        plate: Where plates are, all of them together.
+        instances: Number of the object that a pixel shows: vehicles and, in front of them, their
+            windows, wheels, lamps, stickers and plates, then signs; 0 is street and sky. Numbers
+            run from 1 without gaps.
+        kinds: Word for object 1, 2, …
+        plate_boxes: x0, y0, x1, y1 of each plate, in pixel edges (a pixel is 1 wide).
+        corners: Upper left, upper right, lower right, lower left corner of each plate as it hangs
+            on the vehicle, x and y in pixel edges.
+        texts: What each plate says; ``/`` begins its second line.
+        night: Whether it was taken at night.
+        seed: The seed.
+    """
+
+    image: UInt8[np.ndarray, "3 height width"]
+    plate: Bool[np.ndarray, "height width"]
+    instances: Int[np.ndarray, "height width"]
+    kinds: tuple[str, ...]
+    plate_boxes: Float[np.ndarray, "plates 4"]
+    corners: Float[np.ndarray, "plates 4 2"]
+    texts: tuple[str, ...]
+    night: bool
+    seed: int
+
+
+def make_plate_picture(
+    seed: int, size: int = 256, night: bool = False, config: PlateConfig | None = None
+) -> PlatePicture:
+    """Take one picture.
+
+    The plan does not depend on the size, so one seed gives the same street at every resolution.
+
+    Args:
+        seed: Of everything; not negative.
+        size: Side of the picture in pixels, at least 32.
+        night: Lamps instead of daylight.
+        config: The knobs.
+
+    Returns:
+        The picture; about one in ten shows no plate.
+
+    Raises:
+        ValueError: For a smaller size or a negative seed.
+
+    Example:
+        >>> picture = make_plate_picture(seed=1, size=64)
+        >>> picture.image.shape, picture.plate.any()
+        ((3, 64, 64), np.True_)
+    """
+    if size < 32 or seed < 0:
+        raise ValueError(
+            f"make_plate_picture needs size >= 32 and seed >= 0, got size={size} and seed={seed}: "
+            "smaller plates could not be seen"
+        )
+    config = config or PlateConfig()
+    rng = np.random.default_rng((seed, 7, int(night)))
+    lights = draw_lights(rng, night)
+    view, vehicles, yaw, offset = _plan(rng, night, config)
+    posts = draw_posts(rng, lights, yaw, offset)
+    scale = max(2, -(-DETAIL // size))
+    canvas = Canvas(view, scale * size)
+    paint_street(canvas, rng, lights, yaw, offset)
+
+    found: list[_Found] = []
+    things: list[Post | Vehicle] = [*posts, *vehicles]
+    for thing in sorted(things, key=lambda thing: -thing.z):
+        canvas.light = lights.at(thing.x, thing.z)
+        if not isinstance(thing, Vehicle):
+            paint_post(canvas, thing, night)
+            continue
+        sky = np.asarray(lights.sky) if not night else np.array((0.5, 0.5, 0.52))
+        painter = Painter(canvas, thing, lights.sun, sky)
+        corners = painter.paint()
+        if corners is not None:
+            found.append(_Found(len(canvas.kinds), painter.number, corners / scale, thing.text))
+    image = photograph(canvas, rng, lights, size, config)
+    return _label(canvas, image, found, scale, night, seed)
+
+
+def _plan(
+    rng: np.random.Generator, night: bool, config: PlateConfig
+) -> tuple[View, list[Vehicle], float, float]:
+    """Choose camera and vehicles so that the plate in front lies whole in the picture."""
+    for _ in range(40):
+        focal = float(rng.uniform(1.15, 2.1))
+        yaw = float(np.clip(rng.normal(0, 0.2), -0.55, 0.55))
+        width = np.exp(rng.uniform(np.log(config.smallest), np.log(config.largest)))
+        front = draw_vehicle(rng, 0.0, 0.0, yaw, night, rng.random() >= config.absent)
+        away = focal * front.style.width / width
+        if front.kind == "truck":
+            away = max(away, 2.6)
+        u, v = rng.uniform(0.25, 0.75), rng.uniform(0.42, 0.84)
+        down = np.radians(rng.uniform(0, 20) * rng.uniform(0.2, 1))
+        height = max(front.place[1] + away * np.tan(down), 0.55)
+        down = np.arctan2(height - front.place[1], away)
+        pitch = down - np.arctan((v - 0.5) / focal)
+        roll = np.radians(rng.normal(0, config.tilt) * (3 if rng.random() < 0.12 else 1))
+        view = View(
+            focal, float(height), float(np.clip(pitch, -0.16, 0.7)), float(np.clip(roll, -0.5, 0.5))
+        )
+        front = replace(front, x=float(away * (u - 0.5) / focal), z=float(away))
+        seen = view.project(front.plate_corners())
+        if seen.min() > 0.015 and seen.max() < 0.985:
+            break
+    vehicles = [front]
+    for _ in range(int(rng.integers(0, config.others + 1))):
+        lane = float(rng.choice([-1, 0, 1], p=(0.42, 0.16, 0.42)))
+        gap = rng.uniform(7, 16) if lane == 0 else rng.uniform(-0.3, 13)
+        aside = lane * rng.uniform(2.6, 4.4)
+        x = front.x + np.cos(yaw) * aside + np.sin(yaw) * gap
+        z = front.z + np.cos(yaw) * gap - np.sin(yaw) * aside
+        turn = yaw + rng.normal(0, 0.05)
+        other = draw_vehicle(
+            rng, float(x), float(z), float(turn), night, rng.random() >= config.absent
+        )
+        clear = all(
+            np.hypot(x - o.x, z - o.z) > 2.4 and (abs(aside) > 2 or gap > 6) for o in vehicles
+        )
+        if z > 2.2 and clear:
+            vehicles.append(other)
+    return view, _hide_plates(view, vehicles, config), yaw, front.x - np.tan(yaw) * front.z
+
+
+def _hide_plates(view: View, vehicles: list[Vehicle], config: PlateConfig) -> list[Vehicle]:
+    """Take the plates off which would be cut, hidden by a nearer vehicle, or too small to be seen."""
+    ordered = sorted(vehicles, key=lambda vehicle: vehicle.z)
+    boxes: list[tuple[np.ndarray, np.ndarray]] = []
+    result = []
+    for vehicle in ordered:
+        seen = view.project(vehicle.plate_corners())
+        low, high = seen.min(axis=0), seen.max(axis=0)
+        whole = low.min() > 0.01 and high.max() < 0.99 and high[0] - low[0] > config.legible
+        hidden = any((low < b).all() and (high > a).all() for a, b in boxes)
+        result.append(vehicle if whole and not hidden else replace(vehicle, text=""))
+        hull = view.project(vehicle.hull())
+        boxes.append((hull.min(axis=0), hull.max(axis=0)))
+    return result
+
+
+def photograph(
+    canvas: Canvas, rng: np.random.Generator, lights: Lights, size: int, config: PlateConfig
+) -> UInt8[np.ndarray, "3 size size"]:
+    """Turn the painted canvas into a photograph.
+
+    Args:
+        canvas: Display values, and what glares.
+        rng: Source of randomness.
+        lights: The light.
+        size: Side of the photograph.
+        config: Knobs; blur and noise matter here.
+
+    Returns:
+        Red, green, blue.
+    """
+    side = canvas.side
+    scale = side // size
+    picture = canvas.rgb
+    if canvas.glow.any():
+        small = _shrink(canvas.glow, 8 if side % 8 == 0 else scale)
+        halo = sum(
+            share * ndimage.gaussian_filter(small, (width * len(small), width * len(small), 0))
+            for share, width in ((2.2, 0.010), (2.0, 0.035), (2.5, 0.11))
+        )
+        rows = np.arange(side) * len(small) // side
+        picture = picture + (1.0 if lights.night else 0.35) * np.asarray(halo)[rows][:, rows]
+    picture = _shrink(picture, scale)
+
+    unit = size / 256
+    soft = rng.uniform(0.25, 0.8) if rng.random() < 0.8 else rng.uniform(0.9, 2.2)
+    picture = ndimage.gaussian_filter(
+        picture, (soft * unit * config.blur, soft * unit * config.blur, 0)
+    )
+    length, angle = rng.uniform(2, 6) * unit * config.blur, rng.normal(0, 0.5)
+    if rng.random() < 0.28 and length >= 2:
+        steps = np.linspace(-0.5, 0.5, int(np.ceil(length)) + 1) * length
+        shifts = {(round(t * np.sin(angle)), round(t * np.cos(angle))) for t in steps}
+        reach = int(np.ceil(length))
+        padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+        picture = np.mean(
+            [
+                padded[reach + dy : reach + dy + size, reach + dx : reach + dx + size]
+                for dy, dx in sorted(shifts)
+            ],
+            axis=0,
+        )
+
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    vignette = (
+        1 - np.float32(rng.uniform(0.05, 0.3)) * (axis[:, None] ** 2 + axis**2)[..., None] / 2
+    )
+    gain = rng.uniform(0.85, 1.2) * (rng.uniform(1.1, 1.5) if lights.night else 1)
+    balance = 1 + rng.normal(0, 0.035, 3)
+    picture = picture * vignette * (gain * balance).astype(np.float32)
+    haze = rng.uniform(0, 0.12) * (0.4 if lights.night else 1)
+    picture = picture * (1 - haze) + haze * np.mean(lights.sky)
+    # A film-like shoulder keeps lamps from clipping into flat patches.
+    picture = np.clip(picture, 0, None)
+    picture = np.where(picture > 0.8, 0.8 + 0.2 * np.tanh((picture - 0.8) / 0.2), picture)
+    level = rng.uniform(0.004, 0.016) * (2.2 if lights.night else 1) * config.noise
+    picture = picture + level * (0.4 + picture) * rng.standard_normal(picture.shape, np.float32)
+    picture = picture + level * 0.7 * rng.standard_normal((size, size, 1), np.float32)
+    grey = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
+    quality = int(rng.integers(55, 96))
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "JPEG", quality=quality)
+    return np.asarray(Image.open(file)).transpose(2, 0, 1).copy()
+
+
+def _shrink(picture: Float[np.ndarray, "h w 3"], scale: int) -> Float[np.ndarray, "h/s w/s 3"]:
+    """Average square blocks of pixels."""
+    total = np.zeros((picture.shape[0] // scale, picture.shape[1] // scale, 3), np.float32)
+    for row in range(scale):  # several times as fast as a mean over two axes
+        for column in range(scale):
+            total += picture[row::scale, column::scale]
+    return total / np.float32(scale * scale)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A painted plate: its number, that of its vehicle, its corners in pixels of the picture, its text."""
+
+    number: int
+    vehicle: int
+    corners: Float[np.ndarray, "4 2"]
+    text: str
+
+
+def _label(
+    canvas: Canvas,
+    image: UInt8[np.ndarray, "3 size size"],
+    found: list[_Found],
+    scale: int,
+    night: bool,
+    seed: int,
+) -> PlatePicture:
+    """Numbers at the middle of each pixel, without gaps; a plate that something hides is left out."""
+    size = image.shape[1]
+    whole = canvas.ids[scale // 2 :: scale, scale // 2 :: scale].copy()
+    plates = []
+    for entry in found:
+        # The sample lies half a canvas pixel aside if the scale is even; a small plate needs better.
+        exact = contains(entry.corners, size, size)
+        shown = whole == entry.number
+        hidden = exact & ~ndimage.binary_dilation(shown, iterations=2)
+        whole[shown & ~exact] = entry.vehicle
+        whole[exact & ~hidden] = entry.number
+        if (exact & ~hidden).any():
+            plates.append(entry)
+    numbers = np.unique(whole[whole > 0])
+    lookup = np.zeros(len(canvas.kinds) + 1, np.int32)
+    lookup[numbers] = np.arange(1, len(numbers) + 1)
+    corners = np.array([entry.corners for entry in plates], np.float32).reshape(-1, 4, 2)
+    return PlatePicture(
+        image=image,
+        plate=np.isin(whole, [entry.number for entry in plates]),
+        instances=lookup[whole],
+        kinds=tuple(canvas.kinds[number - 1] for number in numbers),
+        plate_boxes=np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1),
+        corners=corners,
+        texts=tuple(entry.text for entry in plates),
+        night=night,
+        seed=seed,
+    )
