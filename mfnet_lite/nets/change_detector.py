@@ -25,6 +25,7 @@ class ChangeDetector(nn.Module):
     Args:
         encoder: A frozen pyramid.
         temporal: Weight of the temporal constraint in :meth:`loss`; 0 without a semantic branch.
+        temperature: T of the constraint; larger ones spread the latent distributions.
         **options: Options of :class:`SAMCD`.
 
     Shape:
@@ -32,10 +33,17 @@ class ChangeDetector(nn.Module):
         :class:`ChangeOutput`, for :meth:`loss`.
     """
 
-    def __init__(self, encoder: Pyramid, temporal: float = 1.0, **options: Any) -> None:
+    def __init__(
+        self,
+        encoder: Pyramid,
+        temporal: float = 1.0,
+        temperature: float = 3.0,
+        **options: Any,
+    ) -> None:
         super().__init__()
         self.net = SAMCD(encoder, **options)
         self.temporal = temporal if self.net.semantic is not None else 0.0
+        self.temperature = temperature
 
     def forward(
         self, sample: Mapping[str, Float[Tensor, "batch 3 height width"]]
@@ -65,6 +73,9 @@ class ChangeDetector(nn.Module):
     ) -> Float[Tensor, ""]:
         """Cross-entropy of change plus the temporal constraint (fact sheet, section 7).
 
+        The constraint is the mean over unchanged pixels, as the paper says. The authors' code divides by
+        all pixels, so that it shrinks where much changed; ``official=True`` does the same.
+
         Args:
             output: What :meth:`forward` returned in training mode.
             batch: Holds ``label``: 0 unchanged, 1 changed.
@@ -74,7 +85,13 @@ class ChangeDetector(nn.Module):
         logits = torch.cat([torch.zeros_like(output.change), output.change], dim=1)
         total = cross_entropy(logits, label, ignore_index)
         if self.temporal:
-            constraint = temporal_similarity(output.before, output.after, label != 0)
+            constraint = temporal_similarity(
+                output.before,
+                output.after,
+                label != 0,
+                self.temperature,
+                per_unchanged=not self.net.official,
+            )
             total = total + self.temporal * constraint
         return total
 
@@ -88,6 +105,9 @@ def build_sam_cd(
     adaptor: bool = True,
     symmetric: bool = True,
     official: bool = False,
+    latent: int = 8,
+    temperature: float = 3.0,
+    fine: int = 64,
 ) -> ChangeDetector:
     """Build SAM-CD on a SAM, or on a convolutional network of timm, with the shared argument order.
 
@@ -101,6 +121,9 @@ def build_sam_cd(
         adaptor: Whether there are adaptors.
         symmetric: Whether swapping the dates changes nothing.
         official: The authors' code.
+        latent: Channels of the semantic branch.
+        temperature: T of the temporal constraint.
+        fine: Channels of the finest decoded map.
 
     Raises:
         ValueError: If sensors or classes are others.
@@ -118,8 +141,11 @@ def build_sam_cd(
     return ChangeDetector(
         encoder,
         temporal,
+        temperature,
+        latent=latent,
         semantic=semantic,
         adaptor=adaptor,
         symmetric=symmetric,
         official=official,
+        fine=fine,
     )

@@ -31,8 +31,6 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets.pyramids import Pyramid
 
-FINE = 64
-"""Channels of the finest decoded map."""
 GATED = 16
 """Channels that the latents gate."""
 
@@ -115,6 +113,7 @@ class SAMCD(nn.Module):
         official: The authors' code: dates concatenated, heads read the last decoder map alone (the paper
             concatenates all three), the gate reads raw latents (the paper: their softmax) through a
             batch norm of momentum 0.95. Implies ``symmetric=False``.
+        fine: Channels of the finest decoded map; half as many cost a quarter in the residual stack.
 
     Shape:
         Two (batch, 3, H, W), sides multiples of 32 → :class:`ChangeOutput`.
@@ -139,10 +138,11 @@ class SAMCD(nn.Module):
         adaptor: bool = True,
         symmetric: bool = True,
         official: bool = False,
+        fine: int = 64,
     ) -> None:
         super().__init__()
-        if latent < 1:
-            raise ValueError(f"latent must be at least 1, got {latent}")
+        if latent < 1 or fine < 1:
+            raise ValueError(f"latent and fine must be at least 1, got {latent} and {fine}")
         self.encoder = encoder.requires_grad_(False)
         self.official = official
         self.symmetric = symmetric and not official
@@ -152,17 +152,17 @@ class SAMCD(nn.Module):
             conv_bn(c, w, 1) if adaptor else nn.Identity()
             for c, w in zip(given, widths, strict=True)
         )
-        steps = (max(8, widths[3] // 2), max(8, widths[3] // 4), FINE)
+        steps = (max(8, widths[3] // 2), max(8, widths[3] // 4), fine)
         self.decode = nn.ModuleList(
-            DecoderStep(coarse, fine, out)
-            for coarse, fine, out in zip(
+            DecoderStep(coarse, finer, out)
+            for coarse, finer, out in zip(
                 (widths[3], *steps[:2]), (widths[2], widths[1], widths[0]), steps, strict=True
             )
         )
-        self.collect = nn.Identity() if official else conv_bn(sum(steps), FINE, 1)
-        self.semantic = nn.Conv2d(FINE, latent, 1) if semantic else None
-        self.stack = nn.Sequential(*(ResidualBlock(2 * FINE) for _ in range(6)))
-        self.reduce = conv_bn(2 * FINE, GATED, 1)
+        self.collect = nn.Identity() if official else conv_bn(sum(steps), fine, 1)
+        self.semantic = nn.Conv2d(fine, latent, 1) if semantic else None
+        self.stack = nn.Sequential(*(ResidualBlock(2 * fine) for _ in range(6)))
+        self.reduce = conv_bn(2 * fine, GATED, 1)
         self.gate = nn.Sequential(
             nn.Conv2d(2 * latent, 4, 1),
             nn.BatchNorm2d(4, momentum=0.95 if official else 0.1),
