@@ -10,17 +10,23 @@ Neither vehicles nor letters resemble any real make or owner; all texts are rand
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from PIL import Image
 from scipy import ndimage
 
+from mfnet_lite.world.plates_camera import photograph
 from mfnet_lite.world.plates_canvas import Canvas, View, contains
-from mfnet_lite.world.plates_street import Lights, Post, draw_lights, draw_posts, paint_post, paint_street
-from mfnet_lite.world.plates_vehicle import Painter, Vehicle, draw_vehicle
+from mfnet_lite.world.plates_ends import paint_vehicle
+from mfnet_lite.world.plates_shapes import Vehicle, draw_vehicle
+from mfnet_lite.world.plates_street import (
+    Post,
+    draw_lights,
+    draw_posts,
+    paint_post,
+    paint_street,
+)
 
 __all__ = ["PlateConfig", "PlatePicture", "make_plate_picture"]
 
@@ -129,11 +135,10 @@ def make_plate_picture(
             paint_post(canvas, thing, night)
             continue
         sky = np.asarray(lights.sky) if not night else np.array((0.5, 0.5, 0.52))
-        painter = Painter(canvas, thing, lights.sun, sky)
-        corners = painter.paint()
+        number, corners = paint_vehicle(canvas, thing, lights.sun, sky)
         if corners is not None:
-            found.append(_Found(len(canvas.kinds), painter.number, corners / scale, thing.text))
-    image = photograph(canvas, rng, lights, size, config)
+            found.append(_Found(len(canvas.kinds), number, corners / scale, thing.text))
+    image = photograph(canvas, rng, lights, size, config.blur, config.noise)
     return _label(canvas, image, found, scale, night, seed)
 
 
@@ -195,84 +200,6 @@ def _hide_plates(view: View, vehicles: list[Vehicle], config: PlateConfig) -> li
         hull = view.project(vehicle.hull())
         boxes.append((hull.min(axis=0), hull.max(axis=0)))
     return result
-
-
-def photograph(
-    canvas: Canvas, rng: np.random.Generator, lights: Lights, size: int, config: PlateConfig
-) -> UInt8[np.ndarray, "3 size size"]:
-    """Turn the painted canvas into a photograph.
-
-    Args:
-        canvas: Display values, and what glares.
-        rng: Source of randomness.
-        lights: The light.
-        size: Side of the photograph.
-        config: Knobs; blur and noise matter here.
-
-    Returns:
-        Red, green, blue.
-    """
-    side = canvas.side
-    scale = side // size
-    picture = canvas.rgb
-    if canvas.glow.any():
-        small = _shrink(canvas.glow, 8 if side % 8 == 0 else scale)
-        halo = sum(
-            share * ndimage.gaussian_filter(small, (width * len(small), width * len(small), 0))
-            for share, width in ((2.2, 0.010), (2.0, 0.035), (2.5, 0.11))
-        )
-        rows = np.arange(side) * len(small) // side
-        picture = picture + (1.0 if lights.night else 0.35) * np.asarray(halo)[rows][:, rows]
-    picture = _shrink(picture, scale)
-
-    unit = size / 256
-    soft = rng.uniform(0.25, 0.8) if rng.random() < 0.8 else rng.uniform(0.9, 2.2)
-    picture = ndimage.gaussian_filter(
-        picture, (soft * unit * config.blur, soft * unit * config.blur, 0)
-    )
-    length, angle = rng.uniform(2, 6) * unit * config.blur, rng.normal(0, 0.5)
-    if rng.random() < 0.28 and length >= 2:
-        steps = np.linspace(-0.5, 0.5, int(np.ceil(length)) + 1) * length
-        shifts = {(round(t * np.sin(angle)), round(t * np.cos(angle))) for t in steps}
-        reach = int(np.ceil(length))
-        padded = np.pad(picture, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-        picture = np.mean(
-            [
-                padded[reach + dy : reach + dy + size, reach + dx : reach + dx + size]
-                for dy, dx in sorted(shifts)
-            ],
-            axis=0,
-        )
-
-    axis = np.linspace(-1, 1, size, dtype=np.float32)
-    vignette = (
-        1 - np.float32(rng.uniform(0.05, 0.3)) * (axis[:, None] ** 2 + axis**2)[..., None] / 2
-    )
-    gain = rng.uniform(0.85, 1.2) * (rng.uniform(1.1, 1.5) if lights.night else 1)
-    balance = 1 + rng.normal(0, 0.035, 3)
-    picture = picture * vignette * (gain * balance).astype(np.float32)
-    haze = rng.uniform(0, 0.12) * (0.4 if lights.night else 1)
-    picture = picture * (1 - haze) + haze * np.mean(lights.sky)
-    # A film-like shoulder keeps lamps from clipping into flat patches.
-    picture = np.clip(picture, 0, None)
-    picture = np.where(picture > 0.8, 0.8 + 0.2 * np.tanh((picture - 0.8) / 0.2), picture)
-    level = rng.uniform(0.004, 0.016) * (2.2 if lights.night else 1) * config.noise
-    picture = picture + level * (0.4 + picture) * rng.standard_normal(picture.shape, np.float32)
-    picture = picture + level * 0.7 * rng.standard_normal((size, size, 1), np.float32)
-    grey = np.rint(255 * np.clip(picture, 0, 1)).astype(np.uint8)
-    quality = int(rng.integers(55, 96))
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "JPEG", quality=quality)
-    return np.asarray(Image.open(file)).transpose(2, 0, 1).copy()
-
-
-def _shrink(picture: Float[np.ndarray, "h w 3"], scale: int) -> Float[np.ndarray, "h/s w/s 3"]:
-    """Average square blocks of pixels."""
-    total = np.zeros((picture.shape[0] // scale, picture.shape[1] // scale, 3), np.float32)
-    for row in range(scale):  # several times as fast as a mean over two axes
-        for column in range(scale):
-            total += picture[row::scale, column::scale]
-    return total / np.float32(scale * scale)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFilter
 
 NEAR = 0.25
@@ -123,6 +124,7 @@ class Canvas:
         self.ids = np.zeros((side, side), np.int16)
         self.kinds: list[str] = []
         self.light = np.ones(3, np.float32)
+        self.shining = False
 
     def new(self, kind: str) -> int:
         """Number a new object."""
@@ -133,16 +135,11 @@ class Canvas:
         """Project points of the street to pixels."""
         return self.view.project(np.asarray(points, float)) * self.side
 
-    def faces(self, points: Float[np.ndarray, "n 3"]) -> bool:
-        """Whether a polygon, counter-clockwise seen from outside, turns its outside to the camera."""
-        x, y = self.see(points).T
-        return bool(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) < 0)
-
     def paint(
         self,
         points: Float[np.ndarray, "n 3"],
-        top: Float[np.ndarray, " 3"] | tuple[float, float, float],
-        bottom: Float[np.ndarray, " 3"] | tuple[float, float, float] | None = None,
+        top: ArrayLike,
+        bottom: ArrayLike | None = None,
         number: int = 0,
         alpha: float = 1.0,
         soft: float = 0.0,
@@ -164,8 +161,8 @@ class Canvas:
     def paint_flat(
         self,
         pixels: Float[np.ndarray, "n 2"],
-        top: Float[np.ndarray, " 3"] | tuple[float, float, float],
-        bottom: Float[np.ndarray, " 3"] | tuple[float, float, float] | None = None,
+        top: ArrayLike,
+        bottom: ArrayLike | None = None,
         number: int = 0,
         alpha: float = 1.0,
         soft: float = 0.0,
@@ -199,9 +196,10 @@ class Canvas:
             self.rgb[window] += share * (shown - self.rgb[window])
         else:
             np.copyto(self.rgb[window], shown, where=inside[..., None])
-        if emit > GLARE:
-            glare = np.float32(emit - GLARE) * colour * inside[..., None]
-            self.glow[window] = np.maximum(self.glow[window], glare)
+            if emit > GLARE or self.shining:  # what lies in front of a lamp hides its glare
+                self.shining = True
+                glare = np.float32(max(emit - GLARE, 0)) * colour
+                np.copyto(self.glow[window], glare, where=inside[..., None])
         if number:
             self.ids[window][inside] = number
 
@@ -247,8 +245,21 @@ class Canvas:
         window = slice(y0, y1), slice(x0, x1)
         shown = np.asarray(warped, np.float32) / 255 * np.asarray(light, np.float32)
         self.rgb[window][inside] = shown[inside]
+        self.glow[window][inside] = 0
         self.ids[window][inside] = number
         return pixels
+
+
+def turned(pixels: Float[np.ndarray, "n 2"]) -> bool:
+    """Whether a polygon runs counter-clockwise on the picture, as its outside does.
+
+    Example:
+        >>> turned(np.array([(0, 1), (1, 1), (1, 0)])), turned(np.array([(0, 0), (1, 0), (1, 1)]))
+        (True, False)
+    """
+    x, y = pixels[:, 0], pixels[:, 1]
+    area = (x[:-1] * y[1:] - x[1:] * y[:-1]).sum() + x[-1] * y[0] - x[0] * y[-1]
+    return bool(area < 0)
 
 
 def contains(

@@ -44,7 +44,7 @@ class Lights:
     def at(self, x: np.ndarray | float, z: np.ndarray | float) -> Float[np.ndarray, "... 3"]:
         """Light at points of the ground, R, G, B."""
         x, z = np.asarray(x, np.float32), np.asarray(z, np.float32)
-        light = np.broadcast_to(np.asarray(self.ambient, np.float32), (*x.shape, 3))
+        light: np.ndarray = np.broadcast_to(np.asarray(self.ambient, np.float32), (*x.shape, 3))
         if not self.night:
             return light.copy()
         warm, white = (
@@ -174,16 +174,13 @@ def _road(
     dash = (along % 7 < 3.2) | (rng.random() < 0.4)
     paint = (np.abs(np.abs(across) - lane) < line) & dash & (grain(30, table) > -1.3)
     level = np.where(paint, 0.80 + 0.05 * grain(20, broad), level)
-    picture = level[..., None] * tint
+    picture: np.ndarray = level[..., None] * tint
     edge = rng.uniform(2.6, 6.5)
     kerb = np.abs(np.abs(across) - edge) < 0.14
     beside = np.abs(across) > edge
     if rng.random() < 0.5:
-        slabs = (
-            0.55
-            + 0.05 * grain(2, table)
-            - 0.12 * ((along * 1.6 % 1 < 0.05) | (across * 1.6 % 1 < 0.05))
-        )
+        joints = (along * 1.6 % 1 < 0.05) | (across * 1.6 % 1 < 0.05)
+        slabs = 0.55 + 0.05 * grain(2, table) - 0.12 * joints
         outer = slabs[..., None] * np.array((1.0, 0.97, 0.92), np.float32)
     else:
         blades = 1 + 0.25 * near * grain(50, table) + 0.2 * grain(12, broad)

@@ -140,7 +140,7 @@ def plate_texture(
         (27, 84, 3)
     """
     width = round(height * style.width / style.height)
-    picture = np.empty((height, width, 3), np.float32)
+    picture: np.ndarray = np.empty((height, width, 3), np.float32)
     picture[:] = style.ground
     left, top = 0.05 * width, 0.17 * height
     if style.band:
@@ -167,9 +167,7 @@ def plate_texture(
     if dirt:
         rng = np.random.default_rng(seed)
         coarse = Image.fromarray(rng.integers(0, 256, (5, 12), np.uint8))
-        grime = (
-            np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.float32) / 255
-        )
-        share = (dirt * 0.55 * grime)[..., None]
+        smooth = coarse.resize((width, height), Image.Resampling.BICUBIC)
+        share = dirt * 0.55 * np.asarray(smooth, np.float32)[..., None] / 255
         picture = picture * (1 - share) + np.asarray((0.33, 0.29, 0.24), np.float32) * share
     return picture
