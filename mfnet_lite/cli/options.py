@@ -40,6 +40,8 @@ DEFAULTS: Mapping[str, Defaults] = {
         options={"backbone": "tiny", "tuning": "mmlora", "fusion": "dfm", "rank": 4},
     ),
     "sam_cd": Defaults(lr=1e-3, size=128, options={"backbone": "tiny", "temporal": 1.0}),
+    # SamLP enlarges whatever it gets to its encoder's own input, as SAM does.
+    "samlp": Defaults(size=256, options={"backbone": "tiny", "rank": 4}),
 }
 
 

@@ -7,10 +7,12 @@ from mfnet_lite.losses.boundaries import boundary, soft_edges
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.masks import dice_loss, focal_loss, mask_iou, mask_loss
 from mfnet_lite.losses.objects import object_consistency, renumber_objects
+from mfnet_lite.losses.plate_dice import batch_dice, two_class_dice
 from mfnet_lite.losses.temporal import temporal_similarity
 
 __all__ = [
     "AssistedLoss",
+    "batch_dice",
     "boundary",
     "cross_entropy",
     "dice_loss",
@@ -21,4 +23,5 @@ __all__ = [
     "renumber_objects",
     "soft_edges",
     "temporal_similarity",
+    "two_class_dice",
 ]

@@ -13,6 +13,8 @@ from mfnet_lite.nets.mfnet import MFNet, build_mfnet
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder
 from mfnet_lite.nets.pyramids import Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
+from mfnet_lite.nets.samlp import PlateOutput, SamLP, build_samlp
+from mfnet_lite.nets.samlp_prompts import PromptTuning, RoundsOutput, refine_rounds
 from mfnet_lite.nets.timm_unetformer import UNetFormer, build_unetformer
 from mfnet_lite.nets.unet import UNet, build_unet
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
@@ -25,8 +27,12 @@ __all__ = [
     "DeepFusionModule",
     "MFNet",
     "MultimodalEncoder",
+    "PlateOutput",
+    "PromptTuning",
     "Pyramid",
+    "RoundsOutput",
     "SEFusion",
+    "SamLP",
     "SamPyramid",
     "SumFusion",
     "TimmPyramid",
@@ -34,6 +40,7 @@ __all__ = [
     "UNetFormer",
     "UNetFormerDecoder",
     "build",
+    "refine_rounds",
 ]
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {
@@ -41,6 +48,7 @@ BUILDERS: dict[str, Callable[..., nn.Module]] = {
     "unetformer": build_unetformer,
     "mfnet": build_mfnet,
     "sam_cd": build_sam_cd,
+    "samlp": build_samlp,
 }
 """Name → builder ``(sensors: {name: channels}, num_classes, **options) -> nn.Module``."""
 

@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "unetformer": {"encoder": "test_resnet", "width": 16},
     "mfnet": {"rank": 2},
     "sam_cd": {},
+    "samlp": {"rank": 2, "image_size": 64},
 }
 
 
@@ -26,7 +27,7 @@ def small(name: str) -> nn.Module:
 
 
 def classes(name: str) -> int:
-    return 2 if name == "sam_cd" else 5
+    return 2 if name in ("sam_cd", "samlp") else 5
 
 
 def sample(batch: int, height: int, width: int, seed: int = 0) -> dict[str, torch.Tensor]:

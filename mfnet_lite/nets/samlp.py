@@ -1,0 +1,284 @@
+r"""SamLP: licence plates by a Segment Anything that is tuned by low-rank updates.
+
+Ding et al., "SamLP: A Customized Segment Anything Model for License Plate Detection", arXiv 2401.06374.
+The foundation model stays frozen. Query and value of every attention, in the image encoder *and* in the mask
+decoder, get an update :math:`W x + B A x` of rank r with a factor of one. In this first step nothing is
+prompted, and all three masks that SAM offers for an ambiguous prompt learn the same target,
+
+.. math:: L = \tfrac13 \sum_{m=1}^{3} \mathrm{Dice}(s_m, y).
+
+At prediction the mask counts whose IoU the model itself believes highest. The second step, which gives the
+model its ear for prompts back, is :class:`~mfnet_lite.nets.samlp_prompts.PromptTuning`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mfnet_lite.losses.masks import dice_loss, mask_iou
+from mfnet_lite.losses.plate_dice import two_class_dice
+from mfnet_lite.sam import embed_images, load_sam, predict_masks
+from mfnet_lite.tuning import attach_lora, freeze
+
+__all__ = ["PlateOutput", "SamLP", "build_samlp"]
+
+Tuning = Literal["lora", "encoder", "decoder"]
+
+ENCODER = ("image_encoder.blocks.*.attn.qkv",)
+DECODER = ("mask_decoder.transformer.*.q_proj", "mask_decoder.transformer.*.v_proj")
+"""Where updates go: q and v of each block's fused layer, and of all attentions of the decoder."""
+
+
+class PlateOutput(NamedTuple):
+    """The masks that SAM offers for one prompt, or for none.
+
+    Args:
+        masks: Logits at a quarter of the encoder's stride, of the *padded* square input; in evaluation
+            at the size of the picture.
+        iou: The model's own estimate of each mask's IoU.
+    """
+
+    masks: Float[Tensor, "batch candidates height width"]
+    iou: Float[Tensor, "batch candidates"]
+
+
+class SamLP(nn.Module):
+    """A plate detector made of a SAM and low-rank updates; nothing is copied, all else stays frozen.
+
+    Args:
+        sam: The foundation model. It is changed in place; :func:`mfnet_lite.tuning.detach` makes it what
+            it was, bit for bit.
+        rank: Rank r of the updates (2 is the default of the authors' training, 4 of their test).
+        tuning: ``"lora"``, in encoder and decoder; ``"encoder"``, there alone, which the authors also
+            have; ``"decoder"``, no updates but every weight of the mask decoder, for comparison.
+        official: Train as the authors' code does: :func:`~mfnet_lite.losses.two_class_dice` over the
+            batch, at the resolution of the low-resolution masks, with the padding as background. Else:
+            sigmoid Dice of each mask at the size of its label, padding and ignored pixels left out.
+        iou_weight: Weight of a squared error between estimated and true IoU of each mask. The paper
+            has no such term, and then nothing teaches the estimate by which the masks are ranked.
+        seed: Seed of the updates; None draws from torch's own generator.
+
+    Shape:
+        ``{"optical": (batch, 3, H, W)}`` in [0, 1] → logits ``(batch, 2, H, W)``, any H and W. In training
+        mode a :class:`PlateOutput`, for :meth:`loss`. An entry ``embedding`` saves the encoder's work.
+
+    Example:
+        >>> from mfnet_lite.sam import SamConfig, build_sam
+        >>> sizes = SamConfig(image_size=64, width=16, depth=2, heads=2, global_blocks=(1,))
+        >>> net = SamLP(build_sam(sizes, seed=0), rank=2).eval()
+        >>> net({"optical": torch.rand(1, 3, 48, 80)}).shape
+        torch.Size([1, 2, 48, 80])
+        >>> sum(p.numel() for p in net.parameters() if p.requires_grad)  # 2 · (2 · 4 · 16 + 5888)
+        12032
+    """
+
+    def __init__(
+        self,
+        sam: Sam,
+        rank: int = 4,
+        tuning: Tuning = "lora",
+        official: bool = False,
+        iou_weight: float = 0.0,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.sam = sam
+        if tuning == "decoder":
+            freeze(sam)
+            sam.mask_decoder.requires_grad_(True)
+            if not iou_weight:  # no loss reaches it
+                sam.mask_decoder.iou_prediction_head.requires_grad_(False)
+            # The single mask is not among the three that are trained.
+            sam.mask_decoder.output_hypernetworks_mlps[0].requires_grad_(False)
+        elif tuning in ("lora", "encoder"):
+            attach_lora(sam, ENCODER + DECODER * (tuning == "lora"), rank=rank, seed=seed)
+        else:
+            raise ValueError(
+                f"unknown tuning {tuning!r} of SamLP; available: lora, encoder, decoder"
+            )
+        if not iou_weight >= 0:
+            raise ValueError(f"iou_weight must not be negative, got {iou_weight}")
+        self.tuning, self.official, self.iou_weight = tuning, official, iou_weight
+
+    @property
+    def side(self) -> int:
+        """Side of the square that the encoder reads, pixels."""
+        return int(self.sam.image_encoder.img_size)
+
+    def forward(
+        self, sample: Mapping[str, Float[Tensor, "batch bands height width"]]
+    ) -> Float[Tensor, "batch 2 height width"] | PlateOutput:
+        """Find plates without a prompt; entries other than ``optical`` and ``embedding`` are not read."""
+        embedding = self.embed(sample)
+        output = self.unprompted(embedding)
+        if self.training:
+            return output
+        best = self.choose(self.full_size(output, sample["optical"].shape[-2:]))
+        # The sigmoid of s is the softmax of (0, s): one logit, written as two classes.
+        return torch.cat([torch.zeros_like(best), best], dim=1)
+
+    def embed(
+        self, sample: Mapping[str, Float[Tensor, "batch bands height width"]]
+    ) -> Float[Tensor, "batch channels h w"]:
+        """Run the encoder as SAM does: longest side to its input, its mean and deviation, padding.
+
+        Args:
+            sample: Holds ``optical``, RGB in [0, 1]. An ``embedding`` made earlier is taken as it is.
+
+        Raises:
+            ValueError: If there is no picture of three bands.
+        """
+        picture = sample.get("optical")
+        if picture is None or picture.ndim != 4 or picture.shape[1] != 3:
+            found = "nothing" if picture is None else tuple(picture.shape)
+            raise ValueError(
+                f"expected optical of shape (batch, 3, height, width), found {found}: "
+                "plates are looked for in RGB pictures"
+            )
+        if "embedding" in sample:
+            return sample["embedding"]
+        size = fitted(picture.shape[-2:], self.side)
+        if size != tuple(picture.shape[-2:]):
+            picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
+        return embed_images(self.sam, 255 * picture)
+
+    def unprompted(self, embedding: Float[Tensor, "batch channels h w"]) -> PlateOutput:
+        """Decode without any prompt: no sparse token, the vector "no mask" everywhere.
+
+        Args:
+            embedding: From :meth:`embed`.
+        """
+        none = embedding.new_zeros(len(embedding), 1, 0, embedding.shape[1])
+        found = predict_masks(self.sam, embedding, tokens=none)
+        return PlateOutput(found.masks[:, 0], found.iou[:, 0])
+
+    def full_size(self, output: PlateOutput, size: tuple[int, ...]) -> PlateOutput:
+        """Bring masks to the size of the picture as SAM does: enlarge, cut the padding off, resize.
+
+        Args:
+            output: Masks of the padded square.
+            size: Height and width of the picture.
+        """
+        masks = F.interpolate(output.masks, (self.side, self.side), mode="bilinear")
+        height, width = fitted(size, self.side)
+        masks = masks[..., :height, :width]
+        if (height, width) != tuple(size):
+            masks = F.interpolate(masks, tuple(size), mode="bilinear")
+        return PlateOutput(masks, output.iou)
+
+    @staticmethod
+    def choose(output: PlateOutput) -> Float[Tensor, "batch 1 height width"]:
+        """Return the mask that the model itself believes best."""
+        best = rearrange(output.iou.argmax(dim=1), "b -> b 1 1 1")
+        return torch.gather(output.masks, 1, best.expand(-1, 1, *output.masks.shape[-2:]))
+
+    def loss(
+        self, output: PlateOutput, batch: Mapping[str, Tensor], ignore_index: int = 255
+    ) -> Float[Tensor, ""]:
+        """Dice of all three masks with one target.
+
+        Args:
+            output: What :meth:`forward` returned in training mode.
+            batch: Holds ``label``: 0 elsewhere, 1 plate.
+            ignore_index: Label of pixels that do not count.
+        """
+        label = batch["label"]
+        valid = rearrange(label != ignore_index, "b h w -> b 1 h w")
+        target = rearrange((label == 1).to(output.masks.dtype), "b h w -> b 1 h w")
+        if self.official:
+            target, valid = (self._low(x, output.masks.shape[-2:]) for x in (target, valid))
+            masks = output.masks
+        else:
+            masks = self.full_size(output, label.shape[-2:]).masks
+        target, valid = target.expand_as(masks), valid.expand_as(masks)
+        if self.official:
+            each = [
+                two_class_dice(masks[:, m], target[:, m], valid[:, m])
+                for m in range(masks.shape[1])
+            ]
+            total = torch.stack(each).mean()
+        else:
+            # A logit of -1e4 is a probability of 0: the pixel enters no sum and gets no gradient.
+            total = dice_loss(torch.where(valid, masks, -1e4), target * valid).mean()
+        if self.iou_weight:
+            total = total + self.iou_weight * iou_error(masks, output.iou, target * valid, valid)
+        return total
+
+    def _low(self, label: Tensor, size: tuple[int, ...]) -> Tensor:
+        """Label of the padded square at the resolution of the masks, padding as (valid) background."""
+        scaled = F.interpolate(label.float(), fitted(label.shape[-2:], self.side), mode="nearest")
+        height, width = scaled.shape[-2:]
+        fill = 1.0 if label.dtype == torch.bool else 0.0
+        square = F.pad(scaled, (0, self.side - width, 0, self.side - height), value=fill)
+        return F.interpolate(square, tuple(size), mode="nearest").to(label.dtype)
+
+
+def iou_error(
+    masks: Float[Tensor, "batch candidates height width"],
+    iou: Float[Tensor, "batch candidates"],
+    target: Float[Tensor, "batch candidates height width"],
+    valid: Tensor | None = None,
+) -> Float[Tensor, ""]:
+    """Mean squared error between the estimated IoU of masks and their true one.
+
+    Args:
+        masks: Mask logits.
+        iou: Estimates.
+        target: True masks.
+        valid: Pixels that count; all without.
+    """
+    if valid is not None:
+        masks = torch.where(valid, masks, -1.0)
+    return F.mse_loss(iou, mask_iou(masks, target))
+
+
+def fitted(size: tuple[int, ...] | torch.Size, side: int) -> tuple[int, int]:
+    """Height and width when the longest side becomes ``side``, rounded as SAM rounds.
+
+    Example:
+        >>> fitted((1080, 1920), 1024), fitted((333, 500), 1024)
+        ((576, 1024), (682, 1024))
+    """
+    scale = side / max(size)
+    height, width = (math.floor(length * scale + 0.5) for length in size)
+    return max(1, height), max(1, width)
+
+
+def build_samlp(
+    sensors: Mapping[str, int],
+    num_classes: int,
+    backbone: str = "tiny",
+    rank: int = 4,
+    tuning: Tuning = "lora",
+    official: bool = False,
+    image_size: int | None = None,
+) -> SamLP:
+    """Build SamLP on a named SAM or a checkpoint file, with the argument order all builders share.
+
+    Args:
+        sensors: Must hold ``optical`` with three bands; others are not read.
+        num_classes: Must be 2: elsewhere, plate.
+        backbone: What :func:`mfnet_lite.load_sam` takes.
+        rank: Rank of the updates.
+        tuning: What is trained.
+        official: Train as the authors' code does.
+        image_size: Side of the square that the encoder reads; that of the backbone without.
+
+    Raises:
+        ValueError: If sensors or classes are others.
+    """
+    if sensors.get("optical") != 3 or num_classes != 2:
+        raise ValueError(
+            f"samlp finds one thing (2 classes) in optical pictures of 3 bands, got {dict(sensors)} "
+            f"and {num_classes} classes; use a folder whose label is 0 elsewhere and 1 on plates"
+        )
+    return SamLP(load_sam(backbone, image_size), rank, tuning, official)

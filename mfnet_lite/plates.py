@@ -1,0 +1,308 @@
+"""Plates from end to end: both steps of SamLP on samples, and what the tuned model is worth.
+
+Two questions are asked of a tuned model. Does it find plates? Boxes around its masks are scored by COCO's
+rules, masks by their IoU. And can it still be prompted? A click or a box on *any* object of a picture,
+plates apart, must still return that object; :func:`promptability` counts how well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from numpy.typing import NDArray
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+
+from mfnet_lite.nets.samlp import PlateOutput, SamLP
+from mfnet_lite.nets.samlp_prompts import PromptTuning, on_square
+from mfnet_lite.sam import predict_masks
+from mfnet_lite.sam.rounds import mask_boxes
+from mfnet_lite.training import TrainConfig, fit
+from mfnet_lite.training.detection import BoxScores, BoxSettings, boxes_from_mask, score_boxes
+from mfnet_lite.training.sampling import Samples
+from mfnet_lite.world.asking import inmost_points
+
+__all__ = [
+    "Embedded",
+    "PlateScores",
+    "PromptScores",
+    "evaluate_plates",
+    "find_plates",
+    "promptability",
+    "train_plates",
+]
+
+
+def train_plates(
+    sam: Sam,
+    samples: Samples,
+    first: TrainConfig,
+    second: TrainConfig | None = None,
+    rank: int = 4,
+    seed: int = 0,
+    **options: Any,
+) -> SamLP:
+    """Tune a SAM to plates: step 1 without prompts and, if wanted, the promptable step 2.
+
+    Args:
+        sam: The foundation model, changed in place.
+        samples: Samples with ``optical`` in [0, 1] and ``label`` (0 elsewhere, 1 plate).
+        first: Settings of step 1.
+        second: Settings of step 2; without them the result is SamLP, with them SamLP_P.
+        rank: Rank of the updates.
+        seed: Seed of the updates.
+        **options: Options of :class:`~mfnet_lite.nets.PromptTuning`, such as ``rounds``.
+
+    Returns:
+        The tuned model in evaluation mode.
+    """
+    model = SamLP(sam, rank=rank, seed=seed)
+    fit(model, samples, config=first)
+    if second is not None:
+        fit(PromptTuning(model, **options), Embedded(model, samples), config=second)
+    return model.eval()
+
+
+class Embedded:
+    """Samples with the embedding of a frozen encoder, made once: step 2 never runs the encoder twice.
+
+    Args:
+        model: Its encoder must not change afterwards.
+        samples: Samples that are the same in each epoch. Random crops are not; a set with
+            ``set_epoch`` is read as it is in epoch 0.
+    """
+
+    def __init__(self, model: SamLP, samples: Samples) -> None:
+        self.model, self.samples = model, samples
+        self.known: dict[int, Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    @torch.no_grad()
+    def __getitem__(self, index: int) -> Mapping[str, Tensor]:
+        sample = dict(self.samples[index])
+        if index not in self.known:
+            device = self.model.sam.device
+            picture = {"optical": sample["optical"][None].to(device)}
+            self.known[index] = self.model.embed(picture)[0].cpu()
+        sample["embedding"] = self.known[index]
+        return sample
+
+
+@dataclass(frozen=True)
+class PlateScores:
+    """How well plates are found, from 0 to 1.
+
+    Attributes:
+        boxes: Scores of the boxes; confidence is the model's own estimate of its mask's IoU, as the
+            authors have it (for networks without one, that of ``by_probability``).
+        by_probability: The same boxes, confidence is the mean probability of plate in the piece.
+        mask_iou: Mean IoU of the chosen mask with the union of plates, pictures with plates only.
+        best_iou: The same if the best of the three masks were known.
+        agreement: Mean IoU between the three masks: 1 if they are one and the same.
+        estimate_error: Mean distance between estimated and true IoU of the chosen mask.
+        false_area: Mean share of a picture without plates that is called plate.
+        pictures: Pictures scored.
+    """
+
+    boxes: BoxScores
+    by_probability: BoxScores
+    mask_iou: float
+    best_iou: float
+    agreement: float
+    estimate_error: float
+    false_area: float
+    pictures: int
+
+
+@torch.no_grad()
+def find_plates(
+    model: nn.Module, sample: Mapping[str, Float[Tensor, "channels height width"]]
+) -> PlateOutput:
+    """Masks of one picture at its size; a network other than SamLP has one, and no estimate of its IoU.
+
+    Args:
+        model: SamLP, the second step around it, or any network with two classes.
+        sample: Holds ``optical``, and ``embedding`` if there is one.
+
+    Returns:
+        Masks and estimates of a batch of one.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    given = {k: sample[k][None].to(device) for k in ("optical", "embedding") if k in sample}
+    core = model.model if isinstance(model, PromptTuning) else model
+    if isinstance(core, SamLP):
+        return core.full_size(core.unprompted(core.embed(given)), given["optical"].shape[-2:])
+    logits = model(given)
+    masks = logits[:, 1:2] - logits[:, :1]
+    return PlateOutput(masks, masks.new_full((1, 1), torch.nan))
+
+
+def evaluate_plates(
+    model: nn.Module,
+    samples: Samples,
+    boxes: Sequence[NDArray[Any]] | None = None,
+    settings: BoxSettings | None = None,
+    threshold: float = 0.0,
+) -> PlateScores:
+    """Score a model on whole pictures.
+
+    Args:
+        model: As in :func:`find_plates`.
+        samples: Samples with ``optical`` and ``label``.
+        boxes: True boxes of each picture in pixel edges; those around the pieces of the label without.
+        settings: How masks become boxes.
+        threshold: Logit above which a pixel is plate.
+
+    Returns:
+        The scores.
+    """
+    found, sure, likely, truth = [], [], [], []
+    ious, bests, agreements, errors, areas = [], [], [], [], []
+    for index in range(len(samples)):
+        sample = samples[index]
+        output = find_plates(model, sample)
+        chosen = int(output.iou[0].argmax())
+        masks = (output.masks[0] > threshold).cpu()
+        valid, label = sample["label"] != 255, sample["label"] == 1
+        logits = output.masks[0, chosen].cpu()
+        drawn, pieces = boxes_from_mask(masks[chosen].numpy(), settings)
+        probability = logits.sigmoid().numpy()
+        numbers = np.arange(1, len(drawn) + 1)
+        mean = np.array([probability[pieces == n].mean() for n in numbers])
+        estimate = float(output.iou[0, chosen])
+        found.append(drawn)
+        likely.append(mean)
+        sure.append(mean if np.isnan(estimate) else np.full(len(drawn), estimate))
+        truth.append(
+            boxes_from_mask(label.numpy(), BoxSettings(0, 0, 0))[0]
+            if boxes is None
+            else np.asarray(boxes[index], dtype=float).reshape(-1, 4)
+        )
+        if not label.any():
+            areas.append(float((masks[chosen] & valid).float().mean()))
+            continue
+        each = overlap(masks & valid, label[None])
+        ious.append(float(each[chosen]))
+        bests.append(float(each.max()))
+        pairs = overlap(masks[:, None], masks[None])
+        upper = torch.triu_indices(len(masks), len(masks), 1)
+        agreements.append(float(pairs[upper[0], upper[1]].mean()))
+        errors.append(abs(estimate - ious[-1]))
+    return PlateScores(
+        boxes=score_boxes(found, sure, truth),
+        by_probability=score_boxes(found, likely, truth),
+        mask_iou=mean_or_nan(ious),
+        best_iou=mean_or_nan(bests),
+        agreement=mean_or_nan(agreements),
+        estimate_error=mean_or_nan(errors),
+        false_area=mean_or_nan(areas),
+        pictures=len(samples),
+    )
+
+
+def overlap(one: Tensor, other: Tensor) -> Tensor:
+    """IoU of masks, broadcast over the leading axes; of two empty ones it is 1."""
+    both = (one & other).sum((-2, -1))
+    either = (one | other).sum((-2, -1))
+    return torch.where(either > 0, both / either.clamp(min=1), 1.0)
+
+
+def mean_or_nan(values: Sequence[float] | NDArray[Any]) -> float:
+    """Mean, or NaN without any value."""
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+@dataclass(frozen=True)
+class PromptScores:
+    """Mean IoU of what a prompt returns with the object that it meant.
+
+    Attributes:
+        click: One click at the object's inmost pixel, the mask that the model believes best.
+        click_best: The same if the best of the three masks were known.
+        box: The object's own box, the single mask.
+        count: Objects asked for.
+        by_object: One row (click, click_best, box) per object.
+    """
+
+    click: float
+    click_best: float
+    box: float
+    count: int
+    by_object: Float[np.ndarray, "objects 3"]
+
+
+@torch.no_grad()
+def promptability(
+    model: SamLP, samples: Samples, smallest: int = 64, largest: float = 0.9, plates: bool = False
+) -> PromptScores:
+    """Prompt objects of any kind, one by one, and compare what comes back.
+
+    A SamLP before its training is SAM itself, so the same call measures the foundation model.
+
+    Args:
+        model: The model.
+        samples: Samples with ``optical``, ``label`` and ``instances`` (ids, 0 for none).
+        smallest: Objects with fewer visible pixels are left out.
+        largest: Objects that cover more of the picture are left out, too.
+        plates: Ask for plates only, instead of everything but plates.
+
+    Returns:
+        Mean scores over all objects of all pictures.
+    """
+    model.eval()
+    rows: list[Tensor] = []
+    for index in range(len(samples)):
+        sample = samples[index]
+        label, instances = sample["label"], sample["instances"]
+        ids, areas = torch.unique(instances, return_counts=True)
+        on_plate = torch.stack([(label[instances == i] == 1).float().mean() for i in ids]) > 0.5
+        fit_in = (areas >= smallest) & (areas <= largest * instances.numel())
+        ids = ids[(ids > 0) & fit_in & (on_plate == plates)]
+        if not len(ids):
+            continue
+        given = {
+            k: sample[k][None].to(model.sam.device) for k in ("optical", "embedding") if k in sample
+        }
+        masks = rearrange(instances, "h w -> 1 1 h w") == rearrange(ids, "n -> 1 n 1 1")
+        squares = on_square(masks, model.side)
+        seen = squares[0].flatten(1).any(1)
+        if not seen.any():
+            continue
+        rows.append(_prompted(model, given, masks[:, seen], squares[:, seen]))
+    by_object = torch.cat(rows).numpy() if rows else np.zeros((0, 3))
+    click, best, box = (mean_or_nan(column) for column in by_object.T)
+    return PromptScores(click, best, box, len(by_object), by_object)
+
+
+def _prompted(
+    model: SamLP, given: Mapping[str, Tensor], masks: Tensor, squares: Tensor
+) -> Float[Tensor, "objects 3"]:
+    """IoU of a click's most confident mask, of its best, and of a box's, for the objects of one picture."""
+    size = given["optical"].shape[-2:]
+    embedding = model.embed(given)
+    device = embedding.device
+    points = inmost_points(squares).to(device)
+    labels = torch.ones(points.shape[:3], dtype=torch.long, device=device)
+    clicked = predict_masks(model.sam, embedding, points=points, labels=labels)
+    boxed = predict_masks(
+        model.sam, embedding, boxes=mask_boxes(squares).to(device), multimask=False
+    )
+
+    def at_size(logits: Tensor, iou: Tensor) -> Tensor:
+        """Binary masks (objects, candidates, height, width) at the picture's size."""
+        return (model.full_size(PlateOutput(logits[0], iou[0]), size).masks > 0).cpu()
+
+    truth = rearrange(masks, "1 n h w -> n 1 h w")
+    three = overlap(at_size(clicked.masks, clicked.iou), truth)
+    chosen = clicked.iou[0].argmax(dim=1).cpu()
+    one = overlap(at_size(boxed.masks, boxed.iou), truth)[:, 0]
+    return torch.stack([three[torch.arange(len(three)), chosen], three.amax(1), one], dim=1)

@@ -1,0 +1,163 @@
+"""The promptable second step: what learns, which prompts a round gets, the rehearsal."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mfnet_lite.nets.samlp import PlateOutput, SamLP
+from mfnet_lite.nets.samlp_prompts import (
+    PromptTuning,
+    RoundsOutput,
+    on_square,
+    refine_rounds,
+    some_objects,
+)
+from mfnet_lite.sam import predict_masks
+from mfnet_lite.training import TrainConfig, fit
+
+from .test_samlp import batch, learnt, small
+
+
+def tuning(**options) -> PromptTuning:
+    return PromptTuning(learnt(small()), **options)
+
+
+def with_objects(number: int = 2) -> dict[str, torch.Tensor]:
+    data = batch(number)
+    instances = data["label"].clone()
+    instances[:, 30:50, 30:60] = 2
+    return data | {"instances": instances}
+
+
+def test_prompt_encoder_and_decoder_updates_learn():
+    net = tuning()
+    trained = {n for n, p in net.named_parameters() if p.requires_grad}
+    kinds = {".".join(n.split(".")[2:4]) for n in trained}
+    assert {k.split(".")[0] for k in kinds} == {"prompt_encoder", "mask_decoder"}
+    assert all("lora" in n for n in trained if "mask_decoder" in n)
+    expected = sum(1 for n, _ in net.named_parameters() if "prompt_encoder" in n)
+    assert sum("prompt_encoder" in n for n in trained) == expected
+
+
+@pytest.mark.parametrize("rehearsal", [0, 3])
+def test_a_step_changes_what_learns_and_nothing_else(rehearsal):
+    net = tuning(rounds=6, rehearsal=rehearsal, iou_weight=0.1)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    data = with_objects()
+    sample = [{k: v[0] for k, v in data.items()}]
+    config = TrainConfig(steps=4, batch=1, warmup=0, device="cpu", progress=False)
+    fit(net, sample, config=config)
+    frozen = {n for n, p in net.named_parameters() if not p.requires_grad}
+    after = net.state_dict()
+    assert all(torch.equal(before[n], after[n]) for n in frozen)
+    changed = {n for n in before if not torch.equal(before[n], after[n])}
+    assert any("point_embeddings" in n for n in changed)
+    assert any("mask_downscaling" in n for n in changed)
+    assert any("lora_b" in n for n in changed)
+
+
+def test_first_round_has_no_prompt_and_later_ones_four_masks():
+    net = learnt(small()).eval()
+    data = batch()
+    target = (data["label"] == 1)[:, None]
+    with torch.no_grad():
+        embedding = net.embed(data)
+        rounds = refine_rounds(net.sam, embedding, target, 5, torch.Generator().manual_seed(0))
+        expected = net.unprompted(embedding)
+    assert torch.equal(rounds[0].masks, expected.masks)
+    assert [r.masks.shape[1] for r in rounds] == [3, 4, 4, 4, 4]
+    with torch.no_grad():
+        again = refine_rounds(net.sam, embedding, target, 5, torch.Generator().manual_seed(0))
+    assert all(torch.equal(a.masks, b.masks) for a, b in zip(rounds, again, strict=True))
+
+
+def test_rounds_get_clicks_logits_or_both(monkeypatch):
+    seen = []
+
+    def spy(sam, embeddings, *, tokens, mask_inputs=None, multimask=True):
+        seen.append((tokens.shape[2], mask_inputs is not None))
+        return predict_masks(
+            sam, embeddings, tokens=tokens, mask_inputs=mask_inputs, multimask=multimask
+        )
+
+    monkeypatch.setattr("mfnet_lite.nets.samlp_prompts.predict_masks", spy)
+    net = small().eval()
+    data = batch(1)
+    target = (data["label"] == 1)[:, None]
+    with torch.no_grad():
+        embedding = net.embed(data)
+        for seed in range(30):
+            refine_rounds(net.sam, embedding, target, 2, torch.Generator().manual_seed(seed))
+    # a click and its padding are two tokens
+    assert set(seen[::2]) == {(0, False)}
+    assert set(seen[1::2]) == {(2, True), (2, False), (0, True)}
+
+
+def test_embedding_is_made_once_and_without_gradient(monkeypatch):
+    net = tuning(rounds=3)
+    calls = []
+    embed = SamLP.embed
+    monkeypatch.setattr(SamLP, "embed", lambda self, s: calls.append(1) or embed(self, s))
+    output = net.train()(batch())
+    assert len(calls) == 1
+    net.loss(output, batch()).backward()
+    assert all(p.grad is None for n, p in net.named_parameters() if "image_encoder" in n)
+
+
+def test_evaluation_is_that_of_the_model():
+    net = tuning().eval()
+    with torch.no_grad():
+        assert torch.equal(net(batch()), net.model.eval()(batch()))
+
+
+def test_a_better_prediction_costs_less():
+    net = tuning()
+    data = batch()
+    good = (2.0 * data["label"][:, None, ::4, ::4] - 1).float()
+
+    def cost(scale: float) -> float:
+        first = PlateOutput((scale * good).expand(-1, 3, -1, -1), torch.zeros(2, 3))
+        later = PlateOutput((scale * good).expand(-1, 4, -1, -1), torch.zeros(2, 4))
+        none = torch.zeros(2, 0, 64, 64, dtype=torch.bool)
+        return net.loss(RoundsOutput([first, later], [], none, none.flatten(2).any(2)), data).item()
+
+    assert cost(10.0) < cost(1.0) < cost(-1.0)
+
+
+def test_objects_are_drawn_among_those_there():
+    instances = torch.zeros(2, 8, 8, dtype=torch.long)
+    instances[0, 2:4, 2:4] = 7
+    torch.manual_seed(0)
+    masks, present = some_objects(instances, 5)
+    assert masks.shape == (2, 5, 8, 8)
+    assert torch.equal(masks[0], (instances[0] == 7).expand(5, 8, 8))
+    assert present.tolist() == [[True] * 5, [False] * 5]
+
+
+def test_masks_on_the_square():
+    masks = torch.ones(1, 2, 30, 60, dtype=torch.bool)
+    square = on_square(masks, 64)
+    assert square.shape == (1, 2, 64, 64)
+    assert square[:, :, :32].all()
+    assert not square[:, :, 32:].any()
+    assert on_square(masks[:, :0], 64).shape == (1, 0, 64, 64)
+
+
+def test_a_batch_without_objects_can_be_rehearsed():
+    net = tuning(rehearsal=2).train()
+    data = batch() | {"instances": torch.zeros(2, 64, 64, dtype=torch.long)}
+    loss = net.loss(net(data), data)
+    assert torch.isfinite(loss)
+    loss.backward()
+
+
+def test_faults_say_what_to_do():
+    with pytest.raises(ValueError, match="at least 2 rounds, got 1"):
+        tuning(rounds=1)
+    with pytest.raises(ValueError, match="rehearsal must not be negative"):
+        tuning(rehearsal=-1)
+    with pytest.raises(ValueError, match="build it with tuning='lora'"):
+        PromptTuning(small(tuning="encoder"))
+    with pytest.raises(ValueError, match="with rehearsal=0"):
+        tuning(rehearsal=1).train()(batch())
