@@ -9,6 +9,7 @@ from torch import nn
 
 from mfnet_lite.nets.change_detector import ChangeDetector, build_sam_cd
 from mfnet_lite.nets.dfm import DeepFusionModule, SEFusion, SumFusion
+from mfnet_lite.nets.fastsam import FastSamPyramid, open_fastsam
 from mfnet_lite.nets.mfnet import MFNet, build_mfnet
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder
 from mfnet_lite.nets.pyramids import Pyramid, SamPyramid, TimmPyramid
@@ -25,6 +26,7 @@ __all__ = [
     "ChangeDetector",
     "ChangeOutput",
     "DeepFusionModule",
+    "FastSamPyramid",
     "MFNet",
     "MultimodalEncoder",
     "PlateOutput",
@@ -40,6 +42,7 @@ __all__ = [
     "UNetFormer",
     "UNetFormerDecoder",
     "build",
+    "open_fastsam",
     "refine_rounds",
 ]
 

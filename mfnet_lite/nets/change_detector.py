@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.temporal import temporal_similarity
+from mfnet_lite.nets.fastsam import open_fastsam
 from mfnet_lite.nets.pyramids import STRIDES, Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
 from mfnet_lite.nets.unet import pad_to_multiple
@@ -109,13 +110,14 @@ def build_sam_cd(
     temperature: float = 3.0,
     fine: int = 64,
 ) -> ChangeDetector:
-    """Build SAM-CD on a SAM, or on a convolutional network of timm, with the shared argument order.
+    """Build SAM-CD on a SAM, on a convolutional network of timm or on FastSAM, in the shared argument order.
 
     Args:
         sensors: Must be the dates before and after with three bands each.
         num_classes: Must be 2.
         backbone: What :func:`mfnet_lite.load_sam` takes, or ``timm:NAME`` such as ``timm:resnet18``
-            (its pre-trained weights are fetched).
+            (its pre-trained weights are fetched), or ``fastsam:FILE`` (needs the optional package
+            ``ultralytics``, AGPL-3.0).
         temporal: Weight of the temporal constraint.
         semantic: Whether there is a semantic branch.
         adaptor: Whether there are adaptors.
@@ -136,6 +138,8 @@ def build_sam_cd(
     encoder: Pyramid
     if backbone.startswith("timm:"):
         encoder = TimmPyramid(backbone.removeprefix("timm:"), pretrained=True)
+    elif backbone.startswith("fastsam:"):
+        encoder = open_fastsam(backbone.removeprefix("fastsam:"))
     else:
         encoder = SamPyramid(load_sam(backbone))
     return ChangeDetector(

@@ -3,7 +3,7 @@
 SAM-CD (Ding et al. 2024) reads a pyramid from FastSAM. What it needs of an encoder is little: maps at
 strides 4, 8, 16 and 32, no gradient, no training mode. Anything that offers this is a
 :class:`Pyramid`: SAM's own encoder (:class:`SamPyramid`), any convolutional network of timm
-(:class:`TimmPyramid`).
+(:class:`TimmPyramid`), FastSAM itself (:class:`~mfnet_lite.nets.fastsam.FastSamPyramid`).
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mfnet_lite.training.change import ChangeScores, change_scores, iou_of_f1, per_picture
 from mfnet_lite.training.config import TrainConfig
 from mfnet_lite.training.evaluate import evaluate
 from mfnet_lite.training.metrics import ConfusionMatrix, Scores
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
     from mfnet_lite.training.loop import fit
 
 __all__ = [
+    "ChangeScores",
     "ConfusionMatrix",
     "Scores",
     "TrainConfig",
     "WithObjects",
+    "change_scores",
     "evaluate",
     "fit",
+    "iou_of_f1",
     "load_model",
     "multistep",
+    "per_picture",
     "save_model",
     "warmup_cosine",
 ]

@@ -39,12 +39,15 @@ def test_one_logit_as_two_classes() -> None:
     torch.testing.assert_close(logits.softmax(dim=1)[:, 1:], change.sigmoid())
 
 
-def test_loss_is_binary_cross_entropy_and_the_constraint() -> None:
-    net, batch = detector(temporal=0.5).train(), pair()
+@pytest.mark.parametrize("official", [False, True])
+def test_loss_is_binary_cross_entropy_and_the_constraint(official: bool) -> None:
+    net, batch = detector(temporal=0.5, temperature=2.0, official=official).train(), pair()
     output, label = net(batch), batch["label"]
     kept = label != 255
     cross = F.binary_cross_entropy_with_logits(output.change[:, 0][kept], label[kept].float())
-    constraint = temporal_similarity(output.before, output.after, label != 0)
+    constraint = temporal_similarity(output.before, output.after, label != 0, 2.0)
+    if not official:  # over unchanged pixels instead of all
+        constraint = constraint * label.numel() / (label == 0).sum()
     torch.testing.assert_close(net.loss(output, batch), cross + 0.5 * constraint)
     assert detector(semantic=False).temporal == 0
 

@@ -54,6 +54,20 @@ def test_errors(pyramid: Pyramid) -> None:
         pyramid(torch.rand(1, 4, 64, 64))
 
 
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [("mobilenetv3_small_050", (8, 16, 24, 288)), ("convnext_atto", (40, 80, 160, 320))],
+)
+def test_any_convolutional_network_of_timm(name: str, channels: tuple[int, ...]) -> None:
+    pytest.importorskip("timm", reason="timm is an optional package")
+    pyramid = TimmPyramid(name)
+    assert pyramid.channels == channels
+    maps = pyramid(torch.rand(1, 3, 32, 64))
+    assert [tuple(x.shape[1:]) for x in maps] == [
+        (c, 32 // s, 64 // s) for c, s in zip(channels, STRIDES, strict=True)
+    ]
+
+
 def test_a_network_without_fine_maps_is_refused() -> None:
     pytest.importorskip("timm", reason="timm is an optional package")
     with pytest.raises(ValueError, match="none at"):

@@ -208,5 +208,5 @@ def test_non_square_and_batch_of_one() -> None:
 def test_errors() -> None:
     with pytest.raises(ValueError, match="both dates must have one shape"):
         small()(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 32))
-    with pytest.raises(ValueError, match="latent must be at least 1"):
+    with pytest.raises(ValueError, match="latent and fine must be at least 1, got 0 and 64"):
         small(latent=0)
