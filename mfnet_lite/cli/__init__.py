@@ -46,6 +46,23 @@ def world_make(
     typer.echo(f"wrote {tiles} {'pairs' if pairs else 'scenes'} of {size} x {size} to {out}")
 
 
+@world_app.command("plates")
+@plain_errors
+def world_plates(
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    pictures: Annotated[int, typer.Option(help="Number of pictures, over all splits.")] = 100,
+    size: Annotated[int, typer.Option(help="Side of a picture in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
+    layout: Annotated[str, typer.Option(help="ufpr (boxes), ccpd (file names) or masks.")] = "ufpr",
+    night: Annotated[float, typer.Option(help="Share of pictures taken at night.")] = 0.25,
+) -> None:
+    """Write pictures of vehicles with number plates, laid out as UFPR-ALPR, CCPD or masks."""
+    from mfnet_lite import world
+
+    world.write_plates(out, pictures, size, seed, layout, night)
+    typer.echo(f"wrote {pictures} pictures of {size} x {size} to {out}")
+
+
 @data_app.command("check")
 @plain_errors
 def data_check(

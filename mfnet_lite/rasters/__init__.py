@@ -15,6 +15,13 @@ from mfnet_lite.rasters.loveda import open_loveda
 from mfnet_lite.rasters.objects import ObjectFiles, ObjectReader, find_object_files
 from mfnet_lite.rasters.pairs import open_pairs
 from mfnet_lite.rasters.picture import Stretch, read_picture
+from mfnet_lite.rasters.plates import (
+    PlateSamples,
+    PlateSet,
+    PlateTile,
+    open_plates,
+    read_plates,
+)
 from mfnet_lite.rasters.raster import Raster, RasterInfo
 from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
@@ -31,6 +38,9 @@ __all__ = [
     "LabelCoding",
     "ObjectFiles",
     "ObjectReader",
+    "PlateSamples",
+    "PlateSet",
+    "PlateTile",
     "Problem",
     "RandomCrops",
     "Raster",
@@ -55,11 +65,13 @@ __all__ = [
     "open_hunan",
     "open_loveda",
     "open_pairs",
+    "open_plates",
     "open_potsdam",
     "open_raster",
     "open_vaihingen",
     "raster_info",
     "read_picture",
+    "read_plates",
     "read_raster",
     "replacing",
     "window_positions",

@@ -18,8 +18,11 @@ from tqdm import tqdm
 from mfnet_lite.rasters.detect import open_dataset
 from mfnet_lite.rasters.facts import GridFact, LabelFact, SensorFact, inspect_label, inspect_sensor
 from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.plates import annotation, plate_files, read_plates
 from mfnet_lite.rasters.render import render_report
 from mfnet_lite.rasters.tiles import Problem, Tile, TileSet
+
+PLATE_CLASSES = ("no plate", "plate")
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ def check_dataset(
 
     Args:
         root: The folder.
-        kind: ``auto`` or the reader to use.
+        kind: ``auto``, the reader to use, or ``plates`` for pictures of vehicles.
         progress: Show a bar on a terminal.
         **options: For the reader.
 
@@ -107,6 +110,8 @@ def check_dataset(
         The report; a folder no reader can open gives one with a single problem.
     """
     root = Path(root)
+    if kind in ("auto", "plates") and root.is_dir() and plate_files(root)[0]:
+        return _check_plates(root, progress)
     try:
         # No validation tiles are held out here: the table shows the splits as they lie on the disk.
         dataset = open_dataset(root, kind, val_fraction=0.0, **options)
@@ -144,6 +149,35 @@ def check_dataset(
         unique,
         (*dataset.notes, *_class_notes(dataset, rows)),
     )
+
+
+def _check_plates(root: Path, progress: bool) -> CheckReport:
+    """Read every picture of a dataset of plates with its annotation."""
+    kind, found = plate_files(root)
+    problems = [
+        Problem(root, f"the split {split} has no picture", "add pictures or remove the folder")
+        for split, paths in found.items()
+        if not paths
+    ]
+    rows: list[Row] = []
+    every = [(split, path) for split, paths in found.items() for path in paths]
+    for split, path in tqdm(
+        every, desc="checking", disable=None if progress else True, leave=False
+    ):
+        try:
+            tile = annotation(kind, path)
+            image, label, _ = read_plates(tile)
+        except (FileNotFoundError, ValueError) as error:
+            problem, _, remedy = str(error).removeprefix(f"{path} ").rpartition("; ")
+            problems.append(Problem(path, problem, remedy))
+            continue
+        plate = int(label.sum())
+        counts = {0: label.size - plate, 1: plate}
+        size = (label.shape[0], label.shape[1])
+        rows.append(Row(split, tile.id, {"optical": f"3 x {image.dtype}"}, size, "none", counts))
+    bare = sum(not row.counts[1] for row in rows)
+    notes = (f"{bare} picture(s) show no plate",) if bare else ()
+    return CheckReport(root, kind, PLATE_CLASSES, 255, tuple(rows), tuple(problems), notes)
 
 
 def _check_tile(split: str, tile: Tile, expected: dict[str, int]) -> tuple[Row, list[Problem]]:

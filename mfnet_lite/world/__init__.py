@@ -20,6 +20,8 @@ from mfnet_lite.world.config import (
 )
 from mfnet_lite.world.elevation import fill_holes
 from mfnet_lite.world.layouts import write_folder, write_isprs, write_pairs
+from mfnet_lite.world.plates import PlateConfig, PlatePicture, make_plate_picture
+from mfnet_lite.world.plates_files import write_plates
 from mfnet_lite.world.scene import Scene, make_scene
 
 __all__ = [
@@ -30,13 +32,17 @@ __all__ = [
     "PALETTE",
     "SEASONS",
     "Pair",
+    "PlateConfig",
+    "PlatePicture",
     "Scene",
     "SceneObject",
     "WorldConfig",
     "fill_holes",
     "make_pair",
+    "make_plate_picture",
     "make_scene",
     "write_folder",
     "write_isprs",
     "write_pairs",
+    "write_plates",
 ]
