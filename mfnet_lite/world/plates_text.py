@@ -79,7 +79,7 @@ def random_text(rng: np.random.Generator, pattern: str) -> str:
 
     Example:
         >>> random_text(np.random.default_rng(0), "AA-9/9")
-        'VQ-5/2'
+        'WQ-5/2'
     """
     draw = {"A": LETTERS, "9": DIGITS}
     return "".join(str(rng.choice(list(draw[c]))) if c in draw else c for c in pattern)
