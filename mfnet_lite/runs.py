@@ -86,11 +86,18 @@ class RunConfig:
         """
         return self.size if "backbone" in self.options else WINDOW
 
-    def build(self) -> nn.Module:
-        """Build the network with the initial weights of ``seed``."""
+    def build(self, trained: bool = False) -> nn.Module:
+        """Build the network with the initial weights of ``seed``.
+
+        Args:
+            trained: trained weights follow, so those of an option ``pretrained`` need not be fetched.
+        """
+        options = self.options
+        if trained and "pretrained" in options:
+            options = options | {"pretrained": False}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return build(self.model, self.channels, len(self.classes), **self.options)
+            return build(self.model, self.channels, len(self.classes), **options)
 
     def sensor_infos(self) -> dict[str, SensorInfo]:
         """Return what the reader of a scene has to know about each sensor."""
@@ -146,7 +153,7 @@ def load_run(folder: str | Path) -> tuple[RunConfig, nn.Module]:
         ValueError: if the weights do not fit, or the frozen ones are not those of the training.
     """
     config = load_config(folder)
-    model = config.build()
+    model = config.build(trained=True)
     found = frozen_hash(model)
     if found != config.base:
         expected, got = (value[:12] + "…" if value else "none" for value in (config.base, found))

@@ -1,4 +1,4 @@
-"""``mfnet-lite masks``: SAM's objects and boundaries of a scene, as training targets."""
+"""``mfnet-lite masks``: SAM's objects and boundaries of a scene or a dataset, as training targets."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from mfnet_lite.cli.options import band_numbers
 
 @plain_errors
 def masks(
-    scene: Annotated[Path, typer.Argument(help="A raster of any size.")],
-    out: Annotated[Path, typer.Option(help="Folder for objects.tif and boundaries.tif.")],
+    scene: Annotated[
+        Path, typer.Argument(help="A raster of any size, or a dataset: its training tiles.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for objects.tif and boundaries.tif; of a dataset for objects/ and boundaries/."
+        ),
+    ],
     backbone: Annotated[
         str, typer.Option(help="tiny, vit_b, vit_l, vit_h or a checkpoint file.")
     ] = "tiny",
@@ -40,11 +47,12 @@ def masks(
     ] = None,
     min_area: Annotated[int | None, typer.Option(help="Smallest object in pixels.")] = None,
     bands: Annotated[
-        str, typer.Option(help="Red, green and blue counted from 1, or one band.")
-    ] = "1,2,3",
+        str | None,
+        typer.Option(help="Red, green and blue counted from 1, or one band; 1,2,3 if absent."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Find the objects and boundaries of a scene; an interrupted run goes on where it was."""
+    """Find objects and boundaries; an interrupted run goes on where it was."""
     from dataclasses import replace
 
     from mfnet_lite import load_sam
@@ -70,15 +78,22 @@ def masks(
     }
     settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
     chosen = band_numbers(bands)
-    done = mask_scene(
-        load_sam(backbone, device=pick_device(device)),
-        scene,
-        out,
-        settings,
-        tile=tile,
-        overlap=overlap,
-        bands=(1, 2, 3) if chosen is None else tuple(chosen),
-    )
+    sam = load_sam(backbone, device=pick_device(device))
+    cutting: dict[str, Any] = {"tile": tile, "overlap": overlap}
+    if scene.is_dir():
+        from mfnet_lite.mask_tiles import mask_tiles
+        from mfnet_lite.rasters import open_dataset
+        from mfnet_lite.rasters.tiles import OPTICAL
+
+        # all of train, also what a training would hold out: which tiles those are depends on its seed
+        tiles = open_dataset(scene, sensors=(OPTICAL,), val_fraction=0.0).tiles("train")
+        written = mask_tiles(sam, tiles, out, settings, bands=chosen, **cutting)
+        typer.echo(
+            f"wrote objects and boundaries of {len(written)} training tiles to {out}; train with "
+            f"--objects {out}"
+        )
+        return
+    done = mask_scene(sam, scene, out, settings, bands=chosen or (1, 2, 3), **cutting)
     if not done.total:
         typer.echo("note: no object was found; lower --quality and --stability", err=True)
     typer.echo(f"wrote {done.objects} ({done.total} objects) and {done.boundaries}")

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mfnet_lite.blending import Blend
+    from mfnet_lite.losses import AssistedLoss
 
 SAME = ("model", "options", "channels", "classes", "scaling", "size", "dataset", "base")
-"""What a run and its continuation must share."""
+TRAINED_SAME = ("light", "objects", "object_weight", "boundary_weight")
+"""What a run and its continuation must share, as fields and among the settings of the training."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ DEFAULTS: Mapping[str, Defaults] = {
         size=128,
         options={"backbone": "tiny", "tuning": "mmlora", "fusion": "dfm", "rank": 4},
     ),
+    "unetformer": Defaults(options={"encoder": "resnet18"}),
     "sam_cd": Defaults(lr=1e-3, size=128, options={"backbone": "tiny", "temporal": 1.0}),
     # SamLP enlarges whatever it gets to its encoder's own input, as SAM does.
     "samlp": Defaults(size=256, options={"backbone": "tiny", "rank": 4}),
@@ -85,6 +88,45 @@ def builder_options(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
 def parameters_of(function: Any) -> tuple[str, ...]:
     """Names of the arguments of a function."""
     return tuple(inspect.signature(function).parameters)
+
+
+def assisted_loss(
+    objects: str | None, object_weight: float | None, boundary_weight: float | None
+) -> AssistedLoss | None:
+    """Make the loss with objects and boundaries, if maps of objects are given.
+
+    Args:
+        objects: folder of the maps, or the name of one.
+        object_weight: of the object loss.
+        boundary_weight: of the boundary loss.
+
+    Raises:
+        ValueError: if a weight is given without maps, or is negative.
+    """
+    from mfnet_lite.losses import AssistedLoss
+
+    weights = {"object_weight": object_weight, "boundary_weight": boundary_weight}
+    said: dict[str, Any] = {name: x for name, x in weights.items() if x is not None}
+    if objects is None:
+        if said:
+            option = next(iter(said)).replace("_", "-")
+            raise ValueError(
+                f"--{option} needs maps of objects; make them with `mfnet-lite masks DATASET --out DIR` "
+                "and say --objects DIR"
+            )
+        return None
+    return AssistedLoss(**said)
+
+
+def describe_loss(objects: str | None, loss: AssistedLoss | None) -> dict[str, Any]:
+    """Say what a run was trained on beside its labels, without the paths of this machine."""
+    if objects is None or loss is None:
+        return {}
+    return {
+        "objects": Path(objects).resolve().name if Path(objects).is_dir() else objects,
+        "object_weight": loss.object_weight,
+        "boundary_weight": loss.boundary_weight,
+    }
 
 
 def vote(blend: str) -> tuple[Blend, bool]:
@@ -177,9 +219,10 @@ def check_same_run(old: Any, new: Any, out: Path) -> None:
     Raises:
         ValueError: naming the first setting that differs.
     """
-    for name in (*SAME, "light"):
+    for name in (*SAME, *TRAINED_SAME):
         before, now = (
-            run.train.get(name) if name == "light" else getattr(run, name) for run in (old, new)
+            run.train.get(name) if name in TRAINED_SAME else getattr(run, name)
+            for run in (old, new)
         )
         if before != now:
             raise ValueError(

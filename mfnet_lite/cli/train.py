@@ -10,11 +10,13 @@ import typer
 
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.options import (
+    assisted_loss,
     band_numbers,
     builder_options,
     check_crop,
     check_same_run,
     defaults_of,
+    describe_loss,
     listed,
 )
 
@@ -43,7 +45,10 @@ def train(
     bands: Annotated[
         str | None, typer.Option(help="Bands of the optical image counted from 1, such as 4,1,2.")
     ] = None,
-    width: Annotated[int | None, typer.Option(help="U-Net: channels of its first level.")] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(help="U-Net: channels of its first level; UNetFormer: of its decoder."),
+    ] = None,
     depth: Annotated[int | None, typer.Option(help="U-Net: halvings.")] = None,
     tuning: Annotated[
         str | None,
@@ -62,6 +67,25 @@ def train(
     ] = None,
     temporal: Annotated[
         float | None, typer.Option(help="SAM-CD: weight of the temporal constraint.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="UNetFormer: a convolutional network of timm.")
+    ] = None,
+    pretrained: Annotated[
+        bool | None, typer.Option("--pretrained", help="UNetFormer: fetch timm's weights.")
+    ] = None,
+    objects: Annotated[
+        str | None,
+        typer.Option(
+            help="Train with objects as well: a folder that `masks` wrote, or the name of one beside "
+            "the pictures, such as instances."
+        ),
+    ] = None,
+    object_weight: Annotated[
+        float | None, typer.Option(help="With --objects: of the object loss; 1 if absent.")
+    ] = None,
+    boundary_weight: Annotated[
+        float | None, typer.Option(help="With --objects: of the boundary loss; 0.1 if absent.")
     ] = None,
     checkpointing: Annotated[
         bool | None,
@@ -92,7 +116,7 @@ def train(
     """Train a network and write a run folder."""
     from dataclasses import asdict, replace
 
-    from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
+    from mfnet_lite.rasters import RandomCrops, WholeTiles, find_object_files, open_dataset
     from mfnet_lite.runs import (
         RunConfig,
         channels_of,
@@ -102,8 +126,9 @@ def train(
         load_config,
         versions,
     )
-    from mfnet_lite.training import TrainConfig, fit
+    from mfnet_lite.training import TrainConfig, WithObjects, fit
     from mfnet_lite.training.augment import Augmented
+    from mfnet_lite.training.sampling import Samples
     from mfnet_lite.training.state import STATE_FILE
 
     given: dict[str, Any] = {
@@ -114,7 +139,8 @@ def train(
         "rank": rank,
     }
     given |= {"backbone": backbone, "bottleneck": bottleneck, "official": official}
-    given |= {"temporal": temporal}
+    given |= {"temporal": temporal, "encoder": encoder, "pretrained": pretrained}
+    assisted = assisted_loss(objects, object_weight, boundary_weight)
     options = builder_options(model, given | {"checkpointing": checkpointing})
     usual = defaults_of(model)
     if recipe not in ("default", "authors"):
@@ -171,7 +197,12 @@ def train(
         config = TrainConfig(**({"lr": usual.lr, "warmup": min(20, steps // 5)} | settings))
     network = draft.build()
     check_crop(network, draft.size)
-    run = replace(draft, base=frozen_hash(network), train=asdict(config) | {"light": light})
+    if assisted is not None and callable(getattr(network, "loss", None)):
+        raise ValueError(
+            f"--objects does not fit {model}, which brings a loss of its own; leave it out"
+        )
+    settled = asdict(config) | {"light": light, **describe_loss(objects, assisted)}
+    run = replace(draft, base=frozen_hash(network), train=settled)
     if resume:
         check_same_run(load_config(out), run, out)
     names = tuple(run.channels)
@@ -183,13 +214,17 @@ def train(
     crops.prepare()
     # the authors' recipe turns nothing and leaves the light alone
     plain = recipe == "authors" or light == 0
-    samples = crops if plain else Augmented(crops, seed, light)
+    samples: Samples = crops
+    if objects is not None:
+        samples = WithObjects(crops, find_object_files(tiles, objects), cache=pictures)
+    samples = samples if plain else Augmented(samples, seed, light)
     held_out = dataset.splits.get("val") or ()
     val = WholeTiles(held_out, names, scaling) if held_out else None
     if not resume:
         out.mkdir(parents=True, exist_ok=True)
         run.save(out)
-    summary = fit(network, samples, val, config, out, resume=resume)
+    loss = None if assisted is None else replace(assisted, ignore_index=dataset.info.ignore_index)
+    summary = fit(network, samples, val, config, out, loss, resume)
     share = summary["trained_parameters"] / max(summary["parameters"], 1)
     trained = "" if share == 1 else f" ({summary['trained_parameters']:,} weights, {share:.1%})"
     typer.echo(
