@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from mfnet_lite.runs import RunConfig
+    from mfnet_lite.training import ConfusionMatrix
 
 
 @plain_errors
@@ -87,6 +88,8 @@ def evaluate(
     )
     scores = matrix.scores(convention)  # type: ignore[arg-type]  # checked above
     result = scores.as_dict(config.classes)
+    if dataset.kind == "pairs":
+        result = _change_first(matrix) | result
     result |= {"convention": convention, "split": split, "tiles": len(tiles)}
     if as_json:
         typer.echo(json.dumps(result, indent=1, allow_nan=False))
@@ -99,8 +102,14 @@ def evaluate(
     )
     for name, row in result["per_class"].items():
         table.add_row(name, _percent(row["F1"]), _percent(row["IoU"]), f"{row['pixels']:,}")
+    if "changed" in result:
+        row = result["changed"]
+        typer.echo("changed class: " + "  ".join(f"{k} {_percent(v)}" for k, v in row.items()))
     Console(force_jupyter=False).print(table)  # text also inside a notebook
-    typer.echo("  ".join(f"{k} {_percent(result[k])}" for k in ("OA", "mF1", "mIoU", "kappa")))
+    means = "means over both classes: " if "changed" in result else ""
+    typer.echo(
+        means + "  ".join(f"{k} {_percent(result[k])}" for k in ("OA", "mF1", "mIoU", "kappa"))
+    )
 
 
 @plain_errors
@@ -216,6 +225,18 @@ def _used(
             f"{', '.join(names)} alone"
         )
     return names
+
+
+def _change_first(matrix: ConfusionMatrix) -> dict[str, Any]:
+    """Scores of the changed class, which come before any mean; the other two means under their names."""
+    from mfnet_lite.training.change import change_scores
+
+    found = change_scores(matrix).as_dict()
+    return {
+        "changed": {name: found[name] for name in ("F1", "IoU", "precision", "recall")},
+        "macro_precision": found["macro_precision"],
+        "macro_recall": found["macro_recall"],
+    }
 
 
 def _percent(value: float | None) -> str:

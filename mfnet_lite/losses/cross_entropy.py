@@ -11,6 +11,8 @@ mean would be 0/0 = NaN and would end the training.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -21,6 +23,7 @@ def cross_entropy(
     logits: Float[Tensor, "batch classes height width"],
     label: Int[Tensor, "batch height width"],
     ignore_index: int = 255,
+    weights: Sequence[float] | None = None,
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy over labelled pixels, 0 if there are none.
 
@@ -28,6 +31,7 @@ def cross_entropy(
         logits: raw class scores.
         label: class indices; negative ones and ``ignore_index`` do not count.
         ignore_index: label of pixels without truth.
+        weights: how much a pixel of each class counts in the mean; all alike without.
 
     Returns:
         A scalar, differentiable also when it is 0.
@@ -50,5 +54,11 @@ def cross_entropy(
             f"but {int(label[kept].max())} occurs; check the label rasters and `classes`"
         )
     target = torch.where(kept, label, -100).long()
-    total = F.cross_entropy(logits, target, ignore_index=-100, reduction="sum")
-    return total / kept.sum().clamp(min=1)
+    if weights is None:
+        total = F.cross_entropy(logits, target, ignore_index=-100, reduction="sum")
+        return total / kept.sum().clamp(min=1)
+    if len(weights) != classes or min(weights) <= 0:
+        raise ValueError(f"expected a positive weight for each of {classes} classes, got {weights}")
+    by_class = logits.new_tensor(list(weights))
+    total = F.cross_entropy(logits, target, by_class, ignore_index=-100, reduction="sum")
+    return total / by_class[label[kept].long()].sum().clamp(min=min(weights))

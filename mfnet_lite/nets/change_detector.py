@@ -27,6 +27,9 @@ class ChangeDetector(nn.Module):
         encoder: A frozen pyramid.
         temporal: Weight of the temporal constraint in :meth:`loss`; 0 without a semantic branch.
         temperature: T of the constraint; larger ones spread the latent distributions.
+        changed_weight: How much a changed pixel counts beside an unchanged one in the cross-entropy. The
+            authors weigh both alike and train for long; a short training on few changes then calls
+            nothing changed.
         **options: Options of :class:`SAMCD`.
 
     Shape:
@@ -39,12 +42,14 @@ class ChangeDetector(nn.Module):
         encoder: Pyramid,
         temporal: float = 1.0,
         temperature: float = 3.0,
+        changed_weight: float = 1.0,
         **options: Any,
     ) -> None:
         super().__init__()
         self.net = SAMCD(encoder, **options)
         self.temporal = temporal if self.net.semantic is not None else 0.0
         self.temperature = temperature
+        self.changed_weight = changed_weight
 
     def forward(
         self, sample: Mapping[str, Float[Tensor, "batch 3 height width"]]
@@ -84,7 +89,7 @@ class ChangeDetector(nn.Module):
         """
         label = batch["label"]
         logits = torch.cat([torch.zeros_like(output.change), output.change], dim=1)
-        total = cross_entropy(logits, label, ignore_index)
+        total = cross_entropy(logits, label, ignore_index, (1.0, self.changed_weight))
         if self.temporal:
             constraint = temporal_similarity(
                 output.before,
@@ -109,6 +114,7 @@ def build_sam_cd(
     latent: int = 8,
     temperature: float = 3.0,
     fine: int = 64,
+    changed_weight: float = 1.0,
 ) -> ChangeDetector:
     """Build SAM-CD on a SAM, on a convolutional network of timm or on FastSAM, in the shared argument order.
 
@@ -126,6 +132,7 @@ def build_sam_cd(
         latent: Channels of the semantic branch.
         temperature: T of the temporal constraint.
         fine: Channels of the finest decoded map.
+        changed_weight: How much a changed pixel counts beside an unchanged one.
 
     Raises:
         ValueError: If sensors or classes are others.
@@ -146,6 +153,7 @@ def build_sam_cd(
         encoder,
         temporal,
         temperature,
+        changed_weight,
         latent=latent,
         semantic=semantic,
         adaptor=adaptor,

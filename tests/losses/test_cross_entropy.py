@@ -58,3 +58,19 @@ def test_gradcheck():
 def test_label_out_of_range_is_named():
     with pytest.raises(ValueError, match="7 occurs"):
         cross_entropy(torch.zeros(1, 3, 1, 1), torch.tensor([[[7]]]))
+
+
+def test_weights_of_classes_by_hand() -> None:
+    logits = torch.tensor([[0.0, 1.0], [2.0, 0.0], [5.0, 5.0]]).T.reshape(1, 2, 1, 3)
+    label = torch.tensor([[[0, 1, 255]]])
+    # −log softmax: log(1 + e) for the first pixel, log(1 + e²) for the second; the third does not count
+    expected = (1.0 * math.log1p(math.e) + 4.0 * math.log1p(math.e**2)) / 5.0
+    assert cross_entropy(logits, label, weights=(1.0, 4.0)).item() == pytest.approx(expected)
+    plain = cross_entropy(logits, label)
+    assert cross_entropy(logits, label, weights=(3.0, 3.0)).item() == pytest.approx(plain.item())
+    assert cross_entropy(logits, torch.full((1, 1, 3), 255), weights=(1.0, 4.0)).item() == 0
+
+
+def test_a_weight_for_each_class() -> None:
+    with pytest.raises(ValueError, match=r"a positive weight for each of 2 classes, got \(1.0,\)"):
+        cross_entropy(torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1).long(), weights=(1.0,))

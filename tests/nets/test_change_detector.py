@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from typer.testing import CliRunner
 from mfnet_lite import world
 from mfnet_lite.cli import app
 from mfnet_lite.losses import temporal_similarity
-from mfnet_lite.nets import ChangeDetector, SamPyramid, build
+from mfnet_lite.nets import ChangeDetector, ChangeOutput, SamPyramid, build
 from mfnet_lite.sam import SamConfig, build_sam
 
 SIZES = SamConfig(image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4, prompt_dim=32)
@@ -52,6 +54,16 @@ def test_loss_is_binary_cross_entropy_and_the_constraint(official: bool) -> None
     assert detector(semantic=False).temporal == 0
 
 
+def test_weight_of_changed_pixels_by_hand() -> None:
+    change = torch.tensor([0.0, 2.0, -1.0]).reshape(1, 1, 1, 3)
+    net = detector(changed_weight=3.0, semantic=False)
+    label = torch.tensor([0, 1, 255]).reshape(1, 1, 3)
+    output = ChangeOutput(change, change[:, :0], change[:, :0])
+    # (1 · log 2 + 3 · log(1 + e⁻²)) / 4; the third pixel has no label
+    expected = (math.log(2) + 3 * math.log(1 + math.exp(-2))) / 4
+    assert net.loss(output, {"label": label}).item() == pytest.approx(expected, abs=1e-6)
+
+
 def test_any_size() -> None:
     assert detector().eval()(pair(50, 37)).shape == (2, 2, 50, 37)
 
@@ -75,8 +87,11 @@ def test_from_pairs_to_a_change_map(tmp_path: Path) -> None:
     world.write_pairs(pairs, tiles=3, size=64, seed=0)
     settings = ["--steps", 2, "--size", 32, "--batch", 2, "--device", "cpu"]
     call("train", pairs, "--model", "sam_cd", "--out", run, *settings)
-    scores = call("evaluate", run, pairs, "--json", "--device", "cpu").stdout
-    assert '"mIoU"' in scores
+    scores = json.loads(call("evaluate", run, pairs, "--json", "--device", "cpu").stdout)
+    assert next(iter(scores)) == "changed"
+    assert scores["changed"]["F1"] == scores["per_class"]["changed"]["F1"]
+    shown = call("evaluate", run, pairs, "--device", "cpu").stdout
+    assert shown.index("changed class: F1") < shown.index("means over both classes: OA")
     before = next(iter(sorted(pairs.rglob("A/*.tif"))))
     after = before.parent.parent / "B" / before.name
     where = tmp_path / "map.tif"

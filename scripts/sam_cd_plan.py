@@ -1,0 +1,123 @@
+"""Which trainings the experiments with SAM-CD consist of, in the order of their importance.
+
+A :class:`Run` is one training and its scores; everything it depends on is a field. The plan is a list of
+groups, each a question with its configurations; a group runs seed by seed, so that a stopped evening still
+leaves complete pairs. Configurations that several questions share are trained once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+SEEDS = (0, 1, 2, 3, 4)
+TUNING_SEEDS = (900,)
+"""Learning rates were chosen with these; no result uses them."""
+
+RATES: dict[str, float] = {"sam_cd": 1e-2, "unet": 3e-3}
+"""Base learning rate of AdamW by network: the better of 3e-3 and 1e-2 on seed 900."""
+
+REAL = ("levir", "dsifn")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        seed: of the pairs, the crops and the initial weights; rows are compared seed by seed.
+        data: ``"world"``, or the real tiles ``"levir"`` and ``"dsifn"``.
+        model: ``"sam_cd"``, ``"unet"`` (both dates stacked at its input) or ``"forest"`` (single pixels).
+        temporal: weight of the temporal constraint (SAM-CD, as all down to ``pretrained``).
+        semantic: whether there is a semantic branch.
+        adaptor: whether there are adaptors.
+        symmetric: whether the order of the dates is without effect.
+        official: the authors' code.
+        pretrained: whether the encoder is the small SAM or the same with random weights.
+        pairs: training pairs with a label.
+        pseudo: pseudo-change of the training pairs, 0 to 1.
+        effort: multiple of the usual number of steps.
+    """
+
+    seed: int
+    data: str = "world"
+    model: str = "sam_cd"
+    temporal: float = 1.0
+    semantic: bool = True
+    adaptor: bool = True
+    symmetric: bool = True
+    official: bool = False
+    pretrained: bool = True
+    pairs: int = 20
+    pseudo: float = 1.0
+    effort: float = 1.0
+
+    @property
+    def row(self) -> str:
+        """Name of the configuration without its seed; fields at their default are left out."""
+        default = asdict(Run(0))
+        own = {k: v for k, v in asdict(self).items() if k != "seed" and v != default[k]}
+        return " ".join(f"{k}={v}" for k, v in own.items()) or "default"
+
+    @property
+    def key(self) -> str:
+        """Name of the run."""
+        return f"{self.row} seed={self.seed}"
+
+
+BASE = Run(0)
+UNET = replace(BASE, model="unet")
+NO_CONSTRAINT = replace(BASE, temporal=0.0)
+NO_SEMANTIC = replace(BASE, semantic=False)
+OFFICIAL = replace(BASE, official=True)
+SHORTER = 0.5
+"""Steps on real tiles, as a multiple of the usual number: two tiles to learn from are few."""
+FEW = (1, 2, 4, 10)
+"""Pairs that are 5, 10, 20 and 50 percent of all."""
+
+
+def on(data: str, run: Run) -> Run:
+    """Return the configuration on real tiles; a forest takes no steps."""
+    return replace(run, data=data, effort=0.0 if run.model == "forest" else SHORTER)
+
+
+GROUPS: dict[str, tuple[Run, ...]] = {
+    "main": (
+        BASE,
+        UNET,
+        NO_CONSTRAINT,
+        NO_SEMANTIC,
+        replace(BASE, adaptor=False),
+        OFFICIAL,
+    ),
+    "fewest labels": (replace(BASE, pairs=1), replace(UNET, pairs=1)),
+    "real tiles": tuple(on(data, run) for data in REAL for run in (BASE, UNET)),
+    "forest": tuple(on(data, replace(BASE, model="forest")) for data in REAL),
+    "pre-training": (replace(BASE, pretrained=False),),
+    "trained without pseudo-change": (replace(BASE, pseudo=0.0), replace(UNET, pseudo=0.0)),
+    "ten percent of the labels": (replace(BASE, pairs=2), replace(UNET, pairs=2)),
+    "real tiles, no semantic branch": tuple(on(data, NO_SEMANTIC) for data in REAL),
+    "labels, between": tuple(replace(r, pairs=n) for n in (4, 10) for r in (BASE, UNET)),
+    "order": (replace(BASE, symmetric=False),),
+    "half the pseudo-change": (replace(BASE, pseudo=0.5), replace(UNET, pseudo=0.5)),
+    "few labels, no semantic branch": (replace(NO_SEMANTIC, pairs=1),),
+}
+"""Questions in the order of their importance."""
+
+
+def plan(seeds: tuple[int, ...] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
+    """Yield group and run in the order in which they are done; a run that two groups share comes once.
+
+    Args:
+        seeds: seeds of every configuration.
+        only: part of a group's name; the others are left out.
+    """
+    seen: set[str] = set()
+    for group, runs in GROUPS.items():
+        if only not in group:
+            continue
+        for seed in seeds:
+            for run in (replace(r, seed=seed) for r in runs):
+                if run.key not in seen:
+                    seen.add(run.key)
+                    yield group, run
