@@ -38,12 +38,13 @@ ANY = "any"
 """Stands for the weights where none were used."""
 
 
-def valid(path: Path, digest: str, steps: int) -> list[dict[str, Any]]:
-    """Lines of runs made with these weights, or without any, and this number of steps."""
+def valid(path: Path, digest: str, steps: int | None) -> list[dict[str, Any]]:
+    """Lines of runs made with these weights, or without any, and this number of steps (the usual without)."""
     return [
         line
         for line in read_lines(path)
-        if line["weights_sha256"] in (digest, ANY) and line["steps"] == steps
+        if line["weights_sha256"] in (digest, ANY)
+        and line["steps"] == (steps or objects_runs.STEPS[line["run"]["model"]])
     ]
 
 
@@ -146,7 +147,7 @@ def main() -> None:
     parser.add_argument("--result", type=Path, default=RESULT)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--steps", type=int, default=objects_runs.STEPS)
+    parser.add_argument("--steps", type=int, help="for every network")
     parser.add_argument("--only", default="", help="part of a group's name")
     parser.add_argument("--limit", type=float, default=0, help="seconds after which to stop")
     args = parser.parse_args()

@@ -106,29 +106,31 @@ GROUPS: dict[str, tuple[Run, ...]] = {
     "world, U-Net": modes(UNET),
     "world, UNetFormer": modes(UNETFORMER),
     "perfect objects, U-Net": modes(replace(UNET, maps="perfect")),
+    "Vaihingen, U-Net": modes(replace(UNET, data="vaihingen")),
+    "IGN, U-Net": modes(replace(UNET, data="ign")),
+    "world, MFNet": modes(MFNET),
     "weights": (
         *(replace(UNET, objects=x) for x in (0.1, 10.0)),
         *(replace(UNET, boundaries=x) for x in (0.01, 1.0)),
     ),
-    "Vaihingen, U-Net": modes(replace(UNET, data="vaihingen")),
-    "IGN, U-Net": modes(replace(UNET, data="ign")),
-    "world, MFNet, ends": ends(MFNET),
+    "quality, both losses": (
+        both(replace(UNET, maps="superpixels")),
+        both(replace(UNETFORMER, maps="perfect")),
+    ),
     "points": (
         replace(UNET, labels=POINTS),
         both(replace(UNET, labels=POINTS)),
         both(replace(UNET, labels=POINTS, maps="perfect")),
     ),
-    "superpixels": modes(replace(UNET, maps="superpixels"))[1:],
-    "perfect objects, UNetFormer": (both(replace(UNETFORMER, maps="perfect")),),
+    "IGN, UNetFormer": ends(replace(UNETFORMER, data="ign")),
     "authors' boundary losses": tuple(
         replace(UNET, boundaries=LAMBDA_B, variant=v) for v in ("official_original", "official")
     ),
-    "world, MFNet, between": modes(MFNET),
     "Vaihingen, UNetFormer": ends(replace(UNETFORMER, data="vaihingen")),
-    "IGN, UNetFormer": ends(replace(UNETFORMER, data="ign")),
     "LoveDA, U-Net": modes(replace(UNET, data="loveda")),
     "IGN, MFNet": ends(replace(MFNET, data="ign")),
     "Vaihingen, MFNet": ends(replace(MFNET, data="vaihingen")),
+    "superpixels, one loss": modes(replace(UNET, maps="superpixels"))[1:3],
 }
 """Questions in the order of their importance."""
 

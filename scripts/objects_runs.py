@@ -23,8 +23,10 @@ from mfnet_lite.training import ConfusionMatrix, TrainConfig, WithObjects, fit
 from mfnet_lite.training.augment import Augmented
 from mfnet_lite.training.evaluate import cutter, evaluating
 
-SIZE, BATCH, STEPS = 96, 2, 80
-"""Side of a crop in pixels, crops of a step, steps of a training."""
+SIZE, BATCH = 96, 2
+"""Side of a crop in pixels, crops of a step."""
+STEPS = {"unet": 80, "unetformer": 60, "mfnet": 60}
+"""Steps of a training; only trainings of one network are compared, and a step of the two others takes longer."""
 WINDOW, STRIDE = 96, 64
 """Side and step of the windows at test time."""
 UNET_SIZE = {"width": 16, "depth": 3}
@@ -139,7 +141,7 @@ def do(
     root: Path,
     real: Path | None,
     digest: str,
-    steps: int = STEPS,
+    steps: int | None = None,
     rate: float | None = None,
 ) -> dict[str, Any] | None:
     """Do one run.
@@ -149,12 +151,13 @@ def do(
         root: folder of the written scenes and maps.
         real: folder of the real tiles.
         digest: of the small SAM's weights.
-        steps: optimiser steps.
+        steps: optimiser steps; those of the network without.
         rate: learning rate; that of the network without.
 
     Returns:
         What goes into the line of results, or ``None`` if its data are not here.
     """
+    steps = STEPS[run.model] if steps is None else steps
     data = dataset(run, root, real)
     if data is None:
         return None
