@@ -28,16 +28,16 @@ from mfnet_lite.training.tilt import Tilted
 from mfnet_lite.world.plates import PlateConfig, make_plate_picture
 
 SIZE, BATCH = 128, 4
-STEPS, SECOND_STEPS = 100, 40
+STEPS, SECOND_STEPS = 80, 40
 ROUNDS, REHEARSED = 4, 4
-POOL, TEST, PROMPTED = 230, 48, 24
+POOL, TEST, PROMPTED = 230, 44, 24
 """Pictures to draw from (those with a plate count), to test on, and of these to prompt on."""
 FIRST, FIRST_TEST = 500_000, 900_000
 SMALLEST_OBJECT, SMALLEST_PLATE = 24, 12
 """Visible pixels below which an object or a plate is not prompted."""
 CONFIG = PlateConfig(smallest=0.14, legible=0.10)
 """At 128 pixels, plates below 13 pixels of width are left out: the masks have half that resolution."""
-UNET_SIZE = {"width": 16, "depth": 3}
+UNET_SIZE = {"width": 8, "depth": 4}
 DEGREES, LIGHT = 10.0, 0.25
 
 
@@ -176,11 +176,12 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
     Args:
         run: what to train.
         root: folder of the pictures.
-        steps: optimiser steps of the first step.
+        steps: optimiser steps of the first step at effort 1.
 
     Returns:
         What goes into the line of results: scores by stage, seconds of CPU, trained parameters.
     """
+    steps = round(steps * run.effort)
     train, test = drawn(root, run), Pictures(pictures(root, FIRST_TEST, TEST))
     moving = Tilted(Augmented(train, run.seed, LIGHT, turn=False), run.seed, DEGREES)
     torch.manual_seed(run.seed)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mfnet_verdicts import ERRORS, judge
-from samlp_plan import ALL, BASE, Run, decoder, samlp, unet
+from samlp_plan import ALL, BASE, LONGER, Run, decoder, samlp, unet
 
 MAIN = "AP50"
 """The score of claims about finding plates: average precision at IoU 0.5, boxes ordered by probability."""
@@ -74,6 +74,8 @@ CLAIMS: tuple[Claim, ...] = (
                (samlp(n), ONE), (decoder(n), ONE))
         for n in (1, 10, ALL)
     ),
+    versus("longer", "Step 1 is unfinished: four times the steps find more plates.", "ours",
+           (replace(BASE, effort=LONGER), ONE), (FULL, ONE)),
     versus("more pictures", "More pictures help: 200 beat 10.", "ours", (FULL, ONE), (samlp(10), ONE)),
     versus("suppresses click", "Step 1 suppresses prompts: a click on any object returns it worse than before.",
            "paper", (FULL, BEFORE), (FULL, ONE), "click"),
