@@ -102,7 +102,7 @@ def work(args: argparse.Namespace) -> None:
         append_line(path, line)
         print(
             f"[{number}/{len(todo)}] {group}: {run.key}: {line['scores']['mIoU']:.4f}, "
-            f"edges {line['scores']['edge_F1']:.3f}, {line['cpu_seconds']:.0f} s of CPU",
+            f"edges {line['scores']['edge_F1'] or 0:.3f}, {line['cpu_seconds']:.0f} s of CPU",
             flush=True,
         )
 
