@@ -108,7 +108,7 @@ GROUPS: dict[str, tuple[Run, ...]] = {
     "perfect objects, U-Net": modes(replace(UNET, maps="perfect")),
     "Vaihingen, U-Net": modes(replace(UNET, data="vaihingen")),
     "IGN, U-Net": modes(replace(UNET, data="ign")),
-    "world, MFNet": modes(MFNET),
+    "world, MFNet, ends": ends(MFNET),
     "weights": (
         *(replace(UNET, objects=x) for x in (0.1, 10.0)),
         *(replace(UNET, boundaries=x) for x in (0.01, 1.0)),
@@ -122,6 +122,7 @@ GROUPS: dict[str, tuple[Run, ...]] = {
         both(replace(UNET, labels=POINTS)),
         both(replace(UNET, labels=POINTS, maps="perfect")),
     ),
+    "world, MFNet": modes(MFNET),
     "IGN, UNetFormer": ends(replace(UNETFORMER, data="ign")),
     "authors' boundary losses": tuple(
         replace(UNET, boundaries=LAMBDA_B, variant=v) for v in ("official_original", "official")
