@@ -39,6 +39,10 @@ def evaluate(
     blend: Annotated[
         str, typer.Option(help="smooth, sum, or authors: sum with repeats at the border.")
     ] = "smooth",
+    flips: Annotated[
+        bool,
+        typer.Option("--flips", help="Average over four mirrored copies; four times the time."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
     kind: Annotated[str, typer.Option(help="Which reader to use.")] = "auto",
     sensors: Annotated[
@@ -77,7 +81,7 @@ def evaluate(
     if unlabelled:
         raise ValueError(f"tile {unlabelled[0]} of {folder} has no label, so there is no score")
     matrix = score(
-        model.to(pick_device(device)),
+        _mirrored(model, flips).to(pick_device(device)),
         WholeTiles(tiles, names, config.scaling),
         ignore_index=dataset.info.ignore_index,
         window=window or config.window,
@@ -90,7 +94,7 @@ def evaluate(
     result = scores.as_dict(config.classes)
     if dataset.kind == "pairs":
         result = _change_first(matrix) | result
-    result |= {"convention": convention, "split": split, "tiles": len(tiles)}
+    result |= {"convention": convention, "split": split, "tiles": len(tiles), "flips": flips}
     if as_json:
         typer.echo(json.dumps(result, indent=1, allow_nan=False))
         return
@@ -134,6 +138,10 @@ def predict(
         str, typer.Option(help="No data in the map where any or only the first sensor has none.")
     ] = "any",
     batch: Annotated[int, typer.Option(help="Windows at once.")] = 4,
+    flips: Annotated[
+        bool,
+        typer.Option("--flips", help="Average over four mirrored copies; four times the time."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
@@ -182,7 +190,7 @@ def predict(
             err=True,
         )
     predict_scene(
-        model,
+        _mirrored(model, flips),
         {name: paths[name] for name in present},
         out,
         window=side,
@@ -225,6 +233,13 @@ def _used(
             f"{', '.join(names)} alone"
         )
     return names
+
+
+def _mirrored(model: nn.Module, flips: bool) -> nn.Module:
+    """The model, or what averages it over mirrored copies."""
+    from mfnet_lite.flips import FlipAverage
+
+    return FlipAverage(model) if flips else model
 
 
 def _change_first(matrix: ConfusionMatrix) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def builder_options(model: str, given: Mapping[str, Any]) -> dict[str, Any]:
         owners = [m for m in sorted(BUILDERS) if name in parameters_of(BUILDERS[m])]
         if model not in owners:
             raise ValueError(
-                f"--{name} is no option of {model}, it belongs to {', '.join(owners) or 'none'}; "
+                f"--{name.replace('_', '-')} is no option of {model}, it belongs to {', '.join(owners) or 'none'}; "
                 f"leave it out or choose another --model"
             )
     return dict(defaults_of(model).options) | said

@@ -58,7 +58,8 @@ def train(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="MFNet, SAM-CD: tiny, vit_b, vit_l, vit_h or a checkpoint file; SAM-CD also timm:NAME."
+            help="MFNet, SAM-CD: tiny, vit_b, vit_l, vit_h or a checkpoint file; SAM-CD also "
+            "timm:NAME, fastsam:FILE."
         ),
     ] = None,
     rank: Annotated[int | None, typer.Option(help="MFNet: rank of the LoRA kinds.")] = None,
@@ -67,6 +68,17 @@ def train(
     ] = None,
     temporal: Annotated[
         float | None, typer.Option(help="SAM-CD: weight of the temporal constraint.")
+    ] = None,
+    symmetric: Annotated[
+        bool | None, typer.Option(help="SAM-CD: whether swapping the dates changes nothing.")
+    ] = None,
+    semantic: Annotated[bool | None, typer.Option(help="SAM-CD: semantic branch.")] = None,
+    adaptor: Annotated[bool | None, typer.Option(help="SAM-CD: adaptors.")] = None,
+    changed_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="SAM-CD: a changed pixel counts so much; more than 1 for short trainings."
+        ),
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="UNetFormer: a convolutional network of timm.")
@@ -139,6 +151,8 @@ def train(
         "rank": rank,
     }
     given |= {"backbone": backbone, "bottleneck": bottleneck, "official": official}
+    given |= {"symmetric": symmetric, "semantic": semantic, "adaptor": adaptor}
+    given |= {"changed_weight": changed_weight}
     given |= {"temporal": temporal, "encoder": encoder, "pretrained": pretrained}
     assisted = assisted_loss(objects, object_weight, boundary_weight)
     options = builder_options(model, given | {"checkpointing": checkpointing})

@@ -52,6 +52,27 @@ def test_memory_does_not_grow_with_the_scene(script, tmp_path):
     assert grown < 90 * MIB, (small, large)
 
 
+def test_a_pair_of_patches(script, tmp_path):
+    paths = script.write_large_pair(tmp_path, 600, quiet=True)
+    with rasterio.open(paths["before"]) as before, rasterio.open(paths["after"]) as after:
+        assert before.shape == after.shape == (600, 600)
+        assert before.transform == after.transform
+        a, b = before.read(), after.read()
+    assert a.min() >= 1
+    assert 0.02 < (np.abs(a.astype(int) - b).max(axis=0) > 40).mean() < 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux counts")
+def test_memory_does_not_grow_with_a_pair_of_dates(script, tmp_path):
+    options = ("--stride", "256", "--batch", "2")
+    small, large = (script.measure(size, tmp_path, options, pair=True) for size in (512, 2304))
+    held = "pixels_in_memory_if_whole_bytes"
+    # twenty times the pixels and two panels: held whole, pictures and logits would take 154 MiB more
+    assert large[held] - small[held] > 150 * MIB
+    assert large["peak_bytes"] - small["peak_bytes"] < 75 * MIB, (small, large)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     "MFNET_LITE_LARGE" not in os.environ,
