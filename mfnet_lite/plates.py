@@ -1,8 +1,8 @@
 """Plates from end to end: both steps of SamLP on samples, and what the tuned model is worth.
 
 Two questions are asked of a tuned model. Does it find plates? Boxes around its masks are scored by COCO's
-rules, masks by their IoU. And can it still be prompted? A click or a box on *any* object of a picture,
-plates apart, must still return that object; :func:`promptability` counts how well.
+rules, masks by their IoU: :func:`evaluate_plates`. And can it still be prompted? That is
+:func:`~mfnet_lite.promptability.promptability`, offered here as well.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float
 from numpy.typing import NDArray
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
 from mfnet_lite.nets.samlp import PlateOutput, SamLP
-from mfnet_lite.nets.samlp_prompts import PromptTuning, on_square
-from mfnet_lite.sam import predict_masks
-from mfnet_lite.sam.rounds import mask_boxes
+from mfnet_lite.nets.samlp_prompts import PromptTuning
+from mfnet_lite.promptability import PromptScores, mean_or_nan, overlap, promptability
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.detection import BoxScores, BoxSettings, boxes_from_mask, score_boxes
 from mfnet_lite.training.sampling import Samples
-from mfnet_lite.world.asking import inmost_points
 
 __all__ = [
     "Embedded",
@@ -207,102 +204,3 @@ def evaluate_plates(
         false_area=mean_or_nan(areas),
         pictures=len(samples),
     )
-
-
-def overlap(one: Tensor, other: Tensor) -> Tensor:
-    """IoU of masks, broadcast over the leading axes; of two empty ones it is 1."""
-    both = (one & other).sum((-2, -1))
-    either = (one | other).sum((-2, -1))
-    return torch.where(either > 0, both / either.clamp(min=1), 1.0)
-
-
-def mean_or_nan(values: Sequence[float] | NDArray[Any]) -> float:
-    """Mean, or NaN without any value."""
-    return float(np.mean(values)) if len(values) else float("nan")
-
-
-@dataclass(frozen=True)
-class PromptScores:
-    """Mean IoU of what a prompt returns with the object that it meant.
-
-    Attributes:
-        click: One click at the object's inmost pixel, the mask that the model believes best.
-        click_best: The same if the best of the three masks were known.
-        box: The object's own box, the single mask.
-        count: Objects asked for.
-        by_object: One row (click, click_best, box) per object.
-    """
-
-    click: float
-    click_best: float
-    box: float
-    count: int
-    by_object: Float[np.ndarray, "objects 3"]
-
-
-@torch.no_grad()
-def promptability(
-    model: SamLP, samples: Samples, smallest: int = 64, largest: float = 0.9, plates: bool = False
-) -> PromptScores:
-    """Prompt objects of any kind, one by one, and compare what comes back.
-
-    A SamLP before its training is SAM itself, so the same call measures the foundation model.
-
-    Args:
-        model: The model.
-        samples: Samples with ``optical``, ``label`` and ``instances`` (ids, 0 for none).
-        smallest: Objects with fewer visible pixels are left out.
-        largest: Objects that cover more of the picture are left out, too.
-        plates: Ask for plates only, instead of everything but plates.
-
-    Returns:
-        Mean scores over all objects of all pictures.
-    """
-    model.eval()
-    rows: list[Tensor] = []
-    for index in range(len(samples)):
-        sample = samples[index]
-        label, instances = sample["label"], sample["instances"]
-        ids, areas = torch.unique(instances, return_counts=True)
-        on_plate = torch.stack([(label[instances == i] == 1).float().mean() for i in ids]) > 0.5
-        fit_in = (areas >= smallest) & (areas <= largest * instances.numel())
-        ids = ids[(ids > 0) & fit_in & (on_plate == plates)]
-        if not len(ids):
-            continue
-        given = {
-            k: sample[k][None].to(model.sam.device) for k in ("optical", "embedding") if k in sample
-        }
-        masks = rearrange(instances, "h w -> 1 1 h w") == rearrange(ids, "n -> 1 n 1 1")
-        squares = on_square(masks, model.side)
-        seen = squares[0].flatten(1).any(1)
-        if not seen.any():
-            continue
-        rows.append(_prompted(model, given, masks[:, seen], squares[:, seen]))
-    by_object = torch.cat(rows).numpy() if rows else np.zeros((0, 3))
-    click, best, box = (mean_or_nan(column) for column in by_object.T)
-    return PromptScores(click, best, box, len(by_object), by_object)
-
-
-def _prompted(
-    model: SamLP, given: Mapping[str, Tensor], masks: Tensor, squares: Tensor
-) -> Float[Tensor, "objects 3"]:
-    """IoU of a click's most confident mask, of its best, and of a box's, for the objects of one picture."""
-    size = given["optical"].shape[-2:]
-    embedding = model.embed(given)
-    device = embedding.device
-    points = inmost_points(squares).to(device)
-    labels = torch.ones(points.shape[:3], dtype=torch.long, device=device)
-    clicked = predict_masks(model.sam, embedding, points=points, labels=labels)
-    boxed = predict_masks(
-        model.sam, embedding, boxes=mask_boxes(squares).to(device), multimask=False
-    )
-
-    def at_size(logits: Tensor, iou: Tensor) -> Tensor:
-        """Binary masks (objects, candidates, height, width) at the picture's size."""
-        return (model.full_size(PlateOutput(logits[0], iou[0]), size).masks > 0).cpu()
-
-    truth = rearrange(masks, "1 n h w -> n 1 h w")
-    three = overlap(at_size(clicked.masks, clicked.iou), truth)
-    chosen = clicked.iou[0].argmax(dim=1).cpu()
-    one = overlap(at_size(boxed.masks, boxed.iou), truth)[:, 0]
-    return torch.stack([three[torch.arange(len(three)), chosen], three.amax(1), one], dim=1)

@@ -16,10 +16,9 @@ from mfnet_lite.plates import (
     Embedded,
     evaluate_plates,
     find_plates,
-    overlap,
-    promptability,
     train_plates,
 )
+from mfnet_lite.promptability import overlap
 from mfnet_lite.rasters import PlateSamples, open_plates
 from mfnet_lite.training import TrainConfig
 from mfnet_lite.world.plates import PlateConfig, make_plate_picture
@@ -112,35 +111,6 @@ def test_three_masks_are_compared(pictures, monkeypatch):
     assert scores.best_iou == 1.0
     assert scores.agreement == pytest.approx((1 + 2 * true) / 3)
     assert scores.estimate_error == pytest.approx(0.6 - true, abs=1e-6)
-
-
-def test_overlap_by_hand():
-    one = torch.tensor([[True, True, False]])
-    other = torch.tensor([[True, False, False]])
-    assert overlap(one, other).item() == 0.5
-    assert overlap(one & False, other & False).item() == 1.0
-
-
-# --- prompts
-
-
-def test_promptability_asks_for_objects_or_for_plates(pictures):
-    net = SamLP(load_sam("tiny", SIZE), seed=0)
-    objects = promptability(net, pictures, smallest=20)
-    plates = promptability(net, pictures, smallest=8, plates=True)
-    assert objects.count > plates.count > 0
-    assert objects.by_object.shape == (objects.count, 3)
-    assert (objects.by_object[:, 1] >= objects.by_object[:, 0]).all()
-    assert 0.2 < objects.box < 1  # SAM itself, the updates are zero
-    assert promptability(net, pictures, smallest=10_000).count == 0
-
-
-def test_prompts_reach_pictures_of_another_size(pictures):
-    """The same model at twice the side sees the same objects, enlarged."""
-    net = SamLP(load_sam("tiny", 2 * SIZE), seed=0)
-    assert promptability(net, pictures[:2], smallest=20).count == promptability(
-        SamLP(load_sam("tiny", SIZE), seed=0), pictures[:2], smallest=20
-    ).count  # fmt: skip
 
 
 # --- training
