@@ -66,11 +66,11 @@ def test_a_pair_of_patches(script, tmp_path):
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux counts")
 def test_memory_does_not_grow_with_a_pair_of_dates(script, tmp_path):
     options = ("--stride", "256", "--batch", "2")
-    small, large = (script.measure(size, tmp_path, options, pair=True) for size in (512, 2304))
+    small, large = (script.measure(size, tmp_path, options, pair=True) for size in (512, 1536))
     held = "pixels_in_memory_if_whole_bytes"
-    # twenty times the pixels and two panels: held whole, pictures and logits would take 154 MiB more
-    assert large[held] - small[held] > 150 * MIB
-    assert large["peak_bytes"] - small["peak_bytes"] < 75 * MIB, (small, large)
+    # nine times the pixels: held whole, pictures and logits would take 64 MiB more
+    assert large[held] - small[held] == 64 * MIB
+    assert large["peak_bytes"] - small["peak_bytes"] < 35 * MIB, (small, large)
 
 
 @pytest.mark.slow
