@@ -176,12 +176,11 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
     Args:
         run: what to train.
         root: folder of the pictures.
-        steps: optimiser steps of the first step at effort 1.
+        steps: optimiser steps of the first step.
 
     Returns:
         What goes into the line of results: scores by stage, seconds of CPU, trained parameters.
     """
-    steps = round(steps * run.effort)
     train, test = drawn(root, run), Pictures(pictures(root, FIRST_TEST, TEST))
     moving = Tilted(Augmented(train, run.seed, LIGHT, turn=False), run.seed, DEGREES)
     torch.manual_seed(run.seed)
@@ -198,8 +197,12 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
         fit(model, Embedded(model, train), config=settings(run, steps, rate))
     else:
         model = SamLP(
-            load_sam("tiny", SIZE), run.rank, official=run.official, iou_weight=run.iou_weight, seed=run.seed
-        )  # fmt: skip
+            load_sam("tiny", run.enlarge * SIZE),
+            run.rank,
+            official=run.official,
+            iou_weight=run.iou_weight,
+            seed=run.seed,
+        )
         if run.rehearsal:
             stages["before"] = found(model, test) | prompted(model, test)
             begun = time.process_time()
@@ -230,6 +233,7 @@ def example(model: nn.Module, root: Path, index: int) -> Any:
 def shared() -> dict[str, Any]:
     """What all runs share, for the file of results."""
     return {
+        "decoder": "its pictures are embedded once, neither tilted nor re-lit",
         "picture_pixels": SIZE, "batch": BATCH, "steps": STEPS, "second_steps": SECOND_STEPS,
         "rounds": ROUNDS, "rehearsed_objects": REHEARSED, "learning_rates": RATES,
         "tilt_degrees": DEGREES, "light": LIGHT, "unet": UNET_SIZE,
