@@ -52,17 +52,19 @@ def train(
     depth: Annotated[int | None, typer.Option(help="U-Net: halvings.")] = None,
     tuning: Annotated[
         str | None,
-        typer.Option(help="MFNet: mmlora, mmadapter, lora, adapter, none or full."),
+        typer.Option(
+            help="MFNet: mmlora, mmadapter, lora, adapter, none or full; SamLP: lora, encoder or decoder."
+        ),
     ] = None,
     fusion: Annotated[str | None, typer.Option(help="MFNet: dfm or sum.")] = None,
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="MFNet, SAM-CD: tiny, vit_b, vit_l, vit_h or a checkpoint file; SAM-CD also "
+            help="MFNet, SAM-CD, SamLP: tiny, vit_b, vit_l, vit_h or a checkpoint file; SAM-CD also "
             "timm:NAME, fastsam:FILE."
         ),
     ] = None,
-    rank: Annotated[int | None, typer.Option(help="MFNet: rank of the LoRA kinds.")] = None,
+    rank: Annotated[int | None, typer.Option(help="MFNet, SamLP: rank of LoRA.")] = None,
     bottleneck: Annotated[
         int | None, typer.Option(help="MFNet: hidden width of the adapter kinds.")
     ] = None,
@@ -105,7 +107,9 @@ def train(
     ] = None,
     official: Annotated[
         bool | None,
-        typer.Option("--official", help="MFNet, SAM-CD: the authors' code to the last number."),
+        typer.Option(
+            "--official", help="MFNet, SAM-CD, SamLP: the authors' code to the last number."
+        ),
     ] = None,
     recipe: Annotated[
         str, typer.Option(help="default (AdamW, cosine) or authors (MFNet's SGD, multi-step).")
