@@ -153,3 +153,31 @@ def test_by_name_through_the_package(tmp_path, monkeypatch) -> None:
     pair = {name: torch.rand(1, 3, 40, 50) for name in ("before", "after")}
     with torch.no_grad():
         assert net(pair).shape == (1, 2, 40, 50)
+
+
+@pytest.mark.filterwarnings("ignore")  # a foreign package, not ours to mend
+@pytest.mark.parametrize(
+    ("size", "whole", "used", "channels"),
+    [
+        ("x", 71_751_811, 59_434_640, (160, 320, 640, 640)),
+        ("s", 11_790_483, 9_019_552, (64, 128, 256, 512)),
+    ],
+)
+def test_the_real_network_by_the_fact_sheet(size, whole, used, channels) -> None:
+    tasks = pytest.importorskip("ultralytics.nn.tasks", reason="ultralytics is no dependency")
+    net = tasks.SegmentationModel(f"yolov8{size}-seg.yaml", nc=1, verbose=False)
+    pyramid = FastSamPyramid(net)
+    assert sum(p.numel() for p in net.parameters()) == whole
+    assert sum(p.numel() for p in net.model[:22].parameters()) == used
+    assert pyramid.channels == channels
+    assert SAMCD(pyramid, official=True).stack[0].conv1.in_channels == 128
+    if size == "x":
+        trained = [p for p in SAMCD(pyramid, official=True).parameters() if p.requires_grad]
+        assert sum(p.numel() for p in trained) == 2_591_357
+    handed: list[Tensor] = []
+    net.model[22].register_forward_pre_hook(lambda _, maps: handed.extend(maps[0]))
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        net(x)
+    for ours, theirs in zip(pyramid(x)[1:], handed, strict=True):
+        assert torch.equal(ours, theirs)
