@@ -36,7 +36,12 @@ RESULT = ROOT / "book" / "results" / "samlp_experiments.json"
 
 def valid(path: Path, marks: dict[str, Any]) -> list[dict[str, Any]]:
     """Lines whose weights, pictures and steps are these."""
-    return [line for line in read_lines(path) if all(line[k] == v for k, v in marks.items())]
+    return [
+        line
+        for line in read_lines(path)
+        if all(line[k] == marks[k] for k in ("weights_sha256", "pictures_sha256"))
+        and line["steps"] == round(marks["steps"] * line["run"].get("effort", 1.0))
+    ]
 
 
 def claim_key(folder: Path, key: str) -> bool:
@@ -80,7 +85,7 @@ def work(args: argparse.Namespace) -> None:
                 "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
                 "seconds": round(time.perf_counter() - start, 2),
                 "all_cpu_seconds": round(time.process_time() - cpu, 2),
-                "run": asdict(run), **marks,
+                "run": asdict(run), **marks, "steps": result["steps"],
                 "commit": commit(), "date": time.strftime("%Y-%m-%d"),
                 "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
             }  # fmt: skip

@@ -33,6 +33,7 @@ class Run:
         second: whether step 2 follows.
         rehearsal: whether a second step with other objects among the prompts is made as well, from the
             same first step; the prompts are then scored before, between and after.
+        effort: multiple of the usual number of steps of step 1.
         enlarge: how many times SamLP enlarges its pictures before it reads them; SAM enlarges any picture.
     """
 
@@ -44,6 +45,7 @@ class Run:
     iou_weight: float = 0.0
     second: bool = False
     rehearsal: bool = False
+    effort: float = 1.0
     enlarge: int = 1
 
     @property

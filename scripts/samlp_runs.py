@@ -176,11 +176,12 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
     Args:
         run: what to train.
         root: folder of the pictures.
-        steps: optimiser steps of the first step.
+        steps: optimiser steps of the first step at effort 1.
 
     Returns:
         What goes into the line of results: scores by stage, seconds of CPU, trained parameters.
     """
+    steps = round(steps * run.effort)
     train, test = drawn(root, run), Pictures(pictures(root, FIRST_TEST, TEST))
     moving = Tilted(Augmented(train, run.seed, LIGHT, turn=False), run.seed, DEGREES)
     torch.manual_seed(run.seed)

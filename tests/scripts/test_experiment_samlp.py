@@ -94,7 +94,7 @@ def line(run, **scores) -> dict:
     return {
         "row": run.row,
         "seed": run.seed,
-        "run": {"seed": run.seed},
+        "run": {"seed": run.seed, "effort": run.effort},
         "trained": 1,
         "cpu_seconds": {"step 1": 1.0},
         "stages": {"step 1": scores} | ({"step 2": scores} if run.second else {}),
@@ -123,15 +123,11 @@ def test_claims_pair_seed_by_seed(scripts):
 def test_lines_of_other_pictures_or_steps_do_not_count(scripts, tmp_path):
     marks = {"weights_sha256": "a", "pictures_sha256": "b", "steps": 10}
     path = tmp_path / "runs.jsonl"
-    good = marks | {"key": "one"}
-    lines = [
-        good,
-        good | {"steps": 9},
-        good | {"weights_sha256": "c"},
-        good | {"pictures_sha256": "c"},
-    ]
+    good = marks | {"run": {"effort": 1.0}}
+    longer = good | {"run": {"effort": 4.0}, "steps": 40}
+    lines = [good, longer, good | {"steps": 9}, good | {"weights_sha256": "c"}]
     path.write_text("\n".join(map(json.dumps, lines)) + "\n{cut", encoding="utf-8")
-    assert scripts.experiment_samlp.valid(path, marks) == [good]
+    assert scripts.experiment_samlp.valid(path, marks) == [good, longer]
 
 
 def test_two_processes_do_not_take_the_same_run(scripts, tmp_path):
