@@ -97,8 +97,8 @@ CLAIMS: tuple[Claim, ...] = (
     versus("symmetric", "Symmetric fusion beats concatenation.", "ours", BASE, UNSYMMETRIC),
     Claim("twice", "Of one picture given twice, our default calls less than half a percent changed.", "ours",
           ((-1.0, BASE, TWICE),), absolute=-0.005),
-    Claim("twice, official", "Of one picture given twice, the authors' code calls less than half a percent changed.", "ours", ((-1.0, OFFICIAL, TWICE),),
-          absolute=-0.005),
+    Claim("twice, official", "Of one picture given twice, the authors' code calls less than half a percent "
+          "changed.", "ours", ((-1.0, OFFICIAL, TWICE),), absolute=-0.005),
     *(claim for data in REAL for claim in (
         versus(f"{data} forest", f"Real tiles, {data}: SAM-CD beats a random forest on the same division.",
                "ours", on(data, BASE), on(data, replace(BASE, model="forest"))),
