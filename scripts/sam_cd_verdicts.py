@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mfnet_verdicts import judge, spread
+from mfnet_verdicts import FEWEST, judge, spread
 from sam_cd_plan import BASE, FEW, NO_CONSTRAINT, NO_SEMANTIC, OFFICIAL, REAL, UNET, Run, on
 
 FOREST = {"levir": 0.32, "dsifn": 0.50}
@@ -133,7 +133,7 @@ def sums(claim: Claim, lines: dict[str, dict[int, dict[str, Any]]]) -> dict[int,
 
 
 def summary(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Rows and verdicts of all lines.
+    """Rows and verdicts of all lines; a row of fewer seeds than a verdict needs is left out.
 
     Args:
         lines: as the experiment writes them; of two with one key the later counts.
@@ -144,6 +144,8 @@ def summary(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     rows = {}
     for row, seeds in by_row.items():
         every = [seeds[seed] for seed in sorted(seeds)]
+        if len(every) < FEWEST:
+            continue
         rows[row] = {
             "run": {k: v for k, v in every[0]["run"].items() if k != "seed"},
             "n": len(every),

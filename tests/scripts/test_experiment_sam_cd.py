@@ -142,6 +142,10 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     assert (tmp_path / "runs.jsonl").read_text() == first
     experiment.summarise(args)
     content = json.loads((tmp_path / "r.json").read_text())
+    assert content["rows"] == {}  # one seed is no row
+    monkeypatch.setattr(experiment.sam_cd_verdicts, "FEWEST", 1)
+    experiment.summarise(args)
+    content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {run.row for run in rows}
     assert all(0 <= row["mF1"]["mean"] <= 1 for row in content["rows"].values())
     assert {c["verdict"] for c in content["claims"]} == {"not measured"}
