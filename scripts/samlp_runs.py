@@ -235,6 +235,8 @@ def shared() -> dict[str, Any]:
     """What all runs share, for the file of results."""
     return {
         "decoder": "its pictures are embedded once, neither tilted nor re-lit",
+        "learning_rates_chosen": "by single trials on other pictures; that of SamLP is a guess between "
+        "trials of unequal length and loss, so the U-Net is the better tuned",
         "picture_pixels": SIZE, "batch": BATCH, "steps": STEPS, "second_steps": SECOND_STEPS,
         "rounds": ROUNDS, "rehearsed_objects": REHEARSED, "learning_rates": RATES,
         "tilt_degrees": DEGREES, "light": LIGHT, "unet": UNET_SIZE,
