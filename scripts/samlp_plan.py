@@ -16,9 +16,9 @@ ALL = 200
 RATES: dict[str, float] = {"samlp": 5e-3, "second": 1e-3, "decoder": 3e-4, "unet": 1e-2}
 """Base learning rate of AdamW. Chosen by single trials on other pictures (training 0 to 99, test 10000 to 10039), with
 unequal care. Best of those tried, at equal steps: 1e-2 of 3e-3 and 1e-2 for the U-Net (in two sizes, the better is
-taken), 3e-4 of 3e-4, 5e-4, 1e-3 and 3e-3 for the decoder, 1e-3 of 1e-3 and 3e-3 for step 2. SamLP was tried at 3e-3 (60
-steps), 4e-3 (120) and 1e-2 (90 and 200) with sigmoid Dice, at 1e-2 (90) and 5e-3 (240) with the authors' loss; 5e-3 lies
-between and was never tried with sigmoid Dice, so the U-Net is the better tuned of the two."""
+taken), 3e-4 of 3e-4, 5e-4, 1e-3 and 3e-3 for the decoder, 1e-3 of 1e-3 and 3e-3 for step 2. SamLP was tried at 3e-3
+(60 steps), 4e-3 (120) and 1e-2 (90 and 200) with sigmoid Dice, at 1e-2 (90) and 5e-3 (240) with the authors' loss; 5e-3
+lies between and was never tried with sigmoid Dice, so the U-Net is the better tuned of the two."""
 
 
 @dataclass(frozen=True)
