@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,9 @@ def do(
     summary = fit(model, Augmented(samples, run.seed, light), config=config, loss=loss)
     pixels = counts(crops, len(names))
     out = left_out(run.data, pixels)
-    test = WholeTiles(data.tiles("test"), sensors)
+    whole = dataset(replace(run, labels=1.0), root, real)  # scored on every pixel
+    assert whole is not None
+    test = WholeTiles(whole.tiles("test"), sensors)
     final: dict[str, Tensor] = {}
     if run.assisted:
         final = last_terms(model, samples, loss)

@@ -183,6 +183,7 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     rows = (plan.UNET, plan.both(replace(plan.UNET, maps="perfect")))
     official = replace(plan.UNET, boundaries=0.1, variant="official")
     rows += (replace(official, maps="perfect"), replace(plan.UNET, data="ign"))
+    rows += (replace(plan.UNET, labels=0.1),)
     monkeypatch.setattr(plan, "GROUPS", {"main": rows})
     args = Namespace(
         out=tmp_path,
@@ -196,7 +197,7 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     experiment.work(args)
     first = (tmp_path / "runs.jsonl").read_text()
     lines = [json.loads(text) for text in first.splitlines()]
-    assert len(lines) == 3  # no real tile, no run on it
+    assert len(lines) == 4  # no real tile, no run on it
     assert {x["weights_sha256"] for x in lines} == {"any"}
     assert lines[0]["maps"] is None
     assert lines[1]["maps"]["pure"] == 1.0
@@ -209,7 +210,7 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     experiment.summarise(args)
     content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {x["row"] for x in lines}
-    assert content["provenance"]["runs"] == 3
+    assert content["provenance"]["runs"] == 4
 
 
 def test_halves_of_real_tiles(data, realdata, tmp_path):
