@@ -84,13 +84,27 @@ def test_equality_has_a_rule_of_its_own(verdicts):
     assert verdicts.same([0.0])["verdict"] == "not measured"
 
 
-def line(plan, run, seed, score, edges=0.5):
+def line(plan, run, seed, score, edges=0.5, kappa=0.4):
     run = replace(run, seed=seed)
     return {
         "key": run.key, "row": run.row, "seed": seed, "run": plan.asdict(run), "terms": {},
-        "scores": {"mIoU": score, "OA": 0.5, "edge_F1": edges, "per_class": {"road": score}},
+        "scores": {
+            "mIoU": score, "OA": 0.5, "kappa": kappa, "edge_F1": edges, "per_class": {"road": score}
+        },
         "maps": None, "left_out": [], "trained": 1, "parameters": 1, "train_seconds": 1.0,
     }  # fmt: skip
+
+
+def test_networks_that_know_one_class_decide_nothing(verdicts, plan):
+    tile = replace(plan.UNET, data="loveda")
+    lines = [line(plan, r, s, 0.28, kappa=0.0) for r in plan.modes(tile) for s in range(3)]
+    found = verdicts.summary(lines)
+    claims = {c["name"]: c["verdict"] for c in found["claims"]}
+    assert {claims[f"loveda unet {kind}"] for kind in ("both", "object", "boundary")} == {
+        "not decided here"
+    }
+    assert found["rows"] == {}
+    assert set(found["rows_of_one_class"]) == {run.row for run in plan.modes(tile)}
 
 
 def test_summary_by_hand(verdicts, plan):
