@@ -114,6 +114,12 @@ def test_exercises_have_checkers_and_solutions(notebook: NotebookNode) -> None:
         )
 
 
+def test_sections_are_numbered_without_gaps(notebook: NotebookNode) -> None:
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    numbers = [int(number) for number in re.findall(r"^## (\d+)\.", text, re.MULTILINE)]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def test_code_is_portable_and_narrow(notebook: NotebookNode) -> None:
     total = 0
     for cell in code(notebook):
