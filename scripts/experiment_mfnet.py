@@ -13,50 +13,20 @@ training in mfnet_runs.py, the rules of the verdicts, written before the runs, i
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import os
-import platform
-import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import mfnet_runs
 import mfnet_verdicts
-import torch
+from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
 from mfnet_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
 
-from mfnet_lite.runs import versions
-from mfnet_lite.sam import find_checkpoint
 from mfnet_lite.training.state import atomic_text
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "book" / "results" / "mfnet_experiments.json"
-
-
-def weights() -> str:
-    """SHA-256 of the file of the small SAM."""
-    return hashlib.sha256(find_checkpoint("tiny").read_bytes()).hexdigest()
-
-
-def commit() -> str:
-    """Short name of the commit that is checked out."""
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    return found.stdout.strip()
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Lines of results; a last line that a kill cut short is passed over."""
-    if path.exists():
-        for text in path.read_text(encoding="utf-8").splitlines():
-            try:
-                yield json.loads(text)
-            except json.JSONDecodeError:
-                continue
 
 
 def valid(path: Path, digest: str, steps: int) -> list[dict[str, Any]]:
@@ -72,16 +42,6 @@ def valid(path: Path, digest: str, steps: int) -> list[dict[str, Any]]:
 def finished(path: Path, digest: str, steps: int) -> set[str]:
     """Keys of the runs that are done."""
     return {line["key"] for line in valid(path, digest, steps)}
-
-
-def append_line(path: Path, line: dict[str, Any]) -> None:
-    """Add one line of results and wait until the disk has it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cut = path.exists() and path.stat().st_size and not path.read_bytes().endswith(b"\n")
-    with path.open("a", encoding="utf-8") as file:
-        file.write(("\n" if cut else "") + json.dumps(line) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def settings() -> dict[str, Any]:
@@ -125,8 +85,7 @@ def work(args: argparse.Namespace) -> None:
         line = {
             "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
             "seconds": round(time.perf_counter() - start, 2), "run": asdict(run),
-            "weights_sha256": digest, "commit": commit(), "date": time.strftime("%Y-%m-%d"),
-            "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+            "weights_sha256": digest, **stamp(),
         }  # fmt: skip
         append_line(path, line)
         score = line["scores"]["mIoU"]
@@ -152,12 +111,8 @@ def summarise(args: argparse.Namespace) -> None:
         **mfnet_verdicts.summary(lines),
         "provenance": {
             "command": "python scripts/experiment_mfnet.py OUT --ign FOLDER",
-            "commits": sorted({line["commit"] for line in lines}),
-            "dates": sorted({line["date"] for line in lines}),
-            "hardware": sorted({line["hardware"] for line in lines}),
+            **provenance(lines),
             "weights_sha256": digest,
-            "versions": versions(),
-            "runs": len(lines),
             "seconds": round(sum(line["seconds"] for line in lines)),
         },
     }
@@ -167,18 +122,8 @@ def summarise(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("out", type=Path, help="folder of runs.jsonl and the written scenes")
+    parser = command_line(__doc__, RESULT, SEEDS, mfnet_runs.STEPS)
     parser.add_argument("--ign", type=Path, help="folder of the real tile")
-    parser.add_argument("--summarise", action="store_true")
-    parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--steps", type=int, default=mfnet_runs.STEPS)
-    parser.add_argument("--only", default="", help="part of a group's name")
-    parser.add_argument("--limit", type=float, default=0, help="seconds after which to stop")
     args = parser.parse_args()
     if args.list:
         done = {line["key"] for line in read_lines(args.out / "runs.jsonl")}

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -24,15 +23,12 @@ from typing import Any
 import objects_data
 import objects_runs
 import objects_verdicts
-import torch
-from experiment_mfnet import append_line, commit, read_lines, weights
+from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
 from objects_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
 
-from mfnet_lite.runs import versions
 from mfnet_lite.sam.objects import ObjectSettings
 from mfnet_lite.training.state import atomic_text
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "book" / "results" / "objects_experiments.json"
 ANY = "any"
 """Stands for the weights where none were used."""
@@ -95,9 +91,7 @@ def work(args: argparse.Namespace) -> None:
             "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
             "seconds": round(time.perf_counter() - start, 2),
             "cpu_seconds": round(time.process_time() - cpu, 2), "run": asdict(run),
-            "weights_sha256": digest if run.needs_weights else ANY, "commit": commit(),
-            "date": time.strftime("%Y-%m-%d"),
-            "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+            "weights_sha256": digest if run.needs_weights else ANY, **stamp(),
         }  # fmt: skip
         append_line(path, line)
         print(
@@ -122,12 +116,8 @@ def summarise(args: argparse.Namespace) -> None:
         **objects_verdicts.summary(lines),
         "provenance": {
             "command": "python scripts/experiment_objects.py OUT --real FOLDER",
-            "commits": sorted({line["commit"] for line in lines}),
-            "dates": sorted({line["date"] for line in lines}),
-            "hardware": sorted({line["hardware"] for line in lines}),
+            **provenance(lines),
             "weights_sha256": digest,
-            "versions": versions(),
-            "runs": len(lines),
             "seconds": round(sum(line["seconds"] for line in lines)),
             "cpu_seconds": round(sum(line["cpu_seconds"] for line in lines)),
         },
@@ -138,18 +128,8 @@ def summarise(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("out", type=Path, help="folder of runs.jsonl, the scenes and the maps")
+    parser = command_line(__doc__, RESULT, SEEDS, None)
     parser.add_argument("--real", type=Path, help="folder of the real tiles")
-    parser.add_argument("--summarise", action="store_true")
-    parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--steps", type=int, help="for every network")
-    parser.add_argument("--only", default="", help="part of a group's name")
-    parser.add_argument("--limit", type=float, default=0, help="seconds after which to stop")
     args = parser.parse_args()
     if args.list:
         done = {x["key"] for x in valid(args.out / "runs.jsonl", weights(), args.steps)}

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -23,14 +22,12 @@ from typing import Any
 
 import sam_cd_runs
 import sam_cd_verdicts
-import torch
-from experiment_mfnet import append_line, commit, finished, read_lines, valid, weights
+from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
+from experiment_mfnet import finished, valid
 from sam_cd_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
 
-from mfnet_lite.runs import versions
 from mfnet_lite.training.state import atomic_text
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "book" / "results" / "sam_cd_experiments.json"
 
 
@@ -76,9 +73,7 @@ def work(args: argparse.Namespace) -> None:
             continue
         line = {
             "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
-            "run": asdict(run), "weights_sha256": digest, "commit": commit(),
-            "date": time.strftime("%Y-%m-%d"),
-            "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+            "run": asdict(run), "weights_sha256": digest, **stamp(),
         }  # fmt: skip
         append_line(path, line)
         print(
@@ -103,12 +98,8 @@ def summarise(args: argparse.Namespace) -> None:
         **sam_cd_verdicts.summary(lines),
         "provenance": {
             "command": "python scripts/experiment_sam_cd.py OUT --real FOLDER",
-            "commits": sorted({line["commit"] for line in lines}),
-            "dates": sorted({line["date"] for line in lines}),
-            "hardware": sorted({line["hardware"] for line in lines}),
+            **provenance(lines),
             "weights_sha256": digest,
-            "versions": versions(),
-            "runs": len(lines),
             "cpu_seconds": round(sum(line["cpu_seconds"] for line in lines)),
         },
     }
@@ -118,18 +109,8 @@ def summarise(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("out", type=Path, help="folder of runs.jsonl and the written pairs")
+    parser = command_line(__doc__, RESULT, SEEDS, sam_cd_runs.STEPS)
     parser.add_argument("--real", type=Path, help="folder of the real tiles")
-    parser.add_argument("--summarise", action="store_true")
-    parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--steps", type=int, default=sam_cd_runs.STEPS)
-    parser.add_argument("--only", default="", help="part of a group's name")
-    parser.add_argument("--limit", type=float, default=0, help="seconds after which to stop")
     args = parser.parse_args()
     if args.list:
         done = {line["key"] for line in read_lines(args.out / "runs.jsonl")}

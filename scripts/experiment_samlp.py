@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -23,14 +22,11 @@ from typing import Any
 
 import samlp_runs
 import samlp_verdicts
-import torch
-from experiment_mfnet import append_line, commit, read_lines, weights
+from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
 from samlp_plan import SEEDS, plan
 
-from mfnet_lite.runs import versions
 from mfnet_lite.training.state import atomic_text
 
-ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "book" / "results" / "samlp_experiments.json"
 
 
@@ -86,8 +82,7 @@ def work(args: argparse.Namespace) -> None:
                 "seconds": round(time.perf_counter() - start, 2),
                 "all_cpu_seconds": round(time.process_time() - cpu, 2),
                 "run": asdict(run), **marks, "steps": result["steps"],
-                "commit": commit(), "date": time.strftime("%Y-%m-%d"),
-                "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+                **stamp(),
             }  # fmt: skip
             append_line(path, line)
         finally:
@@ -114,12 +109,8 @@ def summarise(args: argparse.Namespace) -> None:
         **samlp_verdicts.summary(lines),
         "provenance": {
             "command": "python scripts/experiment_samlp.py OUT",
-            "commits": sorted({line["commit"] for line in lines}),
-            "dates": sorted({line["date"] for line in lines}),
-            "hardware": sorted({line["hardware"] for line in lines}),
+            **provenance(lines),
             **marks,
-            "versions": versions(),
-            "runs": len(lines),
             "cpu_seconds": round(sum(line["all_cpu_seconds"] for line in lines)),
         },
     }
@@ -129,17 +120,7 @@ def summarise(args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("out", type=Path, help="folder of runs.jsonl and the pictures")
-    parser.add_argument("--summarise", action="store_true")
-    parser.add_argument("--result", type=Path, default=RESULT)
-    parser.add_argument("--list", action="store_true")
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    parser.add_argument("--steps", type=int, default=samlp_runs.STEPS)
-    parser.add_argument("--only", default="", help="part of a group's name")
-    parser.add_argument("--limit", type=float, default=0, help="seconds after which to stop")
+    parser = command_line(__doc__, RESULT, SEEDS, samlp_runs.STEPS)
     args = parser.parse_args()
     if args.list:
         done = {line["key"] for line in read_lines(args.out / "runs.jsonl")}
