@@ -12,12 +12,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from mfnet_lite.training.changed import Changed
 from mfnet_lite.training.sampling import Samples
 
 PICTURES = ("optical", "before", "after")
 
 
-class Augmented:
+class Augmented(Changed):
     """A set of samples, each turned and re-lit as a function of (seed, epoch, index) only.
 
     Args:
@@ -39,26 +40,12 @@ class Augmented:
     ) -> None:
         if not 0 <= light < 1:
             raise ValueError(f"light must be in [0, 1), got {light}")
-        if seed < 0:
-            raise ValueError(f"expected a seed of 0 or more, got {seed}")
-        self.dataset, self.seed, self.light, self.turn = dataset, seed, light, turn
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, here and in the set below."""
-        self.epoch = epoch
-        below = getattr(self.dataset, "set_epoch", None)
-        if below is not None:
-            below(epoch)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
+        super().__init__(dataset, seed)
+        self.light, self.turn = light, turn
 
     def __getitem__(self, index: int) -> Mapping[str, Tensor]:
         sample = dict(self.dataset[index])
-        # distinct for up to two million samples an epoch and a million epochs
-        key = ((self.seed * 1_000_003 + self.epoch) * 2_097_169 + index) % 2**63
-        generator = torch.Generator().manual_seed(key)
+        generator = self.generator(index)
         quarters = int(torch.randint(4, (1,), generator=generator)) if self.turn else 0
         if quarters:
             sample = {

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from mfnet_lite.training.changed import Changed
 from mfnet_lite.training.sampling import Samples
 
 __all__ = ["Tilted"]
@@ -21,7 +22,7 @@ MAPS = ("label", "instances")
 """Entries that hold numbers of things: never interpolated."""
 
 
-class Tilted:
+class Tilted(Changed):
     """A set of samples, each mirrored and tilted as a function of (seed, epoch, index) only.
 
     Args:
@@ -50,26 +51,13 @@ class Tilted:
     ) -> None:
         if not 0 <= degrees < 90:
             raise ValueError(f"degrees must be in [0, 90), got {degrees}")
-        if seed < 0:
-            raise ValueError(f"expected a seed of 0 or more, got {seed}")
-        self.dataset, self.seed, self.degrees, self.official = dataset, seed, degrees, official
+        super().__init__(dataset, seed)
+        self.degrees, self.official = degrees, official
         self.outside = (0 if official else 255) if outside is None else outside
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, here and in the set below."""
-        self.epoch = epoch
-        below = getattr(self.dataset, "set_epoch", None)
-        if below is not None:
-            below(epoch)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, index: int) -> Mapping[str, Tensor]:
         sample = dict(self.dataset[index])
-        key = ((self.seed * 1_000_003 + self.epoch) * 2_097_169 + index) % 2**63
-        generator = torch.Generator().manual_seed(key)
+        generator = self.generator(index)
         first, second, share = torch.rand(3, generator=generator).tolist()
         degrees = self.degrees * (2 * share - 1)
         if self.official:
