@@ -2,15 +2,18 @@
 
 Three stages, each starting from the weights of the one before:
 
-1. ``grouping``: the image encoder alone learns which places of a picture belong together. It stands where
-   the official models start from a masked auto-encoder; on two cores it is what makes training feasible,
-   since one picture then teaches thousands of pairs instead of a handful of clicks.
-2. ``prompts``: encoder, prompt encoder and decoder on clicks, boxes and corrections at 128 pixels, with the
-   losses of Segment Anything: 20 focal + dice, best of three candidates, IoU head.
-3. ``full size``: the same at 256 pixels, position tables resized.
+1. ``dense``: the image encoder alone learns from every place of a picture (``pretrain_dense.py``). It stands
+   where the official models start from a masked auto-encoder.
+2. ``prompts``: encoder, prompt encoder and decoder on clicks, boxes and corrections, with the losses of
+   Segment Anything: 20 focal + dice, best of three candidates, IoU head. Both stages see windows of 128
+   pixels with the tables of the model of 256 (``pretrain_windows.py``).
+3. ``full size``: the same on whole pictures of 256 pixels.
 
-The run can be stopped at any time and continued by the same command; pictures and prompts of a step depend on
-the seed and the step's number alone. ``OUT/log.csv`` has a line every ``--log-every`` steps.
+The weights that are kept are a running average of the trained ones. The run can be stopped at any time and
+continued by the same command; pictures and prompts of a step depend on the seed and the step's number alone.
+``OUT/log.csv`` has a line every ``--log-every`` steps. Several processes share the work of each step::
+
+    torchrun --standalone --nproc-per-node 2 scripts/pretrain_sam_tiny.py OUT --threads 1
 """
 
 from __future__ import annotations
@@ -19,26 +22,31 @@ import argparse
 import csv
 import json
 import math
+import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Int
+from pretrain_dense import DenseHeads, dense_losses
+from pretrain_optim import MuonAndAdamW
+from pretrain_pictures import Stream
+from pretrain_windows import windowed
 from safetensors.torch import save_file
 from segment_anything.modeling import Sam
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from mfnet_lite import load_sam
-from mfnet_lite.losses.masks import dice_loss, mask_iou, mask_loss
-from mfnet_lite.sam.build import METADATA_KEY, TINY, build_sam, resize_state_dict
+from mfnet_lite.losses.masks import mask_iou, mask_loss
+from mfnet_lite.sam.build import METADATA_KEY, TINY, SamConfig, build_sam
 from mfnet_lite.sam.prompts import embed_images
 from mfnet_lite.sam.rounds import play_rounds
-from mfnet_lite.world.pictures import Pictures, make_pictures
 
 
 @dataclass(frozen=True)
@@ -47,105 +55,51 @@ class Stage:
 
     Attributes:
         name: Shown in the log.
-        size: Picture side in pixels.
+        window: Side in pixels of what is seen of a picture.
         steps: Optimiser steps.
-        pictures: Pictures a step.
-        prompts: Masks prompted per picture; 0 trains the encoder alone.
+        pictures: Windows a step and process.
+        fresh: New pictures a step and process; the rest of a step was seen before.
+        prompts: Masks prompted per window; 0 trains the encoder alone.
         rounds: Interactive rounds per prompt.
         first_rate: Learning rate after warm-up.
         last_rate: Learning rate at the end (cosine between).
-        grouping: Weight of the grouping loss.
+        dense: Weight of the dense losses.
     """
 
     name: str
-    size: int
+    window: int
     steps: int
     pictures: int
+    fresh: int
     prompts: int
     rounds: int
     first_rate: float
     last_rate: float
-    grouping: float
+    dense: float
 
 
 STAGES = (
-    Stage("grouping", 64, 1000, 32, 0, 0, 1.5e-3, 8e-4, 1.0),
-    Stage("prompts", 128, 1800, 12, 8, 1, 5e-4, 1e-4, 0.5),
-    Stage("full size", 256, 420, 4, 6, 2, 3e-4, 1e-6, 0.2),
+    Stage("dense", 128, 3000, 12, 2, 0, 0, 4e-3, 1.5e-3, 1.0),
+    Stage("prompts", 128, 3000, 12, 2, 8, 1, 3e-3, 8e-4, 0.5),
+    Stage("corrections", 128, 1000, 12, 2, 7, 2, 8e-4, 4e-4, 0.5),
+    Stage("full size", 256, 500, 4, 1, 4, 3, 4e-4, 1e-5, 0.3),
 )
-SMOKE_STAGES = (
-    Stage("grouping", 64, 3, 2, 0, 0, 1e-3, 1e-3, 1.0),
-    Stage("prompts", 64, 3, 2, 2, 2, 1e-3, 1e-4, 0.5),
-)
-WARM_UP = 60
-
-
-class Grouping(nn.Module):
-    """Which places belong to the part, object and group under a place: cosine similarity per level."""
-
-    def __init__(self, channels: int, width: int = 64, levels: int = 3) -> None:
-        super().__init__()
-        self.levels = levels
-        self.project = nn.Linear(channels, levels * width)
-        self.scale = nn.Parameter(torch.full((levels,), math.log(8.0)))
-        self.bias = nn.Parameter(torch.full((levels,), -4.0))
-
-    def forward(self, embeddings: Float[Tensor, "n c h w"], places: Tensor) -> Tensor:
-        """Logits (n, levels, clicks, h·w) for clicked tokens ``places`` (n, clicks)."""
-        tokens = rearrange(embeddings, "n c h w -> n (h w) c")
-        z = rearrange(self.project(tokens), "n t (l d) -> n l t d", l=self.levels)
-        z = F.normalize(z.float(), dim=-1)
-        index = places[:, None, :, None].expand(-1, self.levels, -1, z.shape[-1])
-        clicked = torch.gather(z, 2, index)
-        cosine = torch.einsum("n l k d, n l t d -> n l k t", clicked, z)
-        scale, bias = self.scale.exp()[:, None, None], self.bias[:, None, None]
-        return scale * cosine + bias
-
-
-def grouping_loss(
-    head: Grouping,
-    embeddings: Tensor,
-    pictures: Pictures,
-    generator: torch.Generator,
-    clicks: int = 48,
-) -> Tensor:
-    """Soft cross-entropy and dice between predicted and true share of each token."""
-    n, levels, size, _ = pictures.levels.shape
-    side = embeddings.shape[-1]
-    patch = size // side
-    count = side * side
-    ids = rearrange(pictures.levels.long(), "n l (h p) (w q) -> n l (h w) (p q)", p=patch, q=patch)
-    top = int(ids.max()) + 1
-    token = torch.arange(count, device=ids.device)[:, None]
-    flat = rearrange(ids * count + token, "n l t q -> n l (t q)").long()
-    share = torch.zeros(n, levels, top * count, device=ids.device)
-    share.scatter_add_(2, flat, torch.full(flat.shape, 1.0 / patch**2, device=ids.device))
-    share = rearrange(share, "n l (i t) -> n l i t", i=top)
-
-    places = torch.randint(count, (n, clicks), generator=generator, device=ids.device)
-    pixel = torch.randint(patch * patch, (n, clicks), generator=generator, device=ids.device)
-    rows = torch.arange(n, device=ids.device)[:, None]
-    clicked = rearrange(ids, "n l t q -> n t q l")[rows, places, pixel].long()  # n clicks levels
-    clicked = rearrange(clicked, "n k l -> n l k 1").expand(-1, -1, -1, count)
-    target = torch.gather(share, 2, clicked)
-    logits = head(embeddings, places)
-    cross = F.binary_cross_entropy_with_logits(logits, target)
-    overlap = dice_loss(
-        rearrange(logits, "n l k (h w) -> n l k h w", h=side),
-        rearrange(target, "n l k (h w) -> n l k h w", h=side),
-    ).mean()
-    return cross + overlap
+WARM_UP = 100
+POOL = 60  # pictures kept for another look
+AVERAGE = 0.998  # of the running average of the weights
 
 
 def sample_masks(
-    pictures: Pictures, prompts: int, generator: torch.Generator, smallest: int = 32
+    levels: Int[Tensor, "n levels height width"],
+    prompts: int,
+    generator: torch.Generator,
+    smallest: int = 32,
 ) -> Bool[Tensor, "n prompts height width"]:
     """Draw true masks of any level: half of them by lot among masks, half by lot among pixels.
 
     Drawing masks favours small ones, since there are more of them; drawing pixels favours large ones, as
     clicks do. Masks are at least ``smallest`` pixels and 0.1 % and at most 90 % of the picture.
     """
-    levels = pictures.levels
     n, _, size, _ = levels.shape
     top = int(levels.max()) + 1
     flat = rearrange(levels, "n l h w -> n l (h w)").long()
@@ -191,21 +145,6 @@ def prompt_losses(
     return total / len(predictions), best_iou
 
 
-class Steps(Dataset):
-    """Pictures of each step, made by a worker process while the model trains."""
-
-    def __init__(self, stage: Stage, seed: int, first: int) -> None:
-        self.stage, self.seed, self.first = stage, seed, first
-
-    def __len__(self) -> int:
-        return self.stage.steps - self.first
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        torch.set_num_threads(1)
-        made = make_pictures(self.seed + self.first + index, self.stage.pictures, self.stage.size)
-        return made.image, made.levels.to(torch.int16)
-
-
 def learning_rate(stage: Stage, step: int) -> float:
     """Warm-up, then cosine from the first to the last rate."""
     warm = min(1.0, (step + 1) / WARM_UP)
@@ -213,17 +152,108 @@ def learning_rate(stage: Stage, step: int) -> float:
     return warm * (stage.last_rate + (stage.first_rate - stage.last_rate) * half)
 
 
-def at_size(weights: dict[str, Tensor], size: int) -> dict[str, Tensor]:
-    """The weights with their position tables resized for another picture size."""
-    before = weights["image_encoder.pos_embed"].shape[1] * TINY.patch_size
-    return resize_state_dict(weights, replace(TINY, image_size=before), size)
-
-
 def save_atomic(path: Path, state: dict) -> None:
     """Write beside and rename, so that a killed run never leaves half a file."""
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)
+
+
+def average_gradients(parameters: list[Tensor]) -> None:
+    """Mean of the gradients over all processes."""
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in gradients])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view_as(gradient))
+
+
+class Run:
+    """Everything of a run that must survive a stop."""
+
+    def __init__(
+        self, out: Path, config: SamConfig, seed: int, device: torch.device, init: str | None
+    ) -> None:
+        self.out, self.config, self.seed, self.device = out, config, seed, device
+        self.rank = distributed.get_rank() if distributed.is_initialized() else 0
+        self.world = distributed.get_world_size() if distributed.is_initialized() else 1
+        self.sam = build_sam(config, seed=seed).to(device).train()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)  # all processes start from the same weights
+            nn.init.trunc_normal_(self.sam.image_encoder.pos_embed, std=0.02)
+            self.heads = DenseHeads(config.prompt_dim).to(device)
+        if init is not None:
+            self.sam.load_state_dict(
+                load_sam(init, image_size=config.image_size, device=device).state_dict()
+            )
+        average = get_ema_multi_avg_fn(AVERAGE)
+        self.average = AveragedModel(self.sam, multi_avg_fn=average)
+        self.stage = self.step = 0
+        self.seconds = 0.0
+        self.optimiser: MuonAndAdamW | None = None
+        self.resumed: dict | None = None
+
+    @property
+    def state_path(self) -> Path:
+        """Where the run is kept."""
+        return self.out / "state.pt"
+
+    def load(self, stages: tuple[Stage, ...]) -> None:
+        """Continue from the last saved step, if there is one."""
+        if not self.state_path.exists():
+            return
+        state = torch.load(self.state_path, map_location=self.device, weights_only=True)
+        finished = state["stage"]
+        if state["stages"][:finished] != [asdict(s) for s in stages[:finished]]:
+            # Later stages may be re-planned while a run is under way, finished ones may not.
+            raise ValueError(f"{self.state_path}: belongs to other stages; choose another folder")
+        self.sam.load_state_dict(state["model"])
+        self.heads.load_state_dict(state["heads"])
+        self.average.load_state_dict(state["average"])
+        self.stage, self.step, self.seconds = finished, state["step"], state["seconds"]
+        self.resumed = state["optimiser"] if self.step else None
+
+    def save(self, stages: tuple[Stage, ...]) -> None:
+        """Write the state of the first process; the others have the same."""
+        assert self.optimiser is not None
+        save_atomic(
+            self.state_path,
+            {
+                "model": self.sam.state_dict(),
+                "heads": self.heads.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "stage": self.stage,
+                "step": self.step,
+                "stages": [asdict(s) for s in stages],
+                "seconds": self.seconds,
+            },
+        )
+
+    def begin(self, stage: Stage) -> list[Tensor]:
+        """A new optimiser for a stage; returns what it trains."""
+        modules = [self.sam if stage.prompts else self.sam.image_encoder, self.heads]
+        trained = [p for module in modules for p in module.parameters()]
+        self.optimiser = MuonAndAdamW(trained, self.sam, stage.first_rate)
+        if self.resumed is not None:
+            self.optimiser.load_state_dict(self.resumed)
+            self.resumed = None
+        return trained
+
+    def pictures(self, number: int, stage: Stage) -> DataLoader:
+        """The stream of this process from the current step on, made by a worker beside."""
+        stream = Stream(
+            (self.seed * 10_000_019 + number * 1_000_003) * self.world + self.rank * 500_009,
+            self.step,
+            stage.steps,
+            size=self.config.image_size,
+            window=stage.window,
+            batch=stage.pictures,
+            fresh=stage.fresh,
+            pool=max(POOL, stage.pictures) if stage.fresh < stage.pictures else stage.pictures,
+        )
+        return DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=4)
 
 
 def train(
@@ -234,144 +264,98 @@ def train(
     device: torch.device,
     bf16: bool,
     init: str | None = None,
-    first_stage: int = 0,
+    config: SamConfig = TINY,
     log_every: int,
     save_every: int,
 ) -> Path:
     """Run or continue all stages; returns the path of the final weights."""
     out.mkdir(parents=True, exist_ok=True)
-    state_path = out / "state.pt"
-    state = (
-        torch.load(state_path, map_location=device, weights_only=True)
-        if state_path.exists()
-        else None
-    )
-    if state and state["stages"] != [asdict(stage) for stage in stages[: len(state["stages"])]]:
-        # Later stages may be re-planned while a run is under way, finished ones may not.
-        finished = state["stage"]
-        if state["stages"][:finished] != [asdict(s) for s in stages[:finished]]:
-            raise ValueError(f"{state_path}: belongs to other stages; choose another folder")
-    weights = state["model"] if state else None
-    if weights is None and init is not None:
-        weights = load_sam(init, device=device).state_dict()
-    head_weights = state["head"] if state else None
-    seconds = state["seconds"] if state else 0.0
-    begin_stage = state["stage"] if state else first_stage
-    begin_step = state["step"] if state else 0
+    run = Run(out, config, seed, device, init)
+    run.load(stages)
     log_path = out / "log.csv"
-    if not log_path.exists():
-        log_path.write_text("stage,step,loss,grouping,prompts,first_round_iou,rate,seconds\n")
+    names = ("loss", "grouping", "border", "reach", "prompts", "first_round_iou")
+    if run.rank == 0 and not log_path.exists():
+        log_path.write_text(",".join(["stage", "step", *names, "rate", "seconds"]) + "\n")
 
-    sam = None
-    for number in range(begin_stage, len(stages)):
+    for number in range(run.stage, len(stages)):
         stage = stages[number]
-        config = replace(TINY, image_size=stage.size)
-        torch.manual_seed(seed)
-        sam = build_sam(config).to(device).train()
-        head = Grouping(config.prompt_dim).to(device)
-        if weights is not None:
-            sam.load_state_dict(at_size(weights, stage.size))
-            if head_weights is not None:
-                head.load_state_dict(head_weights)
-        else:
-            nn.init.trunc_normal_(sam.image_encoder.pos_embed, std=0.02)
-        trained = [*sam.image_encoder.parameters(), *head.parameters()]
-        if stage.prompts:
-            trained = [*sam.parameters(), *head.parameters()]
-        decayed = [p for p in trained if p.ndim > 1]
-        plain = [p for p in trained if p.ndim <= 1]
-        optimiser = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": 0.05}, {"params": plain, "weight_decay": 0.0}],
-            lr=stage.first_rate,
-            betas=(0.9, 0.98),
+        trained = run.begin(stage)
+        assert run.optimiser is not None
+        face = windowed(run.sam, config, stage.window)
+        started = time.monotonic() - run.seconds
+        sums, since = torch.zeros(len(names)), 0
+        bar = tqdm(
+            run.pictures(number, stage),
+            initial=run.step,
+            total=stage.steps,
+            desc=stage.name,
+            mininterval=20,
+            disable=run.rank > 0,
         )
-        first = begin_step if number == begin_stage else 0
-        if state and number == begin_stage and first > 0:
-            optimiser.load_state_dict(state["optimiser"])
-        loader = DataLoader(
-            Steps(stage, seed * 10_000_019 + number * 1_000_003, first),
-            batch_size=None,
-            num_workers=1,
-            prefetch_factor=4,
-        )
-        started = time.monotonic() - seconds
-        sums: dict[str, float] = {"grouping": 0.0, "prompts": 0.0, "iou": 0.0}
-        since = 0
-        bar = tqdm(loader, initial=first, total=stage.steps, desc=stage.name, mininterval=20)
-        for step, (image, levels) in enumerate(bar, start=first):
-            pictures = Pictures(image.to(device), levels.to(device))
-            generator = torch.Generator(device=device).manual_seed(seed + 7 * step + number)
+        for step, (image, levels) in enumerate(bar, start=run.step):
+            generator = torch.Generator(device=device)
+            generator.manual_seed(seed + 7 * step + number + 1_000_003 * run.rank)
+            face.image_encoder.place(generator)
+            levels = levels.to(device)
             rate = learning_rate(stage, step)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
+            run.optimiser.set_rate(rate)
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                embeddings = embed_images(sam, pictures.image.float())
-                grouped = grouping_loss(head, embeddings, pictures, generator)
+                embeddings = embed_images(face, image.to(device).float())
+                dense = dense_losses(run.heads, embeddings, levels, generator)
                 prompted, iou = torch.zeros((), device=device), torch.zeros((), device=device)
                 if stage.prompts:
-                    masks = sample_masks(pictures, stage.prompts, generator)
-                    prompted, iou = prompt_losses(sam, embeddings, masks, stage.rounds, generator)
-            loss = stage.grouping * grouped + prompted
+                    masks = sample_masks(levels, stage.prompts, generator)
+                    prompted, iou = prompt_losses(face, embeddings, masks, stage.rounds, generator)
+            loss = stage.dense * sum(dense) + prompted
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"{stage.name}, step {step}: the loss is {loss.item()}")
             loss.backward()
+            if run.world > 1:
+                average_gradients(trained)
             nn.utils.clip_grad_norm_(trained, 1.0)
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+            run.optimiser.step()
+            run.average.update_parameters(run.sam)
+            sums += torch.stack([loss, *dense, prompted, iou]).detach().float().cpu()
             since += 1
-            for key, value in (("grouping", grouped), ("prompts", prompted), ("iou", iou)):
-                sums[key] += float(value.detach())
             last = step + 1 == stage.steps
-            if (step + 1) % log_every == 0 or last:
-                mean = {key: value / since for key, value in sums.items()}
-                seconds = time.monotonic() - started
-                total = stage.grouping * mean["grouping"] + mean["prompts"]
-                row = [stage.name, step + 1, *(f"{x:.4f}" for x in (total, *mean.values()))]
+            run.seconds = time.monotonic() - started
+            if ((step + 1) % log_every == 0 or last) and run.rank == 0:
+                row = [stage.name, step + 1, *(f"{x:.4f}" for x in (sums / since).tolist())]
                 with log_path.open("a", newline="") as file:
-                    csv.writer(file).writerow([*row, f"{rate:.2e}", f"{seconds:.0f}"])
-                sums, since = dict.fromkeys(sums, 0.0), 0
-            if (step + 1) % save_every == 0 or last:
-                over = (number + 1, 0) if last else (number, step + 1)
-                save_atomic(
-                    state_path,
-                    {
-                        "model": sam.state_dict(),
-                        "head": head.state_dict(),
-                        "optimiser": optimiser.state_dict(),
-                        "stage": over[0],
-                        "step": over[1],
-                        "stages": [asdict(s) for s in stages],
-                        "seconds": time.monotonic() - started,
-                    },
-                )
-        seconds = time.monotonic() - started
-        weights, head_weights = sam.state_dict(), head.state_dict()
-
-    if sam is None:  # everything was finished before
-        config = replace(TINY, image_size=stages[-1].size)
-        sam = build_sam(config)
-        sam.load_state_dict(at_size(weights, config.image_size))
+                    csv.writer(file).writerow([*row, f"{rate:.2e}", f"{run.seconds:.0f}"])
+            if (step + 1) % log_every == 0:
+                sums, since = torch.zeros(len(names)), 0
+            run.stage, run.step = (number + 1, 0) if last else (number, step + 1)
+            if ((step + 1) % save_every == 0 or last) and run.rank == 0:
+                run.save(stages)
     final = out / "sam_tiny.safetensors"
-    tensors = {key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}
-    part = final.with_suffix(".part")
-    save_file(tensors, part, metadata={METADATA_KEY: config.to_json()})
-    part.replace(final)
-    (out / "training.json").write_text(
-        json.dumps(
-            {
-                "stages": [asdict(stage) for stage in stages],
-                "seed": seed,
-                "seconds": round(seconds),
-                "device": str(device),
-                "threads": torch.get_num_threads(),
-                "bf16": bf16,
-                "torch": torch.__version__,
-                "parameters": sum(p.numel() for p in sam.parameters()),
-            },
-            indent=1,
+    if run.rank == 0:
+        write_weights(run.average.module, config, final)
+        (out / "training.json").write_text(
+            json.dumps(
+                {
+                    "stages": [asdict(stage) for stage in stages],
+                    "seed": seed,
+                    "seconds": round(run.seconds),
+                    "device": str(device),
+                    "processes": run.world,
+                    "threads": torch.get_num_threads(),
+                    "bf16": bf16,
+                    "torch": torch.__version__,
+                    "parameters": sum(p.numel() for p in run.sam.parameters()),
+                },
+                indent=1,
+            )
         )
-    )
     return final
+
+
+def write_weights(sam: Sam, config: SamConfig, path: Path) -> None:
+    """Weights with their sizes as metadata."""
+    tensors = {key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}
+    part = path.with_suffix(".part")
+    save_file(tensors, part, metadata={METADATA_KEY: config.to_json()})
+    part.replace(path)
 
 
 def main() -> None:
@@ -388,30 +372,31 @@ def main() -> None:
     parser.add_argument(
         "--init", help="start from these weights: a file, or tiny for the shipped ones"
     )
-    parser.add_argument(
-        "--first-stage", type=int, default=0, help="begin with this stage (0, 1, 2)"
-    )
-    parser.add_argument("--smoke", action="store_true", help="a few steps, to see that it runs")
     parser.add_argument("--log-every", type=int, default=50)
     parser.add_argument("--save-every", type=int, default=200)
     arguments = parser.parse_args()
-    torch.set_flush_denormal(
-        True
-    )  # denormals in the optimiser's moments cost a factor of four on CPUs
+    # Denormals in the optimiser's moments cost a factor of four on CPUs.
+    torch.set_flush_denormal(True)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
+    device = torch.device(arguments.device)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        if device.type == "cuda":
+            device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     final = train(
         arguments.out,
-        SMOKE_STAGES if arguments.smoke else STAGES,
+        STAGES,
         seed=arguments.seed,
-        device=torch.device(arguments.device),
+        device=device,
         bf16=not arguments.fp32,
         init=arguments.init,
-        first_stage=arguments.first_stage,
         log_every=arguments.log_every,
         save_every=arguments.save_every,
     )
     print(f"weights: {final}")
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
