@@ -74,7 +74,7 @@ CLAIMS: tuple[Claim, ...] = (
            BASE, replace(BASE, fusion="sum")),
     versus("rank", "A larger rank keeps more information: rank 32 beats rank 1.", "paper",
            replace(BASE, rank=32), replace(BASE, rank=1)),
-    Claim("flattens", "Returns flatten: doubling from 4 to 8 scenes brings less than each of the two "
+    Claim("flattens", "Returns flatten: doubling from 4 to 8 scenes brings less than the mean of the two "
           "doublings from 1 to 4.", "paper",
           ((1.5, replace(BASE, scenes=4)), (-0.5, replace(BASE, scenes=1)), (-1.0, BASE))),
     versus("pretrained", "Pre-trained knowledge matters: the small SAM beats the same frozen encoder "

@@ -52,6 +52,14 @@ def test_verdicts_by_hand(verdicts):
     assert verdicts.judge([0.02, 0.03])["verdict"] == "not measured"
 
 
+def test_the_last_doubling_is_compared_with_the_mean_of_those_before(verdicts):
+    claim = next(c for c in verdicts.CLAIMS if c.name == "flattens")
+    assert "less than the mean of the two doublings" in claim.claim
+    gains = {1: 0.0, 4: 0.3, 8: 0.4}  # mean gain of the doublings from 1 to 4: 0.15; of the last: 0.1
+    scores = {run.row: {0: gains[run.scenes]} for _, run in claim.terms}
+    assert verdicts.paired(claim, scores) == pytest.approx({0: 0.05})
+
+
 def test_differences_are_taken_seed_by_seed(verdicts, plan):
     claim = next(c for c in verdicts.CLAIMS if c.name == "ambiguity")
     rows = [run.row for _, run in claim.terms]
