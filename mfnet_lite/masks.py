@@ -33,9 +33,10 @@ from tqdm.auto import tqdm
 from mfnet_lite.rasters.io import quiet, raster_info
 from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.tiling import Window, window_positions
-from mfnet_lite.rasters.write import geotiff_profile, replacing
+from mfnet_lite.rasters.write import check_spares, geotiff_profile, replacing
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
 
+OBJECTS, BOUNDARIES = "objects.tif", "boundaries.tif"
 AGREEMENT = 0.5
 """Smallest IoU on the shared strip at which two halves are one object; above it partners are unique."""
 
@@ -128,10 +129,13 @@ def mask_scene(
 
     Raises:
         FileNotFoundError: If there is no scene.
-        ValueError: If bands or sizes do not fit, or ``out`` holds tiles of another scene or setting.
+        ValueError: If bands or sizes do not fit, ``out`` holds tiles of another scene or setting, or
+            the scene is one of the files to be written.
     """
     path, out, settings = Path(path), Path(out), settings or ObjectSettings()
     info = raster_info(path)
+    for name in (OBJECTS, BOUNDARIES):
+        check_spares(out / name, [path])
     tile = sam.image_encoder.img_size if tile is None else tile
     overlap = tile // 4 if overlap is None else overlap
     if not 0 <= overlap < tile:
@@ -298,7 +302,7 @@ def _write(
     info: Any,
 ) -> MaskedScene:
     """Put the tiles' cores together; ids are those that are left, 1, 2, … in scanning order."""
-    objects, boundaries = out / "objects.tif", out / "boundaries.tif"
+    objects, boundaries = out / OBJECTS, out / BOUNDARIES
     total = 1 + max((int(table.max()) for table in numbers.values()), default=0)
     final = np.zeros(total, dtype=np.int32)
     used = 0

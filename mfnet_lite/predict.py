@@ -28,7 +28,13 @@ from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.reader import TileReader, to_sample
 from mfnet_lite.rasters.tiles import DatasetInfo, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
-from mfnet_lite.rasters.write import BLOCK, colour_table, geotiff_profile, replacing
+from mfnet_lite.rasters.write import (
+    BLOCK,
+    check_spares,
+    colour_table,
+    geotiff_profile,
+    replacing,
+)
 from mfnet_lite.training.evaluate import cutter, evaluating
 
 NODATA = 255
@@ -145,7 +151,8 @@ def predict_scene(
 
     Raises:
         FileNotFoundError: if a raster is missing.
-        ValueError: if the rasters do not lie on one grid, or the model does not fit them.
+        ValueError: if the rasters do not lie on one grid, the model does not fit them, or ``out`` is
+            one of them.
     """
     out = Path(out)
     if out.suffix.lower() not in (".tif", ".tiff"):
@@ -153,6 +160,7 @@ def predict_scene(
     if holes not in ("any", "first"):
         raise ValueError(f"holes must be 'any' or 'first', got {holes!r}")
     infos = check_grid(paths)
+    check_spares(out, paths.values())
     first = next(iter(infos.values()))
     known = dict(sensors or {})
     described = {name: known.get(name, SensorInfo(name)) for name in paths}

@@ -169,3 +169,8 @@ def test_errors(sam, scene: Path, tmp_path: Path) -> None:
         mask_scene(sam, scene, tmp_path, bands=(1, 2, 4))
     with pytest.raises(ValueError, match="expected one band or three"):
         mask_scene(sam, scene, tmp_path, bands=(1, 2))
+    own = write_raster(tmp_path / "objects.tif", read_raster(scene).array)
+    kept = own.read_bytes()
+    with pytest.raises(ValueError, match=r"objects\.tif is an input"):
+        mask_scene(sam, own, tmp_path, progress=False)
+    assert own.read_bytes() == kept

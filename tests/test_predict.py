@@ -182,6 +182,30 @@ def test_holes_of_the_first_sensor_only(tmp_path):
         assert int((source.read(1) == 255).sum()) == 35
 
 
+def test_no_input_is_overwritten(tmp_path):
+    paths = write_scene(tmp_path)
+    mosaic = tmp_path / "mosaic.vrt"
+    mosaic.write_text(
+        '<VRTDataset rasterXSize="70" rasterYSize="90"><SRS>EPSG:25832</SRS>'
+        f"<GeoTransform>{', '.join(map(str, PLACE.to_gdal()))}</GeoTransform>"
+        '<VRTRasterBand dataType="Float32" band="1"><SimpleSource>'
+        '<SourceFilename relativeToVRT="1">dsm.tif</SourceFilename><SourceBand>1</SourceBand>'
+        "</SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+    kept = {path: path.read_bytes() for path in paths.values()}
+    detour = tmp_path / "x" / ".." / "optical.tif"
+    (tmp_path / "x").mkdir()
+    for given, out in (
+        (paths, paths["optical"]),
+        (paths, paths["dsm"]),
+        (paths, detour),
+        (paths | {"dsm": mosaic}, paths["dsm"]),
+    ):
+        with pytest.raises(ValueError, match="is an input.*choose another name"):
+            predict_scene(Conv(1), given, out, device="cpu", progress=False)
+    assert kept == {path: path.read_bytes() for path in kept}
+
+
 def test_faults_name_the_file_and_leave_no_map(tmp_path):
     paths, out = write_scene(tmp_path), tmp_path / "map.tif"
     dsm = np.ones((90, 70), np.float32)

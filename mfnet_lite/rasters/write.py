@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from jaxtyping import Num
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters.io import quiet
+from mfnet_lite.rasters.io import open_raster, quiet
 from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo
 
 BLOCK = 256
@@ -48,6 +48,28 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_spares(out: str | Path, inputs: Iterable[str | Path]) -> None:
+    """Refuse to write over something that is being read.
+
+    Args:
+        out: What will be written.
+        inputs: Rasters to read. The files behind them count too: overviews, world files, and the
+            GeoTIFFs which a virtual raster (``.vrt``) is put together from.
+
+    Raises:
+        ValueError: If ``out`` is one of these files, by whatever path.
+    """
+    target = Path(out).resolve()
+    for path in inputs:
+        with quiet(), open_raster(path) as source:
+            behind = [Path(path), *map(Path, source.files)]
+        if any(file.resolve() == target for file in behind):
+            raise ValueError(
+                f"{out} is an input, it belongs to {path}, and would be overwritten; "
+                "choose another name to write to"
+            )
 
 
 def geotiff_profile(
