@@ -195,14 +195,14 @@ def test_no_input_is_overwritten(tmp_path):
     kept = {path: path.read_bytes() for path in paths.values()}
     detour = tmp_path / "x" / ".." / "optical.tif"
     (tmp_path / "x").mkdir()
-    for given, out in (
+    for scene_files, out in (
         (paths, paths["optical"]),
         (paths, paths["dsm"]),
         (paths, detour),
         (paths | {"dsm": mosaic}, paths["dsm"]),
     ):
-        with pytest.raises(ValueError, match="is an input.*choose another name"):
-            predict_scene(Conv(1), given, out, device="cpu", progress=False)
+        with pytest.raises(ValueError, match=r"is an input.*choose another name"):
+            predict_scene(Conv(1), scene_files, out, device="cpu", progress=False)
     assert kept == {path: path.read_bytes() for path in kept}
 
 
