@@ -199,6 +199,35 @@ def channels_of(dataset: TileSet, split: str) -> dict[str, int]:
     }
 
 
+def seen_in_training(config: RunConfig, dataset: TileSet, split: str) -> tuple[str, ...]:
+    """Tiles of a split that the run was trained on, by their names.
+
+    Train and test folders may use a name twice. So a tile counts only if it lies where the dataset's
+    training tiles lie: in the split itself, in ``all``, or in ``val`` held out of ``train``.
+
+    Args:
+        config: of the run.
+        dataset: what it is to be scored on.
+        split: which split of it.
+
+    Returns:
+        Their ids.
+    """
+    recorded = config.dataset.get("tiles", {})
+    trained = {*recorded.get("train", ()), *recorded.get("all", ())}
+    places = {
+        path.parent
+        for name in ("train", "all")
+        for tile in dataset.splits.get(name, ())
+        for path in tile.files.values()
+    }
+    return tuple(
+        tile.id
+        for tile in dataset.tiles(split)
+        if tile.id in trained and all(path.parent in places for path in tile.files.values())
+    )
+
+
 def check_fits(config: RunConfig, channels: Mapping[str, int], where: str | Path) -> None:
     """Compare the channels of some data with what the model was trained on.
 

@@ -52,7 +52,7 @@ def evaluate(
     """Score a run on the tiles of a split."""
     from mfnet_lite.predict import pick_device
     from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset
-    from mfnet_lite.runs import channels_of, check_fits, load_run
+    from mfnet_lite.runs import channels_of, check_fits, load_run, seen_in_training
     from mfnet_lite.training import evaluate as score
 
     if convention not in ("all", "authors"):
@@ -80,6 +80,14 @@ def evaluate(
     unlabelled = [tile.id for tile in tiles if tile.label is None]
     if unlabelled:
         raise ValueError(f"tile {unlabelled[0]} of {folder} has no label, so there is no score")
+    seen = seen_in_training(config, dataset, split)
+    if seen:
+        typer.echo(
+            f"warning: {len(seen)} of {len(tiles)} tiles bear the names of tiles which {run} was trained "
+            "on; the scores tell what it remembers, not what it does elsewhere",
+            err=True,
+        )
+    split = dataset.split_name(split)
     matrix = score(
         _mirrored(model, flips).to(pick_device(device)),
         WholeTiles(tiles, names, config.scaling),

@@ -138,6 +138,17 @@ class TileSet:
     incomplete: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def split_name(self, split: str) -> str:
+        """The split that is meant: ``all`` where nothing divides the tiles, else the one asked for.
+
+        Args:
+            split: ``train``, ``val``, ``test`` or another name in :attr:`splits`.
+
+        Returns:
+            A key of :attr:`splits`, if there is such a split.
+        """
+        return ALL if split in SPLITS and set(self.splits) == {ALL} else split
+
     def tiles(self, split: str = "train") -> tuple[Tile, ...]:
         """Tiles of a split, complete and ready to be read.
 
@@ -152,7 +163,7 @@ class TileSet:
             ValueError: No such split, or no tile in it.
             FileNotFoundError: A tile of the split lacks a sensor or its label.
         """
-        name = ALL if split in SPLITS and set(self.splits) == {ALL} else split
+        name = self.split_name(split)
         problems = self.incomplete.get(name, ())
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -93,6 +93,33 @@ def test_evaluate(run, folder):
     assert "mIoU" in call("evaluate", run, folder).stdout
 
 
+def test_tiles_of_the_training_are_not_called_test(run, folder, tmp_path):
+    trained = json.loads((run / "config.json").read_text())["dataset"]["tiles"]["train"]
+    undivided = tmp_path / "undivided"
+    for source in sorted(folder.glob("*/*/*.tif")):
+        target = undivided / source.parent.name / source.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    result = call("evaluate", run, undivided, "--json", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["split"] == "all"
+    assert f"warning: {len(trained)} of 3 tiles bear the names" in result.stderr
+    assert "all, 3 tiles" in call("evaluate", run, undivided).stdout
+    clean = call("evaluate", run, folder, "--json")
+    assert json.loads(clean.stdout)["split"] == "test"
+    assert clean.stderr == ""
+    assert "warning: 1 of 1 tiles" in call("evaluate", run, folder, "--split", "train").stderr
+    # the same names in another place are other tiles
+    for path in sorted((folder / "train").glob("*/*.tif")):
+        new = folder.parent / "twice" / "test" / path.parent.name / path.name
+        new.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, new)
+    shutil.copytree(folder / "train", folder.parent / "twice" / "train")
+    shutil.copy(folder / "dataset.json", folder.parent / "twice")
+    assert call("evaluate", run, folder.parent / "twice").stderr == ""
+    assert "warning" in call("evaluate", run, folder.parent / "twice", "--split", "val").stderr
+
+
 def test_predict(run, folder, tmp_path):
     out = tmp_path / "map.tif"
     tile = only(folder / "test" / "image")
