@@ -129,6 +129,7 @@ def check_dataset(
         for split, tiles in dataset.splits.items()
         if split in ("train", "all") and any(tile.label is None for tile in tiles)
     ]
+    problems += dataset.faults
     rows: list[Row] = []
     every = [(split, tile) for split, tiles in dataset.splits.items() for tile in tiles]
     expected = _expected_bands(dataset, every)

@@ -28,7 +28,13 @@ from mfnet_lite.rasters.describe import (
 )
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.labels import IGNORE
-from mfnet_lite.rasters.scan import choose_sensors, gather, rasters_in, split_folders
+from mfnet_lite.rasters.scan import (
+    choose_sensors,
+    empty_folder,
+    gather,
+    rasters_in,
+    split_folders,
+)
 from mfnet_lite.rasters.tiles import (
     OPTICAL,
     SPLITS,
@@ -59,6 +65,23 @@ def _sensor_folders(folders: Mapping[str, Path], stated: Mapping[str, Any]) -> d
                 continue
             found[named.get(folder.name, folder.name)] = folder.name
     return found
+
+
+def _absent_sensors(
+    root: Path, stated: Mapping[str, Any], found: Mapping[str, str]
+) -> list[Problem]:
+    """Sensors that ``dataset.json`` declares and no split has."""
+    sensors = stated.get("sensors")
+    declared = [str(name) for name in sensors] if isinstance(sensors, Mapping) else []
+    return [
+        Problem(
+            root / "dataset.json",
+            f"declares the sensor {name}, which no split has",
+            "add its rasters, or remove it from dataset.json",
+        )
+        for name in declared
+        if name not in found
+    ]
 
 
 def measured_gsd(files: Mapping[str, Mapping[str, Mapping[str, Path]]]) -> float | None:
@@ -122,21 +145,34 @@ def open_folder(
     offset = label_offset if label_offset is not None else int(stated.get("label_offset", 0))
     found = _sensor_folders(folders, stated)
     notes: list[str] = []
+    faults: list[Problem] = []
     described = {name: sensor_from_json(name, folder, stated) for name, folder in found.items()}
     if sensors is not None:
         described = choose_sensors(root, described, sensors)
         found = {name: found[name] for name in described}
     else:
+        faults += _absent_sensors(root, stated, found)
         for name, folder in list(found.items()):
-            lacking = [s for s, path in folders.items() if not (path / folder).is_dir()]
-            if lacking:
+            lacking = [s for s, path in folders.items() if not rasters_in(path / folder)]
+            # without pictures a split has no tiles at all, which is another fault
+            if lacking and name != OPTICAL:
                 notes.append(f"sensor {name} is left out: {', '.join(lacking)} has no {folder}/")
+                faults += [
+                    Problem(
+                        folders[split] / folder,
+                        f"the split {split} has no rasters of the sensor {name}",
+                        "add them, or remove the folder from every split",
+                    )
+                    for split in lacking
+                ]
                 del found[name], described[name]
     files = {
         split: {name: rasters_in(path / folder) for name, folder in found.items()}
         for split, path in folders.items()
     }
     labels = {split: rasters_in(path / label_folder) for split, path in folders.items()}
+    for path in folders.values():
+        faults += empty_folder(path / label_folder)
     listed = [path for by_stem in labels.values() for path in by_stem.values()]
     names, coding, remarks = label_coding(stated, listed, classes, offset, ignore)
     if optical_bands is not None and OPTICAL in described:
@@ -156,4 +192,5 @@ def open_folder(
     splits, held = with_validation(splits, val_fraction, seed)
     if held:
         incomplete["val"] = incomplete["train"]
-    return TileSet(root, "folder", info, splits, incomplete, (*notes, *remarks, *held))
+    told = (*notes, *remarks, *held)
+    return TileSet(root, "folder", info, splits, incomplete, told, tuple(faults))

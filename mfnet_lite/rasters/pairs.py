@@ -9,15 +9,24 @@
 
 A pair is a tile with the sensors ``before`` and ``after``; the label is 0 unchanged, 1 changed,
 whether the file says 1 or 255. DSIFN's own names ``t1``, ``t2``, ``mask`` are understood as well.
+Partners have the same name; only a single scene per folder may be named by its date, as WHU-CD's
+``2012.tif`` and ``2016.tif``.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
-from mfnet_lite.rasters.scan import choose_sensors, gather, name_lists, rasters_in
+from mfnet_lite.rasters.scan import (
+    choose_sensors,
+    empty_folder,
+    gather,
+    name_lists,
+    rasters_in,
+)
 from mfnet_lite.rasters.tiles import (
     ALL,
     SPLITS,
@@ -33,6 +42,7 @@ BEFORE = ("A", "t1", "T1", "before", "im1", "time1")
 AFTER = ("B", "t2", "T2", "after", "im2", "time2")
 LABELS = ("label", "mask", "labels", "masks", "OUT", "gt", "change")
 CLASSES = ("unchanged", "changed")
+YEAR = r"(?<!\d)(?:19|20)\d\d(?!\d)"
 
 
 def _first(folder: Path, names: Sequence[str]) -> Path | None:
@@ -93,6 +103,8 @@ def open_pairs(
     info = DatasetInfo(CLASSES, coding, described, palette=((0, 0, 0), (255, 255, 255)))
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
+    faults: list[Problem] = []
+    notes: list[str] = []
     for split, folder in folders.items():
         files = {
             name: rasters_in(_first(folder, BEFORE if name == "before" else AFTER) or folder)
@@ -100,18 +112,39 @@ def open_pairs(
         }
         label_folder = _first(folder, LABELS)
         labels = rasters_in(label_folder) if label_folder else {}
-        parts = [*files.values(), labels]
-        if all(len(part) == 1 for part in parts):  # WHU-CD: one scene, the dates named by year
+        if label_folder:
+            faults += empty_folder(label_folder)
+        if _one_scene(files, labels):
             files = {name: {"scene": next(iter(part.values()))} for name, part in files.items()}
             labels = {"scene": next(iter(labels.values()))}
+            named = ", ".join(part["scene"].name for part in (*files.values(), labels))
+            notes.append(f"{split}: the names tell the dates, so {named} are taken for one scene")
         splits[split], incomplete[split] = gather(files, labels, info)
-    notes: list[str] = []
     if set(folders) == {ALL}:
-        splits, incomplete, notes = by_lists(root, splits[ALL], incomplete[ALL])
+        splits, incomplete, remarks = by_lists(root, splits[ALL], incomplete[ALL])
+        notes += remarks
     splits, held = with_validation(splits, val_fraction, seed)
     if held:
         incomplete["val"] = incomplete.get("train", ())
-    return TileSet(root, "pairs", info, splits, incomplete, (*notes, *held))
+    return TileSet(root, "pairs", info, splits, incomplete, (*notes, *held), tuple(faults))
+
+
+def _one_scene(files: Mapping[str, Mapping[str, Path]], labels: Mapping[str, Path]) -> bool:
+    """Whether the folders hold one scene whose files are named by their dates, as WHU-CD comes.
+
+    Elsewhere files of unlike names are no pair: a wrong file would pass for the other date.
+    """
+    parts = [*files.values(), labels]
+    if any(len(part) != 1 for part in parts) or len({next(iter(part)) for part in parts}) == 1:
+        return False
+    dates: set[str] = set()
+    for name, part in files.items():
+        stem = next(iter(part))
+        year = re.search(YEAR, stem)
+        if year is None and stem not in (BEFORE if name == "before" else AFTER):
+            return False
+        dates.add(year[0] if year else stem)
+    return len(dates) == len(files)
 
 
 def by_lists(

@@ -85,6 +85,21 @@ def gather(
     return tuple(tiles), tuple(problems)
 
 
+def empty_folder(folder: Path) -> tuple[Problem, ...]:
+    """Complain about a folder of labels that holds none.
+
+    Args:
+        folder: May be missing: tiles without labels are no fault, only a folder that promises them.
+
+    Returns:
+        One problem, or none.
+    """
+    if not folder.is_dir() or rasters_in(folder):
+        return ()
+    what = f"the folder {folder.name}/ holds no raster"
+    return (Problem(folder, what, "add the labels or remove the folder"),)
+
+
 def strips(height: int, width: int, rows_per_block: int = 1) -> Iterator[Window]:
     """Full-width windows of bounded size, from top to bottom.
 

@@ -129,6 +129,7 @@ class TileSet:
         splits: Tiles by split; a dataset without split folders has the single split ``all``.
         incomplete: Per split, files whose partner is missing.
         notes: Choices made on the reader's side which one should know of.
+        faults: What is wrong though the tiles can be used, such as a sensor that one split lacks.
     """
 
     root: Path
@@ -137,6 +138,7 @@ class TileSet:
     splits: Mapping[str, tuple[Tile, ...]]
     incomplete: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    faults: tuple[Problem, ...] = ()
 
     def split_name(self, split: str) -> str:
         """The split that is meant: ``all`` where nothing divides the tiles, else the one asked for.

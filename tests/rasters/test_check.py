@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -173,6 +174,32 @@ def test_missing_labels_and_empty_folders(dataset, tmp_path):
     assert "is no folder" in report.problems[0].problem
     assert not report.ok
     assert "nowhere" in printed(report)
+
+
+def test_folders_that_are_missing_or_empty(dataset):
+    stated = json.loads((dataset / "dataset.json").read_text())
+    declared = {"sensors": {"optical": {"folder": "image"}, "dsm": {"folder": "dsm"}}}
+    (dataset / "dataset.json").write_text(json.dumps(stated | declared))
+    assert check_dataset(dataset).ok
+    for path in (dataset / "test" / "label").iterdir():
+        path.unlink()
+    (problem,) = check_dataset(dataset).problems
+    assert (problem.file, problem.problem) == (
+        dataset / "test" / "label",
+        "the folder label/ holds no raster",
+    )
+    (dataset / "test" / "label").rmdir()  # a test set without labels promises none
+    assert check_dataset(dataset).ok
+    shutil.rmtree(dataset / "test" / "dsm")
+    report = check_dataset(dataset)
+    (problem,) = report.problems
+    assert problem.file == dataset / "test" / "dsm"
+    assert "the split test has no rasters of the sensor dsm" in problem.problem
+    assert "sensor dsm is left out: test has no dsm/" in report.notes
+    shutil.rmtree(dataset / "train" / "dsm")
+    (problem,) = check_dataset(dataset).problems
+    assert problem.file == dataset / "dataset.json"
+    assert "declares the sensor dsm, which no split has" in problem.problem
 
 
 def test_truncated_label_of_a_dataset_without_json(dataset):

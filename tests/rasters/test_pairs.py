@@ -63,11 +63,43 @@ def test_split_folders_and_other_names(tmp_path):
     assert [len(data.tiles(s)) for s in ("train", "val", "test")] == [2, 1, 1]
 
 
-def test_single_scene_named_by_year(tmp_path):
+@pytest.mark.parametrize(("first", "second"), [("2012", "2016_test"), ("before", "after")])
+def test_single_scene_named_by_its_dates(tmp_path, first, second):
     write_pairs(tmp_path, ("x",))
-    (tmp_path / "A" / "x.png").rename(tmp_path / "A" / "2012.png")
-    (tmp_path / "B" / "x.png").rename(tmp_path / "B" / "2016.png")
-    assert open_pairs(tmp_path).tiles()[0].files["after"].stem == "2016"
+    (tmp_path / "A" / "x.png").rename(tmp_path / "A" / f"{first}.png")
+    (tmp_path / "B" / "x.png").rename(tmp_path / "B" / f"{second}.png")
+    data = open_pairs(tmp_path)
+    assert data.tiles()[0].files["after"].stem == second
+    assert data.notes == (
+        f"all: the names tell the dates, so {first}.png, {second}.png, x.png are taken for one scene",
+    )
+    assert check_dataset(tmp_path).ok
+
+
+@pytest.mark.parametrize(("first", "second"), [("x", "other"), ("2012_x", "2012_y"), ("x", "2016")])
+def test_a_single_file_of_another_name_is_no_partner(tmp_path, first, second):
+    write_pairs(tmp_path, ("x",))
+    (tmp_path / "A" / "x.png").rename(tmp_path / "A" / f"{first}.png")
+    (tmp_path / "B" / "x.png").rename(tmp_path / "B" / f"{second}.png")
+    problems = {p.file.name: p.problem for p in check_dataset(tmp_path).problems}
+    assert "no before" in problems[f"{second}.png"]
+    assert "no after" in problems[f"{first}.png"]
+
+
+def test_a_single_pair_keeps_its_name(tmp_path):
+    write_pairs(tmp_path, ("pair_00000",))
+    data = open_pairs(tmp_path)
+    assert data.tiles()[0].id == "pair_00000"
+    assert data.notes == ()
+
+
+def test_an_empty_label_folder_is_a_fault(tmp_path):
+    write_pairs(tmp_path / "train")
+    write_pairs(tmp_path / "test")
+    for path in (tmp_path / "test" / "label").iterdir():
+        path.unlink()
+    (problem,) = check_dataset(tmp_path).problems
+    assert problem.file == tmp_path / "test" / "label"
 
 
 def test_blended_mask_and_missing_date(tmp_path):
