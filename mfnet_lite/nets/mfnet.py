@@ -194,17 +194,15 @@ class MFNet(nn.Module):
             there = torch.tensor([name in sample for name in self.sensors], device=first.device)
             presence = there.expand(len(first), -1) if presence is None else presence & there
         maps = []
-        for name, bands in self.sensors.items():
+        for place, (name, bands) in enumerate(self.sensors.items()):
             x = sample.get(name)
             if x is None:
                 x = first.new_zeros(len(first), bands, *first.shape[2:])
+            elif presence is not None:  # before a trained projection, whose gradient would be NaN
+                x = torch.where(presence[:, place, None, None, None], x, 0.0)
             x = self.pictures[name](x)
             maps.append(x if self.official else (x - self.mean) / self.std)
-        stacked = torch.stack(maps)
-        if presence is not None:
-            here = presence.T[..., None, None, None]
-            stacked = torch.where(here, stacked, torch.zeros_like(stacked))
-        return stacked, presence
+        return torch.stack(maps), presence
 
 
 def _band_counts(sensors: Sequence[str] | Mapping[str, int]) -> dict[str, int]:

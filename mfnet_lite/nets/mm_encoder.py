@@ -29,6 +29,7 @@ from torch.utils.checkpoint import checkpoint
 from mfnet_lite.sam.windows import window_attention
 from mfnet_lite.tuning.multimodal import MMLoRA, QKVUpdate
 from mfnet_lite.tuning.multimodal_adapter import MMAdapter, SensorAdapter
+from mfnet_lite.tuning.stacked import blank
 
 Tuning = Literal["mmlora", "mmadapter", "lora", "adapter", "none", "full"]
 Tokens = Float[Tensor, "sensor batch height width channels"]
@@ -138,7 +139,8 @@ class MultimodalEncoder(nn.Module):
 
         Args:
             pictures: Normalised pictures; sides must be multiples of the patch size.
-            presence: Which sensors each sample has; a missing one gives nothing to the others.
+            presence: Which sensors each sample has; a missing one gives nothing to the others, whatever
+                stands in its pictures, even NaN: they are read as zeros.
 
         Returns:
             One map per sensor.
@@ -172,7 +174,7 @@ class MultimodalEncoder(nn.Module):
                 f"got {tuple(pictures.shape[-2:])}"
             )
         official = self.image_encoder
-        x = official.patch_embed(rearrange(pictures, "m b c h w -> (m b) c h w"))
+        x = official.patch_embed(rearrange(blank(pictures, presence), "m b c h w -> (m b) c h w"))
         if official.pos_embed is not None:
             x = x + self.positions(x.shape[1], x.shape[2])
         x = rearrange(x, "(m b) h w c -> m b h w c", m=self.sensors)

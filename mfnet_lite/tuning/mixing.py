@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mfnet_lite.tuning.stacked import blank
+
 
 def mixing_matrix(
     weights: Float[Tensor, " sensor"], presence: Bool[Tensor, "batch sensor"] | None = None
@@ -51,18 +53,22 @@ def mixing_matrix(
 
 
 def mix(
-    x: Float[Tensor, "sensor batch *place channels"], matrix: Float[Tensor, "batch sensor other"]
+    x: Float[Tensor, "sensor batch *place channels"],
+    matrix: Float[Tensor, "batch sensor other"],
+    presence: Bool[Tensor, "batch sensor"] | None = None,
 ) -> Float[Tensor, "sensor batch *place channels"]:
     """Apply :func:`mixing_matrix` to the maps of all sensors.
 
     Args:
         x: One map per sensor, sensors leading.
         matrix: Coefficients; a batch axis of length 1 holds for all samples.
+        presence: Which sensors each sample has. Maps of missing ones are read as zeros, so that they may
+            hold anything, even NaN; None if all maps hold numbers.
 
     Returns:
         ``out[m, b] = Σ_n matrix[b, m, n] · x[n, b]``.
     """
-    matrix = matrix.to(x.dtype)
+    matrix, x = matrix.to(x.dtype), blank(x, presence)
     if matrix.shape[0] == 1:  # one product of a tiny matrix with one wide one
         return (matrix[0] @ x.flatten(1)).reshape(x.shape)
     return torch.einsum("b m n, n b ... -> m b ...", matrix, x)

@@ -24,6 +24,7 @@ from mfnet_lite.tuning.stacked import (
     FIRST_SHARE,
     Presence,
     Stacked,
+    blank,
     check_counts,
     check_stacked,
     uniform_like_linear_,
@@ -74,13 +75,14 @@ class MMLoRA(nn.Module):
             x: Input of the frozen layer.
             out: Its output for ``x.flatten(0, -2)``, one row per token; it is changed in place, which
                 saves a copy as wide as the layer.
-            presence: Which sensors each sample has.
+            presence: Which sensors each sample has; what stands in ``x`` for missing ones, even NaN, is
+                not read.
 
         Returns:
             ``out`` with the update, in the shape of ``x`` but for the channels.
         """
         _, batch = check_stacked(x, len(self.lora_a))
-        hidden = _down(x, self.lora_a)
+        hidden = _down(blank(x, presence), self.lora_a)
         hidden = rearrange(hidden, "other (b place) r -> b other place r", b=batch)
         matrix = self.matrix(presence).to(hidden.dtype) * self.scaling
         mixed = torch.einsum("b m n, b n p r -> m b p n r", matrix, hidden)
@@ -145,7 +147,11 @@ class MMLoRALinear(Addition):
         return self.update.mix
 
     def forward(self, x: Stacked, presence: Presence | None = None) -> Stacked:
-        """Map all sensors at once; ``presence`` says which of them each sample has."""
+        """Map all sensors at once; ``presence`` says which of them each sample has.
+
+        Missing ones are read as zeros, whatever stands there.
+        """
+        x = blank(x, presence)
         out: Tensor = self.update(x, self.base(x.flatten(0, -2)), presence)
         return out
 

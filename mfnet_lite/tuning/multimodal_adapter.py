@@ -15,6 +15,7 @@ from mfnet_lite.tuning.stacked import (
     FIRST_SHARE,
     Presence,
     Stacked,
+    blank,
     check_counts,
     check_stacked,
     uniform_like_linear_,
@@ -98,8 +99,14 @@ class MMAdapter(nn.Module):
         self.mix = nn.Parameter(torch.full((sensors,), FIRST_SHARE)) if mixing else None
 
     def forward(self, x: Stacked, presence: Presence | None = None) -> Stacked:
-        """Return the mixture, to be added beside the frozen layer's output."""
-        each: Tensor = self.adapter(x)
+        """Return the mixture, to be added beside the frozen layer's output.
+
+        Args:
+            x: What the frozen layer reads.
+            presence: Which sensors each sample has; missing ones are read as zeros and give nothing to
+                the others, whatever stands there.
+        """
+        each: Tensor = self.adapter(blank(x, presence))
         if self.mix is None:
             return each
         return mix(each, mixing_matrix(self.mix, presence))

@@ -23,6 +23,27 @@ def uniform_like_linear_(
         weight.uniform_(-bound, bound, generator=generator)
 
 
+def blank(x: Stacked, presence: Presence | None) -> Stacked:
+    """Put zeros where a sample lacks a sensor, whatever stood there.
+
+    A coefficient of zero is not enough: zero times NaN is NaN, in the result and, through the products
+    with the small weights, in their gradients.
+
+    Args:
+        x: One map per sensor.
+        presence: Which sensors each sample has; None for all.
+
+    Example:
+        >>> x = torch.tensor([[[1.0]], [[torch.nan]]])  # two sensors, one sample
+        >>> blank(x, torch.tensor([[True, False]])).flatten()
+        tensor([1., 0.])
+    """
+    if presence is None:
+        return x
+    here = presence.T.reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+    return torch.where(here, x, 0.0)
+
+
 def check_counts(**counts: int) -> None:
     """Reject counts below one."""
     for name, count in counts.items():

@@ -114,6 +114,17 @@ def test_missing_key_missing_mask_and_nan_are_the_same() -> None:
         assert not torch.allclose(expected, net(full))
 
 
+@pytest.mark.parametrize("fusion", ["dfm", "sum"])
+def test_nan_of_a_missing_sensor_reaches_no_gradient(fusion) -> None:
+    net = network(sensors={"optical": 3, "radar": 2}, fusion=fusion, official=True).train()
+    x = {"optical": torch.rand(2, 3, 64, 64), "radar": torch.rand(2, 2, 64, 64)}
+    x["radar"][0] = torch.nan
+    net(x, torch.tensor([[True, False], [True, True]])).square().mean().backward()
+    for name, parameter in net.named_parameters():
+        if parameter.requires_grad:
+            assert torch.isfinite(parameter.grad).all(), name
+
+
 def test_full_presence_changes_nothing() -> None:
     net = network().eval()
     with torch.no_grad():

@@ -188,6 +188,29 @@ def test_a_missing_sensor_gives_nothing() -> None:
     assert not torch.allclose(a[1], b[1])
 
 
+@pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "full"])
+def test_nan_of_a_missing_sensor_reaches_neither_results_nor_gradients(tuning: str) -> None:
+    encoder = MultimodalEncoder(random_encoder(), 2, tuning, official=True)
+    for parameter in encoder.additions.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    pictures = torch.rand(2, 2, 3, 64, 64)
+    presence = torch.tensor([[True, False], [True, True]])
+    spoiled = pictures.clone()
+    spoiled[1, 0] = torch.nan
+    answers, gradients = [], []
+    for given_ in (pictures, spoiled):
+        encoder.zero_grad()
+        out = encoder(given_, presence)[presence.T]
+        out.sin().sum().backward()
+        answers.append(out)
+        gradients.append([p.grad for p in encoder.parameters() if p.grad is not None])
+    assert torch.isfinite(answers[1]).all()
+    assert torch.equal(*answers)
+    assert gradients[0]
+    for a, b in zip(*gradients, strict=True):
+        assert torch.equal(a, b)
+
+
 def test_checkpointing_gives_the_same_gradients() -> None:
     gradients = []
     for checkpointing in (False, True):

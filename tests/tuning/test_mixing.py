@@ -44,6 +44,16 @@ def test_presence_by_sample() -> None:
     torch.testing.assert_close(out[0, 1], 0.6 * x[0, 1] + 0.4 * x[2, 1])
 
 
+def test_nan_of_a_missing_sensor_is_not_read() -> None:
+    x = torch.randn(2, 2, 4)
+    x[1, 0] = torch.nan
+    presence = torch.tensor([[True, False], [True, True]])
+    out = mix(x, mixing_matrix(torch.tensor([0.6, 0.5]), presence), presence)
+    assert torch.equal(out[0, 0], x[0, 0])
+    torch.testing.assert_close(out[1, 0], 0.5 * x[0, 0])
+    torch.testing.assert_close(out[0, 1], 0.6 * x[0, 1] + 0.4 * x[1, 1])
+
+
 def test_full_presence_is_no_presence() -> None:
     x, weights = torch.randn(3, 2, 4), torch.rand(3)
     with_mask = mix(x, mixing_matrix(weights, torch.ones(2, 3, dtype=torch.bool)))

@@ -66,6 +66,7 @@ def test_mmlora_written_out_for_three_sensors_and_a_missing_one() -> None:
     x = torch.randn(3, 2, 4, 5)
     presence = torch.tensor([[True, True, True], [True, True, False]])
     out = layer(x, presence)
+    x[2, 1] = 0  # a missing sensor is read as zeros
     each = torch.stack([x[m] @ layer.lora_a[m].T @ layer.lora_b[m].T for m in range(3)])
     w = layer.mix
     for m in range(3):
@@ -73,6 +74,35 @@ def test_mmlora_written_out_for_three_sensors_and_a_missing_one() -> None:
             others = [n for n in range(3) if n != m and presence[b, n]]
             update = w[m] * each[m, b] + (1 - w[m]) * sum(each[n, b] for n in others) / len(others)
             torch.testing.assert_close(out[m, b], layer.base(x[m, b]) + 3 * update)
+
+
+@pytest.mark.parametrize("form", ["mmlora", "mmadapter", "adapter"])
+def test_nan_of_a_missing_sensor_reaches_neither_results_nor_gradients(form: str) -> None:
+    torch.manual_seed(0)
+    layer: MMLoRALinear | MMAdapter
+    if form == "mmlora":
+        layer = MMLoRALinear(nn.Linear(5, 5), sensors=3, rank=2)
+        nn.init.normal_(layer.lora_b)
+    else:
+        layer = MMAdapter(5, sensors=3, zero_init=False, mixing=form == "mmadapter")
+    presence = torch.tensor([[True, True, True], [True, False, True]])
+    there = presence.T[..., None, None].expand(3, 2, 4, 5)
+    clean = torch.randn(3, 2, 4, 5)
+    spoiled = torch.where(there, clean, torch.nan).requires_grad_()
+    gradients = []
+    for x in (clean, spoiled):
+        layer.zero_grad()
+        out = layer(x, presence)
+        assert torch.equal(out[there], layer(clean, presence)[there])
+        # two ways of leaving the missing one out of a loss
+        out[there].sin().sum().backward(retain_graph=True)
+        torch.where(there, out, 0.0).square().sum().backward()
+        gradients.append([p.grad for p in layer.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        assert torch.isfinite(b).all()
+        assert torch.equal(a, b)
+    assert spoiled.grad is not None
+    assert torch.isfinite(spoiled.grad).all()
 
 
 def test_one_sensor_is_ordinary_lora() -> None:
