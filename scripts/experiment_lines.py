@@ -19,11 +19,18 @@ from mfnet_lite.runs import versions
 from mfnet_lite.sam import find_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
+ANY = "any"
+"""Stands for the weights where none were used: such lines stay when the small SAM is replaced."""
 
 
 def weights() -> str:
     """SHA-256 of the file of the small SAM."""
     return hashlib.sha256(find_checkpoint("tiny").read_bytes()).hexdigest()
+
+
+def made_with(line: dict[str, Any], digest: str) -> bool:
+    """Whether a line was made with these weights, or without any."""
+    return line["weights_sha256"] in (digest, ANY)
 
 
 def commit() -> str:

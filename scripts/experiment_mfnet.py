@@ -21,7 +21,17 @@ from typing import Any
 
 import mfnet_runs
 import mfnet_verdicts
-from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
+from experiment_lines import (
+    ANY,
+    ROOT,
+    append_line,
+    command_line,
+    made_with,
+    provenance,
+    read_lines,
+    stamp,
+    weights,
+)
 from mfnet_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
 
 from mfnet_lite.training.state import atomic_text
@@ -34,8 +44,7 @@ def valid(path: Path, digest: str, steps: int) -> list[dict[str, Any]]:
     return [
         line
         for line in read_lines(path)
-        if line["weights_sha256"] == digest
-        and line["steps"] == round(steps * line["run"]["effort"])
+        if made_with(line, digest) and line["steps"] == round(steps * line["run"]["effort"])
     ]
 
 
@@ -85,7 +94,7 @@ def work(args: argparse.Namespace) -> None:
         line = {
             "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
             "seconds": round(time.perf_counter() - start, 2), "run": asdict(run),
-            "weights_sha256": digest, **stamp(),
+            "weights_sha256": digest if run.needs_weights else ANY, **stamp(),
         }  # fmt: skip
         append_line(path, line)
         score = line["scores"]["mIoU"]
@@ -100,7 +109,7 @@ def summarise(args: argparse.Namespace) -> None:
     lines = list(read_lines(args.out / "runs.jsonl"))
     if not lines:
         raise SystemExit(f"{args.out / 'runs.jsonl'} holds no line yet; start the runs first")
-    digest = lines[-1]["weights_sha256"]
+    digest = weights()
     lines = valid(args.out / "runs.jsonl", digest, args.steps)
     content = {
         "question": "Do the qualitative claims of the paper on MFNet hold for a small SAM?",

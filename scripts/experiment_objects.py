@@ -23,15 +23,23 @@ from typing import Any
 import objects_data
 import objects_runs
 import objects_verdicts
-from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
+from experiment_lines import (
+    ANY,
+    ROOT,
+    append_line,
+    command_line,
+    made_with,
+    provenance,
+    read_lines,
+    stamp,
+    weights,
+)
 from objects_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
 
 from mfnet_lite.sam.objects import ObjectSettings
 from mfnet_lite.training.state import atomic_text
 
 RESULT = ROOT / "book" / "results" / "objects_experiments.json"
-ANY = "any"
-"""Stands for the weights where none were used."""
 
 
 def valid(path: Path, digest: str, steps: int | None) -> list[dict[str, Any]]:
@@ -39,7 +47,7 @@ def valid(path: Path, digest: str, steps: int | None) -> list[dict[str, Any]]:
     return [
         line
         for line in read_lines(path)
-        if line["weights_sha256"] in (digest, ANY)
+        if made_with(line, digest)
         and line["steps"] == (steps or objects_runs.STEPS[line["run"]["model"]])
     ]
 

@@ -22,7 +22,16 @@ from typing import Any
 
 import sam_cd_runs
 import sam_cd_verdicts
-from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
+from experiment_lines import (
+    ANY,
+    ROOT,
+    append_line,
+    command_line,
+    provenance,
+    read_lines,
+    stamp,
+    weights,
+)
 from experiment_mfnet import finished, valid
 from sam_cd_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
 
@@ -73,7 +82,7 @@ def work(args: argparse.Namespace) -> None:
             continue
         line = {
             "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
-            "run": asdict(run), "weights_sha256": digest, **stamp(),
+            "run": asdict(run), "weights_sha256": digest if run.needs_weights else ANY, **stamp(),
         }  # fmt: skip
         append_line(path, line)
         print(
@@ -88,7 +97,7 @@ def summarise(args: argparse.Namespace) -> None:
     lines = list(read_lines(args.out / "runs.jsonl"))
     if not lines:
         raise SystemExit(f"{args.out / 'runs.jsonl'} holds no line yet; start the runs first")
-    digest = lines[-1]["weights_sha256"]
+    digest = weights()
     lines = valid(args.out / "runs.jsonl", digest, args.steps)
     content = {
         "question": "Do the claims of the paper on SAM-CD hold for a small SAM?",

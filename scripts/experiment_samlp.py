@@ -22,7 +22,17 @@ from typing import Any
 
 import samlp_runs
 import samlp_verdicts
-from experiment_lines import ROOT, append_line, command_line, provenance, read_lines, stamp, weights
+from experiment_lines import (
+    ANY,
+    ROOT,
+    append_line,
+    command_line,
+    made_with,
+    provenance,
+    read_lines,
+    stamp,
+    weights,
+)
 from samlp_plan import SEEDS, plan
 
 from mfnet_lite.training.state import atomic_text
@@ -35,7 +45,8 @@ def valid(path: Path, marks: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         line
         for line in read_lines(path)
-        if all(line[k] == marks[k] for k in ("weights_sha256", "pictures_sha256"))
+        if made_with(line, marks["weights_sha256"])
+        and line["pictures_sha256"] == marks["pictures_sha256"]
         and line["steps"] == round(marks["steps"] * line["run"].get("effort", 1.0))
     ]
 
@@ -82,6 +93,7 @@ def work(args: argparse.Namespace) -> None:
                 "seconds": round(time.perf_counter() - start, 2),
                 "all_cpu_seconds": round(time.process_time() - cpu, 2),
                 "run": asdict(run), **marks, "steps": result["steps"],
+                "weights_sha256": marks["weights_sha256"] if run.needs_weights else ANY,
                 **stamp(),
             }  # fmt: skip
             append_line(path, line)
@@ -99,7 +111,11 @@ def summarise(args: argparse.Namespace) -> None:
     lines = list(read_lines(path))
     if not lines:
         raise SystemExit(f"{path} holds no line yet; start the runs first")
-    marks = {k: lines[-1][k] for k in ("weights_sha256", "pictures_sha256")} | {"steps": args.steps}
+    marks = {
+        "weights_sha256": weights(),
+        "pictures_sha256": lines[-1]["pictures_sha256"],
+        "steps": args.steps,
+    }
     lines = valid(path, marks)
     content = {
         "question": "Does SamLP find plates with few pictures, and can it still be prompted, on a small SAM?",

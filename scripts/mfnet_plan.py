@@ -69,6 +69,11 @@ class Run:
         return "unet" if self.model == "unet" else self.tuning
 
     @property
+    def needs_weights(self) -> bool:
+        """Whether the result depends on the small SAM's weights."""
+        return self.model == "mfnet"
+
+    @property
     def row(self) -> str:
         """Name of the configuration without its seed; fields at their default are left out."""
         default = asdict(Run(0))

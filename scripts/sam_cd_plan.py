@@ -54,6 +54,11 @@ class Run:
     effort: float = 1.0
 
     @property
+    def needs_weights(self) -> bool:
+        """Whether the result depends on the small SAM's weights."""
+        return self.model == "sam_cd"
+
+    @property
     def row(self) -> str:
         """Name of the configuration without its seed; fields at their default are left out."""
         default = asdict(Run(0))

@@ -51,6 +51,11 @@ class Run:
     enlarge: int = 1
 
     @property
+    def needs_weights(self) -> bool:
+        """Whether the result depends on the small SAM's weights."""
+        return self.model != "unet"
+
+    @property
     def row(self) -> str:
         """Name of the configuration without its seed; fields at their default are left out."""
         default = asdict(Run(0))

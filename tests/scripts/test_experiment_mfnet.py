@@ -55,7 +55,11 @@ def test_verdicts_by_hand(verdicts):
 def test_the_last_doubling_is_compared_with_the_mean_of_those_before(verdicts):
     claim = next(c for c in verdicts.CLAIMS if c.name == "flattens")
     assert "less than the mean of the two doublings" in claim.claim
-    gains = {1: 0.0, 4: 0.3, 8: 0.4}  # mean gain of the doublings from 1 to 4: 0.15; of the last: 0.1
+    gains = {
+        1: 0.0,
+        4: 0.3,
+        8: 0.4,
+    }  # mean gain of the doublings from 1 to 4: 0.15; of the last: 0.1
     scores = {run.row: {0: gains[run.scenes]} for _, run in claim.terms}
     assert verdicts.paired(claim, scores) == pytest.approx({0: 0.05})
 
