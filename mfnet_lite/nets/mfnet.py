@@ -26,6 +26,7 @@ from mfnet_lite.nets.mm_encoder import MultimodalEncoder, Tuning
 from mfnet_lite.nets.unet import pad_to_multiple
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
 from mfnet_lite.sam import load_sam
+from mfnet_lite.tuning.stacked import check_presence
 
 Fusion = Literal["dfm", "sum"]
 
@@ -185,11 +186,9 @@ class MFNet(nn.Module):
                     f"expected {name} of shape {expected}, got {tuple(sample[name].shape)}; "
                     "all sensors must lie on one grid"
                 )
-        if presence is not None and presence.shape != (len(first), len(self.sensors)):
-            raise ValueError(
-                f"expected presence of shape {(len(first), len(self.sensors))} "
-                f"(batch, sensors), got {tuple(presence.shape)}"
-            )
+        if presence is not None:
+            check_presence(presence, len(self.sensors), len(first))
+            presence = presence.to(first.device)
         if len(given) < len(self.sensors):
             there = torch.tensor([name in sample for name in self.sensors], device=first.device)
             presence = there.expand(len(first), -1) if presence is None else presence & there

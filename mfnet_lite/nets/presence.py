@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from mfnet_lite.tuning.stacked import check_presence
 
 
 def mask(
@@ -42,12 +43,7 @@ def check(
         )
     if presence is None:
         return
-    expected = (features.shape[1], features.shape[0])
-    if presence.shape != expected or presence.dtype != torch.bool:
-        raise ValueError(
-            f"expected a boolean presence of shape {expected} (batch, sensors), "
-            f"got {presence.dtype} of shape {tuple(presence.shape)}"
-        )
+    check_presence(presence, len(features), features.shape[1])
     if not presence.any(dim=1).all():
         bad = (~presence.any(dim=1)).nonzero().flatten().tolist()
         raise ValueError(f"samples {bad} of the batch have no sensor at all; leave them out")

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mfnet_lite.tuning.stacked import blank
+from mfnet_lite.tuning.stacked import blank, check_presence
 
 
 def mixing_matrix(
@@ -32,6 +32,9 @@ def mixing_matrix(
         Coefficients ``c[b, m, n]`` of what sensor m takes from sensor n. Rows sum to one; a missing
         sensor gives nothing to others. Without ``presence`` the batch axis has length 1.
 
+    Raises:
+        ValueError: If ``presence`` is no boolean tensor of that shape.
+
     Example:
         >>> mixing_matrix(torch.tensor([0.75, 0.5, 0.25]))[0]
         tensor([[0.7500, 0.1250, 0.1250],
@@ -44,6 +47,7 @@ def mixing_matrix(
     sensors = len(weights)
     if presence is None:
         presence = torch.ones(1, sensors, dtype=torch.bool, device=weights.device)
+    check_presence(presence, sensors)
     own = torch.eye(sensors, dtype=torch.bool, device=weights.device)
     others = presence[:, None, :] & ~own
     count = others.sum(dim=-1, keepdim=True)

@@ -151,6 +151,7 @@ class MMLoRALinear(Addition):
 
         Missing ones are read as zeros, whatever stands there.
         """
+        check_stacked(x, len(self.lora_a))
         x = blank(x, presence)
         out: Tensor = self.update(x, self.base(x.flatten(0, -2)), presence)
         return out

@@ -106,6 +106,7 @@ class MMAdapter(nn.Module):
             presence: Which sensors each sample has; missing ones are read as zeros and give nothing to
                 the others, whatever stands there.
         """
+        check_stacked(x, len(self.adapter.down_weight))
         each: Tensor = self.adapter(blank(x, presence))
         if self.mix is None:
             return each

@@ -40,6 +40,7 @@ def blank(x: Stacked, presence: Presence | None) -> Stacked:
     """
     if presence is None:
         return x
+    check_presence(presence, x.shape[0], x.shape[1])
     here = presence.T.reshape(*x.shape[:2], *[1] * (x.ndim - 2))
     return torch.where(here, x, 0.0)
 
@@ -49,6 +50,27 @@ def check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} must be at least 1, got {count}")
+
+
+def check_presence(presence: object, sensors: int, batch: int | None = None) -> None:
+    """Reject what does not say, by true and false, which sensors each sample has.
+
+    Args:
+        presence: What was given.
+        sensors: Number of sensors.
+        batch: Number of samples; any if None.
+    """
+    if isinstance(presence, Tensor):
+        found = f"{presence.dtype} of shape {tuple(presence.shape)}"
+        expected = (presence.shape[0] if presence.ndim and batch is None else batch, sensors)
+        if presence.dtype == torch.bool and tuple(presence.shape) == expected:
+            return
+    else:
+        found = f"an object of type {type(presence).__name__}"
+    raise ValueError(
+        f"expected a boolean presence of shape ({'batch' if batch is None else batch}, {sensors}) "
+        f"(batch, sensors), got {found}; give a tensor such as torch.tensor([[True, False]])"
+    )
 
 
 def check_stacked(x: Tensor, sensors: int) -> tuple[int, int]:

@@ -180,11 +180,26 @@ def test_errors() -> None:
         ValueError, match=r"expected dsm of shape \(2, 1, 64, 64\), got \(2, 3, 64, 64\)"
     ):
         net({"optical": x["optical"], "dsm": x["optical"]})
-    with pytest.raises(ValueError, match=r"expected presence of shape \(2, 2\)"):
-        net(x, torch.ones(2, 3, dtype=torch.bool))
     with pytest.raises(ValueError, match="no sensor at all"):
         net(x, torch.tensor([[False, False], [True, True]]))
     with pytest.raises(ValueError, match="got the string 'optical'"):
         network(sensors="optical")
     with pytest.raises(ValueError, match="unknown fusion 'mean'; available: dfm, sum"):
         network(fusion="mean")
+
+
+@pytest.mark.parametrize(
+    ("presence", "found"),
+    [
+        (torch.ones(2, 3, dtype=torch.bool), r"torch.bool of shape \(2, 3\)"),
+        (torch.ones(2, dtype=torch.bool), r"torch.bool of shape \(2,\)"),
+        (torch.ones(2, 2), "torch.float32"),
+        (torch.ones(2, 2, dtype=torch.int64), "torch.int64"),
+        ([[True, False], [True, True]], "an object of type list"),
+    ],
+)
+def test_a_presence_of_another_kind_is_one_sentence(presence, found) -> None:
+    message = rf"expected a boolean presence of shape \(2, 2\) \(batch, sensors\), got {found}"
+    for net, x in ((network(), sample()), (network().encoder, torch.rand(2, 2, 3, 64, 64))):
+        with pytest.raises(ValueError, match=message):
+            net(x, presence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +59,12 @@ def test_full_presence_is_no_presence() -> None:
     x, weights = torch.randn(3, 2, 4), torch.rand(3)
     with_mask = mix(x, mixing_matrix(weights, torch.ones(2, 3, dtype=torch.bool)))
     torch.testing.assert_close(with_mask, mix(x, mixing_matrix(weights)))
+
+
+@pytest.mark.parametrize(
+    "presence",
+    [torch.ones(1, 2), torch.ones(1, 3).bool(), torch.tensor([True, True]), [True, True]],
+)
+def test_a_presence_of_another_kind_is_one_sentence(presence: object) -> None:
+    with pytest.raises(ValueError, match=r"expected a boolean presence of shape \(batch, 2\)"):
+        mixing_matrix(torch.tensor([0.5, 0.5]), presence)  # type: ignore[arg-type]

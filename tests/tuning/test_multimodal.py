@@ -211,3 +211,13 @@ def test_errors_name_what_was_expected() -> None:
         SensorQKV(nn.Linear(4, 12), 2, parts="qq")
     with pytest.raises(ValueError, match="rank must be at least 1, got 0"):
         MMLoRALinear(nn.Linear(8, 6), 2, rank=0)
+
+
+@pytest.mark.parametrize("layer", [MMLoRALinear(nn.Linear(5, 5), 2), MMAdapter(5, 2)])
+@pytest.mark.parametrize(
+    "presence", [torch.ones(3, 2), torch.ones(2, 3).bool(), [[True, False]] * 3, torch.tensor(True)]
+)
+def test_a_presence_of_another_kind_is_one_sentence(layer: nn.Module, presence: object) -> None:
+    message = r"expected a boolean presence of shape \(3, 2\) \(batch, sensors\), got "
+    with pytest.raises(ValueError, match=message):
+        layer(torch.zeros(2, 3, 4, 5), presence)
