@@ -116,8 +116,9 @@ def check_dataset(
         # No validation tiles are held out here: the table shows the splits as they lie on the disk.
         dataset = open_dataset(root, kind, val_fraction=0.0, **options)
     except (FileNotFoundError, ValueError) as error:
-        problem, _, remedy = str(error).removeprefix(f"{root} ").rpartition("; ")
-        return CheckReport(root, "", (), 255, problems=(Problem(root, problem, remedy),))
+        stated = root / "dataset.json"
+        where = stated if str(error).startswith(f"{stated} ") else root
+        return CheckReport(root, "", (), 255, problems=(Problem.told(where, str(error)),))
     problems = [problem for found in dataset.incomplete.values() for problem in found]
     problems += [
         Problem(root, f"the split {split} has no complete tile", "add tiles or remove the folder")
@@ -169,8 +170,7 @@ def _check_plates(root: Path, progress: bool) -> CheckReport:
             tile = annotation(kind, path)
             image, label, _ = read_plates(tile)
         except (FileNotFoundError, ValueError) as error:
-            problem, _, remedy = str(error).removeprefix(f"{path} ").rpartition("; ")
-            problems.append(Problem(path, problem, remedy))
+            problems.append(Problem.told(path, str(error)))
             continue
         plate = int(label.sum())
         counts = {0: label.size - plate, 1: plate}

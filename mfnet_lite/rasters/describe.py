@@ -8,7 +8,7 @@ Keys: ``classes`` [names], ``palette`` [[r, g, b], …], ``ignore_index`` (255),
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def read_json(root: Path) -> dict[str, Any]:
         Its keys; empty without the file.
 
     Raises:
-        ValueError: Not a JSON object.
+        ValueError: Not a JSON object, or a key we read holds something else than it should.
     """
     path = root / "dataset.json"
     if not path.is_file():
@@ -43,7 +43,67 @@ def read_json(root: Path) -> dict[str, Any]:
             f"{path} holds a {type(content).__name__}, expected an object with keys such as "
             "classes and palette; correct or remove it"
         )
-    return content
+    for key, value in content.items():
+        if key in EXPECTED and value is not None:
+            expected, fits = EXPECTED[key]
+            if not fits(value):
+                raise ValueError(
+                    f"{path} has {json.dumps(value)} for {key}: expected {expected}; correct it"
+                )
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _is_number(value: Any) -> bool:
+    # JSON's true would pass for 1
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_integer(value: Any) -> bool:
+    return _is_number(value) and float(value).is_integer()
+
+
+def _is_colour(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(_is_integer(v) and 0 <= v <= 255 for v in value)
+    )
+
+
+def _are_sensors(value: Any) -> bool:
+    entries = value.values() if isinstance(value, dict) else [value]
+    return all(
+        isinstance(entry, dict)
+        and (entry.get("scale") is None or _is_positive(entry["scale"]))
+        and all(isinstance(entry.get(key, ""), str | None) for key in ("folder", "dtype", "unit"))
+        for entry in entries
+    )
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and 0 < value < float("inf")
+
+
+def _lists(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(of(entry) for entry in value)
+
+
+EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "classes": ('a list of names like ["road", "tree"]', _lists(lambda v: isinstance(v, str))),
+    "palette": (
+        "a list of colours like [[0, 0, 255], [0, 255, 0]], each of three numbers from 0 to 255",
+        _lists(_is_colour),
+    ),
+    "ignore_index": ("a whole number", _is_integer),
+    "label_offset": ("a whole number", _is_integer),
+    "gsd_m": ("metres per pixel, a number above 0", _is_positive),
+    "image_scale": ("a number above 0", _is_positive),
+    "sensors": (
+        'descriptions by name like {"dsm": {"folder": "dsm", "unit": "m"}}, a scale above 0',
+        _are_sensors,
+    ),
+}
+"""Of each key that is read: what it must be, in words and as a test. Other keys are left alone."""
 
 
 def sensor_from_json(name: str, folder: str, stated: Mapping[str, Any]) -> SensorInfo:
@@ -94,7 +154,13 @@ def label_coding(
 
     Returns:
         Names, coding, and notes on what was guessed.
+
+    Raises:
+        ValueError: One string instead of several names, or labels that are colours while there are
+            not as many classes as colours.
     """
+    if isinstance(classes, str):
+        raise ValueError(f"classes is the string {classes!r}: expected a list of names; split it")
     notes: list[str] = []
     names = [str(name) for name in (classes or stated.get("classes") or ())]
     palette = stated_palette(stated)
@@ -102,6 +168,11 @@ def label_coding(
         colours = dict(zip(palette, range(len(palette)), strict=True))
         colours.setdefault((0, 0, 0), ignore)
         names = names or [f"class {i}" for i in range(len(palette))]
+        if len(names) != len(palette):
+            raise ValueError(
+                f"dataset.json lists {len(palette)} colours in palette for {len(names)} classes, and "
+                f"{labels[0]} is written in colours; list one colour per class"
+            )
         return tuple(names), LabelCoding(len(names), ignore, colours=colours), notes
     if not names:
         seen = {v + offset for v in label_values(labels)} - {ignore, ignore + offset}

@@ -73,7 +73,7 @@ def open_dataset(
     """
     root = Path(root)
     if kind != "auto" and kind not in READERS:
-        raise ValueError(f"unknown kind {kind!r}: expected auto or one of {', '.join(READERS)}")
+        raise ValueError(f"unknown kind {kind!r}; available: auto, {', '.join(READERS)}")
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is no folder: expected a dataset; check the path")
     name = detect_kind(root) if kind == "auto" else kind

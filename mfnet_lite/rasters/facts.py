@@ -119,8 +119,7 @@ def inspect_sensor(
             try:
                 picture_scale(path, sensor, np.dtype(info.dtype), "minmax")
             except ValueError as error:
-                text, _, remedy = str(error).removeprefix(f"{path} ").rpartition("; ")
-                problems.append(Problem(path, text, remedy))
+                problems.append(Problem.told(path, str(error)))
             not_finite = holding = odd = 0
             for window in file_strips(source):
                 array = read_window(source, path, window)
@@ -179,7 +178,7 @@ def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, li
         return None, [_unreadable(path, error)]
     except ValueError as error:
         if str(error).startswith("expected"):  # the coding's word on the bands
-            return None, [Problem(path, f"wrong band count: {error}", "export the label anew")]
+            return None, [Problem.told(path, f"wrong band count: {error}")]
         return None, [_unreadable(path, error)]
     lost = counts.pop(UNKNOWN, 0)
     if coding.unknown is not None and lost:
@@ -188,5 +187,4 @@ def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, li
     fact = LabelFact(_grid(info), dict(sorted(counts.items())))
     if not lost:
         return fact, []
-    text, _, remedy = coding.complaint(dict(unknown.most_common())).rpartition("; ")
-    return fact, [Problem(path, text, remedy)]
+    return fact, [Problem.told(path, coding.complaint(dict(unknown.most_common())))]

@@ -78,7 +78,14 @@ class LabelCoding:
         if self.colours:
             return self._lookup_colours(array)
         if array.shape[0] > 1 and not (array[1:3] == array[:1]).all():
-            raise ValueError(f"expected one band of class values, got {array.shape[0]} different")
+            # only where the dataset's own words decide can it say that these are colours
+            palette = (
+                'if they are colours, list those of the classes as "palette" in dataset.json, else '
+            )
+            raise ValueError(
+                f"expected one band of class values, got {array.shape[0]} that differ; "
+                f"{'' if self.values else palette}export the label anew"
+            )
         band = array[0]
         known = self._known()
         if nodata is not None and np.isfinite(nodata):
@@ -98,7 +105,10 @@ class LabelCoding:
         self, array: Num[np.ndarray, "bands height width"]
     ) -> Int[np.ndarray, "height width"]:
         if array.shape[0] not in (3, 4):
-            raise ValueError(f"expected a label of three bands (colours), got {array.shape[0]}")
+            raise ValueError(
+                f"expected a label of three bands (colours), got {array.shape[0]}; export the label "
+                "anew"
+            )
         packed = pack_colours(array)
         table = {(r << 16) | (g << 8) | b: index for (r, g, b), index in self.colours.items()}
         keys = np.array(sorted(table), dtype=np.int32)
@@ -155,7 +165,7 @@ class LabelCoding:
         try:
             indices = self.lookup(array, nodata)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}; export the label anew") from error
+            raise ValueError(f"{path}: {error}") from error
         bad = indices == UNKNOWN
         if bad.any():
             if self.unknown is None:

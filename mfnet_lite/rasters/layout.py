@@ -131,7 +131,7 @@ def open_folder(
 
     Raises:
         FileNotFoundError: No ``image`` folder, or a sensor which is not there.
-        ValueError: An unreadable ``dataset.json``.
+        ValueError: A ``dataset.json`` that cannot be read or understood.
     """
     root = Path(root)
     folders = split_folders(root, "image")

@@ -114,8 +114,23 @@ class Problem:
     problem: str
     remedy: str
 
+    @classmethod
+    def told(cls, file: Path, sentence: str) -> Problem:
+        """Divide an error's sentence, ``FILE what is wrong; what to do``, into its parts.
+
+        Args:
+            file: Where.
+            sentence: The message; without a remedy all of it is the problem.
+
+        Example:
+            >>> str(Problem.told(Path("a.tif"), "a.tif is a text; export it again"))
+            'a.tif: is a text; export it again'
+        """
+        problem, divided, remedy = sentence.removeprefix(f"{file} ").rpartition("; ")
+        return cls(file, problem if divided else remedy, remedy if divided else "")
+
     def __str__(self) -> str:
-        return f"{self.file}: {self.problem}; {self.remedy}"
+        return f"{self.file}: {self.problem}" + (f"; {self.remedy}" if self.remedy else "")
 
 
 @dataclass(frozen=True)

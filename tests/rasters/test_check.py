@@ -9,7 +9,7 @@ import pytest
 from rasterio.transform import Affine
 from rich.console import Console
 
-from mfnet_lite.rasters import check_dataset, read_raster, write_raster
+from mfnet_lite.rasters import Problem, check_dataset, read_raster, write_raster
 
 
 def printed(report) -> str:
@@ -82,7 +82,7 @@ FAULTS = {
         "label/t1.tif",
         lambda p: damage(p, lambda a: np.concatenate([a, a + 1, a])),
         "label/t1.tif",
-        "wrong band count",
+        "wrong band count: expected one band of class values, got 3 that differ",
     ),
     "shifted": (
         "dsm/t1.tif",
@@ -200,6 +200,44 @@ def test_folders_that_are_missing_or_empty(dataset):
     (problem,) = check_dataset(dataset).problems
     assert problem.file == dataset / "dataset.json"
     assert "declares the sensor dsm, which no split has" in problem.problem
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("classes", "road", "a list of names"),
+        ("classes", ["road", 1], "a list of names"),
+        ("palette", 5, "a list of colours"),
+        ("palette", [[0, 0, 256]], "a list of colours"),
+        ("palette", [[0, 0]], "a list of colours"),
+        ("ignore_index", "x", "a whole number"),
+        ("label_offset", True, "a whole number"),
+        ("gsd_m", "abc", "metres per pixel"),
+        ("gsd_m", 0, "metres per pixel"),
+        ("image_scale", [1], "a number above 0"),
+        ("sensors", ["dsm"], "descriptions by name"),
+        ("sensors", {"dsm": 3}, "descriptions by name"),
+        ("sensors", {"dsm": {"scale": "x"}}, "descriptions by name"),
+        ("sensors", {"dsm": {"unit": 5}}, "descriptions by name"),
+    ],
+)
+def test_what_dataset_json_must_hold(dataset, key, value, expected):
+    stated = json.loads((dataset / "dataset.json").read_text())
+    (dataset / "dataset.json").write_text(json.dumps(stated | {key: None}))
+    assert check_dataset(dataset).ok
+    (dataset / "dataset.json").write_text(json.dumps(stated | {key: value}))
+    (problem,) = check_dataset(dataset).problems
+    assert problem.file == dataset / "dataset.json"
+    assert problem.problem.startswith(f"has {json.dumps(value)} for {key}: expected {expected}")
+    assert problem.remedy == "correct it"
+
+
+def test_a_sentence_without_remedy_is_all_problem(dataset):
+    (problem,) = check_dataset(dataset, "foo").problems
+    assert problem.problem == "unknown kind 'foo'"
+    assert "available: auto, folder, pairs" in problem.remedy
+    alone = Problem.told(dataset, f"{dataset} is odd")
+    assert (alone.problem, alone.remedy, str(alone)) == ("is odd", "", f"{dataset}: is odd")
 
 
 def test_truncated_label_of_a_dataset_without_json(dataset):

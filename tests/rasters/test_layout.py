@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mfnet_lite.rasters import open_folder, write_raster
+from mfnet_lite.rasters import WholeTiles, check_dataset, open_folder, read_raster, write_raster
 
 
 def test_folders_become_sensors(dataset):
@@ -107,12 +107,35 @@ def test_json_describes_sensors(dataset):
     assert info.gsd == 0.5
 
 
+def test_labels_in_colours_of_the_stated_palette(dataset):
+    colours = np.array([[255, 0, 0], [0, 0, 255], [9, 8, 7], [0, 0, 0]], np.uint8)
+    kept = {}
+    for path in dataset.glob("*/label/*.tif"):
+        label = read_raster(path).array[0]
+        kept[path.stem] = label
+        write_raster(path, colours[np.where(label == 255, 3, label)].transpose(2, 0, 1))
+    with pytest.raises(ValueError, match=r"got 3 that differ; .*\"palette\" in dataset\.json"):
+        WholeTiles(open_folder(dataset).tiles("test"))[0]
+    stated = json.loads((dataset / "dataset.json").read_text())
+    write = (dataset / "dataset.json").write_text
+    write(json.dumps(stated | {"palette": colours[:3].tolist()}))
+    assert check_dataset(dataset).ok
+    tile = open_folder(dataset).tiles("test")[1]
+    np.testing.assert_array_equal(WholeTiles([tile])[0]["label"].numpy(), kept["s1"])
+    write(json.dumps(stated | {"palette": colours[:2].tolist()}))
+    with pytest.raises(ValueError, match=r"2 colours in palette for 3 classes"):
+        open_folder(dataset)
+
+
+def test_classes_are_a_list_of_names(dataset):
+    with pytest.raises(ValueError, match="classes is the string 'road'"):
+        open_folder(dataset, classes="road")
+
+
 @pytest.mark.parametrize("name", ["ign_ortho_lidar", "rstoolbox_sen2"])
 def test_real_tiles_have_the_stated_pixels(realdata, name):
     data = open_folder(realdata / name, val_fraction=0)
     stated = json.loads((realdata / name / "dataset.json").read_text())["pixels_per_class"]
-    from mfnet_lite.rasters import WholeTiles
-
     for split in ("train", "test"):
         tiles = WholeTiles(data.tiles(split))
         labels = np.concatenate([tiles[i]["label"].numpy().ravel() for i in range(len(tiles))])
