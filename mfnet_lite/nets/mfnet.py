@@ -7,8 +7,7 @@ Segmentation", IEEE TGRS 2025, arXiv 2410.11160::
     dsm     ┴ stack → SAM's encoder, frozen, + additions → DFM ½ 1 2 → UNetFormer decoder → logits
 
 :class:`~mfnet_lite.nets.mm_encoder.MultimodalEncoder` adapts, the
-:class:`~mfnet_lite.nets.dfm.DeepFusionModule` fuses, the decoder decodes; this file puts them together
-and turns whatever sensors a sample has into the three-band pictures that SAM reads.
+:class:`~mfnet_lite.nets.dfm.DeepFusionModule` fuses, the decoder decodes; this file puts them together.
 """
 
 from __future__ import annotations
@@ -23,45 +22,13 @@ from torch import Tensor, nn
 
 from mfnet_lite.nets.dfm import DeepFusionModule, SumFusion
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder, Tuning
+from mfnet_lite.nets.pictures import ToPicture, band_counts, check_map
 from mfnet_lite.nets.unet import pad_to_multiple
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
 from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.stacked import check_presence
 
 Fusion = Literal["dfm", "sum"]
-
-
-class ToPicture(nn.Module):
-    """Make the three bands which SAM reads from a sensor with any number of bands.
-
-    One band is repeated, three are taken as they are. Any other number passes a trained 1×1
-    convolution that starts by taking the first three bands (two bands: the second counts twice).
-
-    Args:
-        bands: Number of bands.
-    """
-
-    def __init__(self, bands: int) -> None:
-        super().__init__()
-        self.bands = bands
-        self.project: nn.Conv2d | None = None
-        if bands not in (1, 3):
-            self.project = nn.Conv2d(bands, 3, 1)
-            nn.init.zeros_(self.project.weight)
-            assert self.project.bias is not None
-            nn.init.zeros_(self.project.bias)
-            with torch.no_grad():
-                for colour in range(3):
-                    self.project.weight[colour, min(colour, bands - 1)] = 1.0
-
-    def forward(
-        self, x: Float[Tensor, "batch bands height width"]
-    ) -> Float[Tensor, "batch 3 height width"]:
-        """Return three bands."""
-        if self.project is not None:
-            out: Tensor = self.project(x)
-            return out
-        return x.expand(-1, 3, -1, -1)
 
 
 class MFNet(nn.Module):
@@ -83,7 +50,8 @@ class MFNet(nn.Module):
         ``{sensor: (batch, bands, H, W)}`` → ``(batch, num_classes, H, W)``, any H and W.
 
     Raises:
-        ValueError: If there is no sensor, a band count is wrong, or a name is unknown.
+        ValueError: If there is no sensor, a band count is wrong, a sensor's name occurs twice or cannot
+            be one, an option is unknown, or ``sam`` is something else.
 
     Example:
         >>> from mfnet_lite.sam import SamConfig, build_sam
@@ -108,7 +76,12 @@ class MFNet(nn.Module):
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
-        self.sensors = _band_counts(sensors)
+        if not isinstance(sam, Sam):
+            raise ValueError(
+                f"expected a Sam, got an object of type {type(sam).__name__}; "
+                "mfnet_lite.load_sam('tiny') gives one"
+            )
+        self.sensors = band_counts(sensors)
         if num_classes < 1:
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
         if fusion not in ("dfm", "sum"):
@@ -137,7 +110,7 @@ class MFNet(nn.Module):
         """Segment a batch.
 
         Args:
-            sample: A map per sensor, values in [0, 1]. Entries that are no sensor of this network are
+            sample: A map per sensor, floats in [0, 1]. Entries that are no sensor of this network are
                 not read; a sensor that is not there counts as missing.
             presence: Which sensors each sample has, in the order of :attr:`sensors`. Whatever stands
                 in the maps of missing ones has no influence, not even NaN.
@@ -146,7 +119,7 @@ class MFNet(nn.Module):
             Logits at the size of the input.
 
         Raises:
-            ValueError: If no sensor is there or shapes do not fit.
+            ValueError: If no sensor is there, or shapes or number formats do not fit.
         """
         stacked, presence = self.stack(sample, presence)
         height, width = stacked.shape[-2:]
@@ -172,6 +145,11 @@ class MFNet(nn.Module):
             sample: A map per sensor.
             presence: Which sensors each sample has, or None for all that are in ``sample``.
         """
+        if not isinstance(sample, Mapping):
+            raise ValueError(
+                f"expected a sample, a map per sensor such as {{{next(iter(self.sensors))!r}: (batch, "
+                f"bands, height, width)}}, got an object of type {type(sample).__name__}"
+            )
         given = [name for name in self.sensors if name in sample]
         if not given:
             raise ValueError(
@@ -180,6 +158,7 @@ class MFNet(nn.Module):
             )
         first = sample[given[0]]
         for name in given:
+            check_map(name, sample[name], self.sensors[name])
             expected = (first.shape[0], self.sensors[name], *first.shape[2:])
             if sample[name].shape != expected:
                 raise ValueError(
@@ -202,17 +181,6 @@ class MFNet(nn.Module):
             x = self.pictures[name](x)
             maps.append(x if self.official else (x - self.mean) / self.std)
         return torch.stack(maps), presence
-
-
-def _band_counts(sensors: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
-    """Bands by name; names alone mean three bands of ``optical`` and one of any other."""
-    if isinstance(sensors, str):
-        raise ValueError(f"sensors must be a tuple of names, got the string {sensors!r}")
-    if not isinstance(sensors, Mapping):
-        sensors = {name: 3 if name == "optical" else 1 for name in sensors}
-    if not sensors or min(sensors.values()) < 1:
-        raise ValueError(f"sensors must name at least one band each, got {dict(sensors)}")
-    return dict(sensors)
 
 
 def _pad(

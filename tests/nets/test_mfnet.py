@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet
-from mfnet_lite.nets.mfnet import ToPicture
+from mfnet_lite.nets.pictures import ToPicture
 from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, SamConfig, build_sam
 
 SMALL = SamConfig(
@@ -203,3 +203,47 @@ def test_a_presence_of_another_kind_is_one_sentence(presence, found) -> None:
     for net, x in ((network(), sample()), (network().encoder, torch.rand(2, 2, 3, 64, 64))):
         with pytest.raises(ValueError, match=message):
             net(x, presence)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x: x["optical"], "a map per sensor .* got an object of type Tensor"),
+        (
+            lambda x: {k: v[0] for k, v in x.items()},
+            r"optical of shape \(batch, 3, .* \(3, 64, 64\)",
+        ),
+        (
+            lambda x: x | {"dsm": x["dsm"][0]},
+            r"dsm of shape \(batch, 1, .* \(1, 64, 64\); a single",
+        ),
+        (lambda x: x | {"dsm": x["dsm"].numpy()}, "as a tensor, got an object of type ndarray"),
+        (
+            lambda x: x | {"optical": (255 * x["optical"]).to(torch.uint8)},
+            r"expected optical as floats in \[0, 1\], got torch.uint8; divide 8-bit values by 255",
+        ),
+    ],
+)
+def test_samples_that_are_none_are_one_sentence(spoil, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        network()(spoil(sample()))
+
+
+@pytest.mark.parametrize(
+    ("sensors", "message"),
+    [
+        (("optical", "optical"), r"a name of its own, got \('optical', 'optical'\)"),
+        (("s1.vv",), "'s1.vv' cannot name a sensor"),
+        ({"type": 1}, "'type' cannot name a sensor"),
+        (("",), "'' cannot name a sensor"),
+        ((3, 1), "3 cannot name a sensor"),
+    ],
+)
+def test_names_that_cannot_be_sensors_are_one_sentence(sensors, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        network(sensors=sensors)
+
+
+def test_a_name_is_no_sam() -> None:
+    with pytest.raises(ValueError, match=r"expected a Sam, got an object of type str; .*load_sam"):
+        MFNet("tiny", 6)
