@@ -205,7 +205,7 @@ def _beside(base: nn.Module, adapter: Adapter) -> Adapter:
 
 def attach_adapters(
     model: M,
-    targets: Iterable[str] = BLOCK_TARGETS,
+    targets: str | Iterable[str] = BLOCK_TARGETS,
     kind: Literal["serial", "parallel"] = "serial",
     bottleneck: int | None = None,
     zero_init: bool = True,
@@ -220,7 +220,7 @@ def attach_adapters(
 
     Args:
         model: The network, changed in place.
-        targets: Patterns as in :func:`~mfnet_lite.tuning.matches`; by default attention and MLP of
+        targets: One pattern or several, as in :func:`~mfnet_lite.tuning.matches`; by default attention and MLP of
             every encoder block, where Houlsby et al. put them.
         kind: ``serial`` or ``parallel``.
         bottleneck: Channels in the middle; a quarter of each module's width if None.
@@ -234,7 +234,7 @@ def attach_adapters(
         The same model; :func:`~mfnet_lite.tuning.detach` takes the adapters off again.
 
     Raises:
-        ValueError: If a pattern fits nothing, a width cannot be found, the kind is unknown, or a
+        ValueError: If there is no pattern or one fits nothing, a width cannot be found, the kind is unknown, or a
             scale is given to serial adapters.
     """
     if kind not in ("serial", "parallel"):

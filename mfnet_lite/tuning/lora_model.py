@@ -16,7 +16,7 @@ M = TypeVar("M", bound=nn.Module)
 
 def attach_lora(
     model: M,
-    targets: Iterable[str] = ("qkv",),
+    targets: str | Iterable[str] = ("qkv",),
     rank: int = 4,
     alpha: float | None = None,
     dropout: float = 0.0,
@@ -29,7 +29,7 @@ def attach_lora(
 
     Args:
         model: Any network, changed in place.
-        targets: Patterns as in :func:`mfnet_lite.tuning.matches`, such as ``("qkv", "mlp.lin1")``.
+        targets: One pattern or several, as in :func:`mfnet_lite.tuning.matches`, such as ``("qkv", "mlp.lin1")``.
         rank: Rank of each update.
         alpha: Numerator of the scaling, None for ``rank``.
         dropout: Share of the updates' inputs dropped in training.
@@ -43,9 +43,9 @@ def attach_lora(
         The same model; only the updates have ``requires_grad``.
 
     Raises:
-        ValueError: If a pattern fits no linear layer or an option is out of range.
+        ValueError: If there is no pattern, one fits no linear layer or an option is out of range.
     """
-    targets = tuple(targets)
+    targets = (targets,) if isinstance(targets, str) else tuple(targets)  # read twice
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     names = {module: name for name, module in find(model, targets, nn.Linear).items()}
 

@@ -60,21 +60,22 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def find(
-    model: nn.Module, targets: Iterable[str], kind: type[nn.Module] = nn.Module
+    model: nn.Module, targets: str | Iterable[str], kind: type[nn.Module] = nn.Module
 ) -> dict[str, nn.Module]:
     """Find the modules of one kind that patterns name.
 
     Args:
         model: Where to look. Insides of additions are not looked at.
-        targets: Patterns as in :func:`matches`.
+        targets: One pattern or several, as in :func:`matches`.
         kind: Only modules of this class count.
 
     Returns:
         Name and module, in the order of ``named_modules``.
 
     Raises:
-        ValueError: If a pattern fits nothing, with names that exist.
+        ValueError: If there is no pattern, or one fits nothing, with names that exist.
     """
+    targets = (targets,) if isinstance(targets, str) else tuple(targets)
     inside = tuple(f"{name}." for name, m in model.named_modules() if isinstance(m, Addition))
     candidates = {
         name: module
@@ -84,10 +85,14 @@ def find(
         and not isinstance(module, Addition)
         and not name.startswith(inside)
     }
-    targets = tuple(targets)
+    some = ", ".join(list(candidates)[:4]) or "none"
+    if not targets:
+        raise ValueError(
+            f"no pattern says which {kind.__name__} of the model is meant, and without any all would be "
+            f"frozen and nothing added; it has for example: {some}"
+        )
     for pattern in targets:
         if not any(matches(name, pattern) for name in candidates):
-            some = ", ".join(list(candidates)[:4]) or "none"
             raise ValueError(
                 f"no {kind.__name__} of the model matches {pattern!r}; it has for example: {some}"
             )
@@ -106,7 +111,7 @@ def replace_module(model: nn.Module, name: str, new: nn.Module) -> None:
 
 def attach(
     model: M,
-    targets: Iterable[str],
+    targets: str | Iterable[str],
     wrap: Callable[[nn.Module], Addition],
     kind: type[nn.Module] = nn.Module,
 ) -> M:
@@ -114,7 +119,7 @@ def attach(
 
     Args:
         model: The network, changed in place.
-        targets: Patterns as in :func:`matches`.
+        targets: One pattern or several, as in :func:`matches`.
         wrap: Makes the wrapper of one module.
         kind: Only modules of this class are wrapped.
 
@@ -122,7 +127,7 @@ def attach(
         The same model.
 
     Raises:
-        ValueError: If a pattern fits nothing.
+        ValueError: If there is no pattern, or one fits nothing; the model is left as it was.
     """
     found = find(model, targets, kind)
     # Inner modules first: once an outer one is wrapped, their names lead elsewhere.

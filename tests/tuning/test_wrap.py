@@ -6,7 +6,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mfnet_lite.tuning import Addition, attach, detach, find, freeze, matches
+from mfnet_lite.tuning import (
+    Addition,
+    LoRAQKV,
+    SerialAdapter,
+    attach,
+    attach_adapters,
+    attach_lora,
+    detach,
+    find,
+    freeze,
+    matches,
+)
 
 
 class Doubling(Addition):
@@ -95,6 +106,22 @@ def test_a_pattern_that_fits_nothing_is_an_error() -> None:
         ValueError, match=r"no Linear of the model matches 'qkv'; it has .*: 0, 2\.0"
     ):
         attach(network(), ["0", "qkv"], Doubling, nn.Linear)
+
+
+def test_one_pattern_may_be_given_as_it_is() -> None:
+    assert list(find(network(), "2.0")) == ["2.0"]
+    model = attach_lora(nn.ModuleDict({"qkv": nn.Linear(2, 6), "q": nn.Linear(2, 2)}), "qkv")
+    assert isinstance(model["qkv"], LoRAQKV)
+    assert type(model["q"]) is nn.Linear  # not every name that is one of the letters
+    assert isinstance(attach_adapters(network(), "0")[0], SerialAdapter)
+
+
+def test_no_pattern_is_an_error_and_freezes_nothing() -> None:
+    model = network()
+    for attach_ in (attach_lora, attach_adapters):
+        with pytest.raises(ValueError, match=r"no pattern says which .* for example: 0"):
+            attach_(model, ())
+    assert all(p.requires_grad for p in model.parameters())
 
 
 def test_an_addition_cannot_detach_itself() -> None:
