@@ -53,8 +53,7 @@ class LoRALayer(Addition):
         self, base: nn.Linear, rank: int = 4, alpha: float | None = None, dropout: float = 0.0
     ) -> None:
         super().__init__(base)
-        if not isinstance(base, nn.Linear):
-            raise ValueError(f"LoRA wraps an nn.Linear, got {type(base).__name__}")
+        check_linear(base)
         if rank < 1:
             raise ValueError(f"expected a rank of at least 1, got {rank}")
         self.rank = rank
@@ -227,8 +226,7 @@ class LoRAQKV(LoRALayer):
             raise ValueError(
                 f"a fused qkv layer has 3·d rows, this one has {base.out_features}; use LoRALinear"
             )
-        if not parts or "".join(p for p in "qkv" if p in parts) != parts:
-            raise ValueError(f"expected parts out of 'qkv' in that order, got {parts!r}")
+        check_parts(parts)
         self.parts = parts
         thirds, third = len(parts), base.out_features // 3
         a = initial_a(thirds * rank, rank, base.in_features, init, generator)
@@ -255,6 +253,18 @@ class LoRAQKV(LoRALayer):
         thirds = rearrange(y, "... (part row) -> ... part row", part=3)
         thirds = thirds.index_add(-2, self.rows, (self.scaling * high).to(y.dtype))
         return rearrange(thirds, "... part row -> ... (part row)")
+
+
+def check_parts(parts: str) -> None:
+    """Reject names of thirds that are not letters of ``"qkv"``, each once, in that order."""
+    if not parts or "".join(p for p in "qkv" if p in parts) != parts:
+        raise ValueError(f"expected parts out of 'qkv' in that order, got {parts!r}")
+
+
+def check_linear(base: nn.Module) -> None:
+    """Reject a base that is no linear layer."""
+    if not isinstance(base, nn.Linear):
+        raise ValueError(f"LoRA wraps an nn.Linear, got {type(base).__name__}")
 
 
 def initial_a(

@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfnet_lite.tuning.lora import check_linear, check_parts
 from mfnet_lite.tuning.mixing import mixing_matrix
 from mfnet_lite.tuning.stacked import (
     FIRST_SHARE,
@@ -110,6 +111,9 @@ class MMLoRALinear(Addition):
         mixing: False gives every sensor a LoRA of its own.
         generator: Source of the initial A.
 
+    Raises:
+        ValueError: If the base is no ``nn.Linear`` or a number is out of range.
+
     Example:
         >>> layer = MMLoRALinear(nn.Linear(8, 6), sensors=2, rank=2)
         >>> x = torch.randn(2, 5, 3, 8)  # sensor, batch, place, channels
@@ -127,6 +131,7 @@ class MMLoRALinear(Addition):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(base)
+        check_linear(base)
         self.update = MMLoRA(
             base.in_features, base.out_features, sensors, rank, alpha, mixing, generator
         ).to(base.weight)
@@ -165,7 +170,8 @@ class QKVUpdate(nn.Module):
         sensors: Number of sensors.
         rank: r of each sensor and third.
         alpha: Scaling is alpha / rank; None for a factor of one. The authors' code has alpha = 1.
-        parts: Which thirds, letters out of ``"qkv"``; the authors' are query and value.
+        parts: Which thirds, letters out of ``"qkv"`` in that order; the authors' are query
+            and value.
         generator: Source of the initial A.
     """
 
@@ -180,8 +186,7 @@ class QKVUpdate(nn.Module):
     ) -> None:
         super().__init__()
         check_counts(sensors=sensors, rank=rank)
-        if not parts or set(parts) - set("qkv") or len(set(parts)) < len(parts):
-            raise ValueError(f"parts must be different letters of 'qkv', got {parts!r}")
+        check_parts(parts)
         self.thirds = tuple("qkv".index(letter) for letter in parts)
         self.scaling = (rank if alpha is None else alpha) / rank
         self.lora_a = nn.Parameter(torch.empty(sensors, len(parts), rank, channels))
@@ -212,7 +217,7 @@ class SensorQKV(Addition):
         sensors: Number of sensors.
         rank: r of each sensor and third.
         alpha: Scaling is alpha / rank; None for a factor of one.
-        parts: Which thirds, letters out of ``"qkv"``.
+        parts: Which thirds, letters out of ``"qkv"`` in that order.
         generator: Source of the initial A.
     """
 
@@ -226,6 +231,7 @@ class SensorQKV(Addition):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(base)
+        check_linear(base)
         if base.out_features != 3 * base.in_features:
             raise ValueError(
                 "expected a fused projection with three times as many outputs as inputs, got "

@@ -28,7 +28,7 @@ class SensorAdapter(nn.Module):
     Args:
         channels: Width d of the tokens.
         sensors: Number of sensors.
-        bottleneck: Hidden width; None for d / 4, as in the authors' code.
+        bottleneck: Hidden width; None for d / 4, as in the authors' code, at least 1.
         skip: Whether the input is added.
         zero_init: Start with a zero update, so that the frozen network is what it was. The authors'
             code keeps PyTorch's default there, which disturbs it from the first step.
@@ -45,8 +45,8 @@ class SensorAdapter(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        hidden = channels // 4 if bottleneck is None else bottleneck
-        check_counts(sensors=sensors, bottleneck=hidden)
+        hidden = max(1, channels // 4) if bottleneck is None else bottleneck
+        check_counts(channels=channels, sensors=sensors, bottleneck=hidden)
         self.skip = skip
         self.down_weight = nn.Parameter(torch.empty(sensors, hidden, channels))
         self.down_bias = nn.Parameter(torch.empty(sensors, hidden))

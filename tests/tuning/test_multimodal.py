@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mfnet_lite.tuning import MMAdapter, MMLoRALinear, SensorAdapter, SensorQKV, detach
+from mfnet_lite.tuning import Adapter, MMAdapter, MMLoRALinear, SensorAdapter, SensorQKV, detach
 
 from .golden import check, fill, given
 
@@ -181,6 +181,13 @@ def test_adapters_written_out(mixing: bool) -> None:
     torch.testing.assert_close(out, torch.stack(each))
 
 
+def test_few_channels_have_a_bottleneck_of_one() -> None:
+    assert MMAdapter(3, 2).adapter.down_weight.shape == (2, 1, 3)
+    assert Adapter(3).down.weight.shape == (1, 3)
+    with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
+        MMAdapter(0, 2)
+
+
 def test_bfloat16_autocast() -> None:
     x = torch.randn(2, 3, 5, 8)
     for layer in (MMLoRALinear(nn.Linear(8, 24), 2), SensorQKV(nn.Linear(8, 24), 2)):
@@ -207,8 +214,12 @@ def test_errors_name_what_was_expected() -> None:
         MMLoRALinear(nn.Linear(8, 6), 2)(torch.zeros(3, 4, 8))
     with pytest.raises(ValueError, match="three times as many outputs"):
         SensorQKV(nn.Linear(8, 6), 2)
-    with pytest.raises(ValueError, match="letters of 'qkv', got 'qq'"):
-        SensorQKV(nn.Linear(4, 12), 2, parts="qq")
+    for parts in ("qq", "vq", "", "qx"):  # as LoRAQKV: one spelling for one set of thirds
+        with pytest.raises(ValueError, match=f"out of 'qkv' in that order, got '{parts}'"):
+            SensorQKV(nn.Linear(4, 12), 2, parts=parts)
+    for form in (MMLoRALinear, SensorQKV):
+        with pytest.raises(ValueError, match=r"LoRA wraps an nn\.Linear, got Conv2d"):
+            form(nn.Conv2d(3, 4, 1), 2)
     with pytest.raises(ValueError, match="rank must be at least 1, got 0"):
         MMLoRALinear(nn.Linear(8, 6), 2, rank=0)
 
