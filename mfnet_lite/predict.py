@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from mfnet_lite.blending import Blend, stitch
+from mfnet_lite.devices import pick_device
 from mfnet_lite.rasters.grids import check_grid
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.rasters.labels import LabelCoding
@@ -151,14 +152,15 @@ def predict_scene(
 
     Raises:
         FileNotFoundError: if a raster is missing.
-        ValueError: if the rasters do not lie on one grid, the model does not fit them, or ``out`` is
-            one of them.
+        ValueError: if the rasters do not lie on one grid, the model does not fit them, ``out`` is one
+            of them, or the device is not here.
     """
     out = Path(out)
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out} cannot be written: expected a name ending in .tif; rename it")
     if holes not in ("any", "first"):
         raise ValueError(f"holes must be 'any' or 'first', got {holes!r}")
+    target_device = pick_device(device)
     infos = check_grid(paths)
     check_spares(out, paths.values())
     first = next(iter(infos.values()))
@@ -166,7 +168,7 @@ def predict_scene(
     described = {name: known.get(name, SensorInfo(name)) for name in paths}
     dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd or first.gsd)
     tile = Tile("scene", {name: Path(path) for name, path in paths.items()}, None, dataset)
-    model.to(pick_device(device))
+    model.to(target_device)
     profile = geotiff_profile(
         first.height, first.width, 1, "uint8", first, nodata=NODATA, palette=palette is not None
     )
@@ -232,15 +234,6 @@ def panels(width: int, panel: int) -> list[tuple[int, int]]:
         raise ValueError(f"panel must be at least 1, got {panel}")
     step = -(-panel // BLOCK) * BLOCK
     return [(left, min(left + step, width)) for left in range(0, width, step)]
-
-
-def pick_device(name: str = "auto") -> torch.device:
-    """Turn ``"auto"`` into the best device here, and other names into themselves."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 class _Scene:

@@ -50,7 +50,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a run on the tiles of a split."""
-    from mfnet_lite.predict import pick_device
+    from mfnet_lite.devices import pick_device
     from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset
     from mfnet_lite.runs import channels_of, check_fits, load_run, seen_in_training
     from mfnet_lite.training import evaluate as score
@@ -58,6 +58,7 @@ def evaluate(
     if convention not in ("all", "authors"):
         raise ValueError(f"unknown convention {convention!r}; available: all, authors")
     weights, repeat = vote(blend)
+    place = pick_device(device)
     config, model = load_run(run)
     names = _used(config, model, listed(sensors, "sensors"), run)
     reading: dict[str, Any] = {"seed": config.seed}
@@ -89,7 +90,7 @@ def evaluate(
         )
     split = dataset.split_name(split)
     matrix = score(
-        _mirrored(model, flips).to(pick_device(device)),
+        _mirrored(model, flips).to(place),
         WholeTiles(tiles, names, config.scaling),
         ignore_index=dataset.info.ignore_index,
         window=window or config.window,

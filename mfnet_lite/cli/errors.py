@@ -2,13 +2,45 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import typer
 
-MISTAKES = (ValueError, FileNotFoundError, FileExistsError, FloatingPointError, ConnectionError)
+MISTAKES = (ValueError, OSError, FloatingPointError)
+"""What a user can mend; missing files, folders and connections are kinds of ``OSError``."""
+
+REMEDIES = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a part of this path is a file where a folder is needed, choose another path",
+    errno.EEXIST: "a folder is needed in the place of this file, choose another path",
+    errno.EISDIR: "a file is needed in the place of this folder, choose another path",
+    errno.EACCES: "choose a path you may use, or change its permissions",
+    errno.EPERM: "choose a path you may use, or change its permissions",
+    errno.EROFS: "choose a path on another disk",
+    errno.ENOSPC: "make room and call again",
+}
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, in one line.
+
+    Our own errors are sentences already; those of the operating system get the remedy added.
+
+    Args:
+        error: One of :data:`MISTAKES`.
+
+    Example:
+        >>> sentence(NotADirectoryError(errno.ENOTDIR, "Not a directory", "notes.txt/run"))
+        'notes.txt/run: not a directory; a part of this path is a file where a folder is needed, choose another path'
+    """
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        where = "" if error.filename is None else f"{error.filename}: "
+        remedy = REMEDIES.get(error.errno, "check the path and the disk")
+        return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}; {remedy}"
+    return " ".join(str(error).split())
 
 
 def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
@@ -19,7 +51,7 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*args, **kwargs)
         except MISTAKES as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            typer.echo(f"error: {sentence(error)}", err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt as stopped:
             typer.echo(f"stopped. {stopped}", err=True)

@@ -24,8 +24,8 @@ def _installation() -> list[tuple[str, str]]:
     """Versions, device, networks, weights."""
     import torch
 
+    from mfnet_lite.devices import pick_device
     from mfnet_lite.nets import BUILDERS
-    from mfnet_lite.predict import pick_device
     from mfnet_lite.runs import versions
     from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
 

@@ -57,7 +57,6 @@ def masks(
 
     from mfnet_lite import load_sam
     from mfnet_lite.masks import mask_scene
-    from mfnet_lite.predict import pick_device
     from mfnet_lite.sam.objects import ObjectSettings
 
     presets = {
@@ -78,7 +77,7 @@ def masks(
     }
     settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
     chosen = band_numbers(bands)
-    sam = load_sam(backbone, device=pick_device(device))
+    sam = load_sam(backbone, device=device)
     cutting: dict[str, Any] = {"tile": tile, "overlap": overlap}
     if scene.is_dir():
         from mfnet_lite.mask_tiles import mask_tiles

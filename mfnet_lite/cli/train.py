@@ -132,6 +132,7 @@ def train(
     """Train a network and write a run folder."""
     from dataclasses import asdict, replace
 
+    from mfnet_lite.devices import pick_device
     from mfnet_lite.rasters import RandomCrops, WholeTiles, find_object_files, open_dataset
     from mfnet_lite.runs import (
         RunConfig,
@@ -158,6 +159,7 @@ def train(
     given |= {"symmetric": symmetric, "semantic": semantic, "adaptor": adaptor}
     given |= {"changed_weight": changed_weight}
     given |= {"temporal": temporal, "encoder": encoder, "pretrained": pretrained}
+    pick_device(device)
     assisted = assisted_loss(objects, object_weight, boundary_weight)
     options = builder_options(model, given | {"checkpointing": checkpointing})
     usual = defaults_of(model)

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from segment_anything.modeling import Sam
 from torch import Tensor
 
+from mfnet_lite.devices import pick_device
 from mfnet_lite.sam.build import build_sam, infer_config, resize_state_dict
 from mfnet_lite.sam.download import RemoteFile, download, verify
 
@@ -109,7 +110,7 @@ def load_sam(
             ``.safetensors``).
         image_size: Side of the model input in pixels, a multiple of the patch size; ``None`` keeps
             that of the file (1024 for Meta's, 256 for ``tiny``).
-        device: Where to put the model; ``None`` is the CPU.
+        device: Where to put the model, ``auto`` is the best device here; ``None`` is the CPU.
 
     Returns:
         The model in evaluation mode, float32.
@@ -117,8 +118,10 @@ def load_sam(
     Raises:
         FileNotFoundError: If nothing of that name exists.
         ConnectionError: If a download is needed and fails.
-        ValueError: If the file is damaged, is not a SAM, or the size does not fit.
+        ValueError: If the file is damaged, is not a SAM, the size does not fit, or the device is not
+            here.
     """
+    place = pick_device("cpu" if device is None else device)
     path = find_checkpoint(name_or_path)
     state, metadata = read_state(path)
     try:
@@ -141,7 +144,7 @@ def load_sam(
         ) from error
     sam.pixel_mean = torch.tensor([123.675, 116.28, 103.53]).reshape(3, 1, 1)
     sam.pixel_std = torch.tensor([58.395, 57.12, 57.375]).reshape(3, 1, 1)
-    return sam.to(device or "cpu").eval()
+    return sam.to(place).eval()
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -140,12 +140,19 @@ def download(remote: RemoteFile, folder: Path) -> Path:
 
     Raises:
         ConnectionError: If the server cannot be reached or the connection breaks; the part stays.
-        ValueError: If the file that arrived has the wrong size or hash; it is removed.
+        ValueError: If the file that arrived has the wrong size or hash; it is removed. Or if the
+            folder cannot be made.
     """
     import pooch
     import requests
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"{folder} cannot be made the folder of {remote.name} ({error.strerror}); choose another "
+            "one, for checkpoints by the environment variable MFNET_LITE_CACHE."
+        ) from error
     part = folder / f"{remote.name}.part"
     try:
         path = pooch.retrieve(

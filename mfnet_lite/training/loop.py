@@ -24,6 +24,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from mfnet_lite.devices import pick_device
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.training import state as disk
 from mfnet_lite.training.config import TrainConfig
@@ -67,6 +68,7 @@ def fit(
     Raises:
         FileExistsError: if ``out`` holds a run and ``resume`` is off.
         FileNotFoundError: if ``resume`` is on and ``out`` holds no state.
+        ValueError: if the device is not here.
         FloatingPointError: if the loss becomes infinite or NaN.
         KeyboardInterrupt: after Ctrl-C, once the state has been saved.
     """
@@ -79,9 +81,10 @@ def fit(
             f"{folder} already holds a run; continue it with resume, or choose another folder"
         )
     loss = loss or _loss_of(model, config.ignore_index)
+    device = pick_device(config.device)
     fabric = Fabric(
-        accelerator=config.device,
-        devices=config.devices,
+        accelerator=device.type,
+        devices=[device.index] if device.type == "cuda" and device.index else config.devices,
         strategy=config.strategy,
         precision=config.precision,
     )

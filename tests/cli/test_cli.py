@@ -169,6 +169,32 @@ def test_mistakes_are_one_sentence(run, folder, tmp_path):
     assert not out.exists()
 
 
+def test_devices_and_places_that_do_not_exist(run, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    out, tile = tmp_path / "x", only(folder / "test" / "image")
+    scene = ["predict", run, "--optical", tile, "--dsm", folder / "test" / "dsm" / tile.name]
+    for device, words in (("gpu", "unknown device"), ("cuda", "no device 'cuda'")):
+        for command in (
+            ["train", folder, "--out", out, *SMALL],
+            ["evaluate", run, folder],
+            [*scene, "--out", out / "map.tif"],
+            ["masks", tile, "--out", out],
+        ):
+            refused(call(*command, "--device", device), words, "auto")
+    assert not out.exists()
+    file = tmp_path / "file"
+    file.write_text("x")
+    for place, words in ((file, "choose another"), (file / "x", "a part of this path is a file")):
+        for command in (
+            ["train", folder, "--out", place, *SMALL, "--device", "cpu"],
+            ["masks", tile, "--out", place, "--points", "1"],
+        ):
+            refused(call(*command), str(file), words.split()[-1])
+    refused(call("world", "make", file / "x", "--tiles", 3, "--size", 64), "a part of this path")
+    refused(call(*scene, "--out", file / "map.tif"), "choose another path")
+    assert file.read_text() == "x"
+
+
 @pytest.mark.slow
 def test_pairs_from_end_to_end_in_other_processes(tmp_path):
     def shell(*arguments: object) -> subprocess.CompletedProcess[str]:

@@ -200,3 +200,8 @@ def test_damaged_and_foreign_files(small, small_file, tmp_path, capsys):
     del state["mask_decoder.iou_token.weight"]
     torch.save(state, other)
     refuse(other, r"does not fit a SAM of its own sizes: Missing key\(s\).*iou_token")
+
+
+def test_a_device_that_is_not_here_is_refused_before_anything_is_read() -> None:
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        load_sam("no such file", device="gpu")

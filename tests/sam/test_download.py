@@ -133,6 +133,13 @@ def test_no_network_and_refusals(server, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_that_cannot_be_made(server, tmp_path):
+    (tmp_path / "file").write_text("x")
+    for folder in (tmp_path / "file", tmp_path / "file" / "cache"):
+        with pytest.raises(ValueError, match=r"cannot be made the folder of .*MFNET_LITE_CACHE"):
+            download(remote(server), folder)
+
+
 def test_verify(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc")

@@ -248,6 +248,12 @@ def test_faults_are_named(tmp_path):
         fit(make(), Stripes(0), config=CONFIG)
 
 
+def test_a_device_that_is_not_here_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="unknown device 'gpu'"):
+        fit(make(), Stripes(), None, TrainConfig(device="gpu"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_nan_ends_the_run_with_advice():
     with pytest.raises(FloatingPointError, match="step 1; lower lr"):
         fit(make(), Stripes(), config=CONFIG, loss=lambda out, batch: out.sum() * float("nan"))
