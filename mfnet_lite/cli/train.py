@@ -114,6 +114,19 @@ def train(
     recipe: Annotated[
         str, typer.Option(help="default (AdamW, cosine) or authors (MFNet's SGD, multi-step).")
     ] = "default",
+    warmup: Annotated[
+        int | None,
+        typer.Option(
+            help="Steps in which the learning rate rises; a fifth of all but at most 20, for "
+            "--recipe authors 0, if absent."
+        ),
+    ] = None,
+    clip: Annotated[
+        float | None,
+        typer.Option(
+            help="Largest norm of the gradient, 0 = any; 1, for --recipe authors 0, if absent."
+        ),
+    ] = None,
     precision: Annotated[str, typer.Option(help="32-true or bf16-mixed.")] = "32-true",
     accumulate: Annotated[int, typer.Option(help="Batches per step.")] = 1,
     workers: Annotated[int, typer.Option(help="Reading processes.")] = 0,
@@ -209,8 +222,8 @@ def train(
         "window": draft.window,
         "progress": sys.stderr.isatty(),
     }
-    if lr is not None:
-        settings["lr"] = lr
+    said = {"lr": lr, "warmup": warmup, "clip": clip}
+    settings |= {name: value for name, value in said.items() if value is not None}
     if recipe == "authors":
         config = TrainConfig.authors(**settings)
     else:

@@ -197,8 +197,8 @@ def _log_row(run: _Progress, rate: float, norm: Tensor | None) -> dict[str, floa
         run.loss_sum, run.loss_count = 0.0, 0
     if not math.isfinite(run.loss):
         raise FloatingPointError(
-            f"the loss became {run.loss} at step {run.step}; lower lr, raise warmup or lower clip, "
-            "and check the inputs for NaN (nodata in a height map?)"
+            f"the loss became {run.loss} at step {run.step}; lower lr, raise warmup or set a lower "
+            "clip, and check the inputs for NaN (nodata in a height map?)"
         )
     return {
         "step": run.step,

@@ -141,6 +141,18 @@ def test_predict(run, folder, tmp_path):
         assert made.colormap(1)[1][:3] == (0, 0, 255)
 
 
+def test_settings_the_advice_names_exist(folder, tmp_path):
+    command = ["train", folder, *SMALL, "--device", "cpu"]
+    given = ["--warmup", "2", "--clip", "0.5"]
+    assert call(*command, "--out", tmp_path / "a", *given).exit_code == 0
+    settings = json.loads((tmp_path / "a" / "config.json").read_text())["train"]
+    assert (settings["warmup"], settings["clip"]) == (2, 0.5)
+    refused(call(*command, "--out", tmp_path / "b", "--clip", "-1"), "clip must not be negative")
+    assert call(*command, "--out", tmp_path / "c", "--recipe", "authors").exit_code == 0
+    settings = json.loads((tmp_path / "c" / "config.json").read_text())["train"]
+    assert (settings["warmup"], settings["clip"]) == (0, 0)
+
+
 def test_resume_continues(folder, tmp_path):
     arguments = ["train", folder, "--out", tmp_path / "r", *SMALL, "--save-every", "1"]
     assert call(*arguments).exit_code == 0
