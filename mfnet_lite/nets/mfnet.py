@@ -12,7 +12,7 @@ Segmentation", IEEE TGRS 2025, arXiv 2410.11160::
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -48,6 +48,9 @@ class MFNet(nn.Module):
 
     Shape:
         ``{sensor: (batch, bands, H, W)}`` → ``(batch, num_classes, H, W)``, any H and W.
+
+    ``tuning.freeze`` keeps additions, fusion and decoder trained; ``tuning.detach`` takes the additions off,
+    so that ``encoder.image_encoder``, which nothing ever changed, is run as SAM's encoder again.
 
     Raises:
         ValueError: If there is no sensor, a band count is wrong, a sensor's name occurs twice or cannot
@@ -101,6 +104,14 @@ class MFNet(nn.Module):
         self.register_buffer("mean", sam.pixel_mean / 255, persistent=False)
         self.register_buffer("std", sam.pixel_std / 255, persistent=False)
         self.official = official
+
+    def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""
+        for name, parameter in self.named_parameters():
+            if not name.startswith("encoder."):
+                yield name, parameter
+        for name, parameter in self.encoder.added_parameters():
+            yield f"encoder.{name}", parameter
 
     def forward(
         self,

@@ -13,7 +13,7 @@ padded tokens in window blocks, position tables resized once, nothing kept for f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Literal, get_args
 
@@ -117,13 +117,35 @@ class MultimodalEncoder(nn.Module):
             raise ValueError(f"sensors must be at least 1, got {sensors}")
         self.image_encoder = image_encoder.requires_grad_(tuning == "full")
         self.sensors = sensors
-        self.tuning = tuning
+        self.tuning: Tuning = tuning
         self.checkpointing = checkpointing
         self.additions = nn.ModuleList(
             BlockAdditions(block, sensors, tuning, rank, bottleneck, official)
             for block in image_encoder.blocks
         )
         self._tables: dict[tuple[int, str, int], tuple[tuple[object, ...], Tensor]] = {}
+
+    def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""
+        for name, parameter in self.named_parameters():
+            if self.tuning == "full" or not name.startswith("image_encoder."):
+                yield name, parameter
+
+    def remove_additions(self) -> None:
+        """Go back to SAM on every sensor, as with ``tuning="none"``, for ``tuning.detach``.
+
+        Raises:
+            ValueError: If SAM's own weights were trained, of which no copy is kept.
+        """
+        if self.tuning == "full":
+            raise ValueError(
+                "tuning='full' trained SAM's own weights, so that nothing can be taken off; "
+                "load SAM again with mfnet_lite.load_sam"
+            )
+        self.tuning = "none"
+        self.additions = nn.ModuleList(
+            BlockAdditions(block, self.sensors, "none") for block in self.image_encoder.blocks
+        )
 
     @property
     def patch(self) -> int:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mfnet_lite.tuning.lora import Init, LoRALayer, LoRALinear, LoRAQKV
-from mfnet_lite.tuning.wrap import attach, find, replace_module
+from mfnet_lite.tuning.wrap import added_modules, attach, find, replace_module
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -66,8 +66,12 @@ def merge(model: M) -> M:
         model: A network with LoRA, changed in place.
 
     Returns:
-        The same model. Putting it into training mode unmerges it.
+        The same model. Putting it into training mode unmerges it. Without any addition nothing happens.
+
+    Raises:
+        ValueError: If there are additions, but none that one weight can hold.
     """
+    _refuse_others(model)
     for module in model.modules():
         if isinstance(module, LoRALayer):
             module.merge()
@@ -93,10 +97,29 @@ def fold(model: M) -> M:
 
     Returns:
         The same model, without LoRA.
+
+    Raises:
+        ValueError: As in :func:`merge`, or if the model itself is the LoRA.
     """
+    _refuse_others(model)
+    if isinstance(model, LoRALayer):
+        raise ValueError("the model is itself a LoRA and cannot replace itself; fold what holds it")
     for name, module in [(n, m) for n, m in model.named_modules() if isinstance(m, LoRALayer)]:
         module.merge()
         with torch.no_grad():
             module.base.weight.copy_(module.weight)
         replace_module(model, name, module.base)
     return model
+
+
+def _refuse_others(model: nn.Module) -> None:
+    """Raise if nothing can be merged and yet something was added."""
+    if any(isinstance(module, LoRALayer) for module in model.modules()):
+        return
+    for name, module, added in added_modules(model):
+        if added:
+            raise ValueError(
+                f"nothing of this {type(model).__name__} can be merged: one weight cannot hold "
+                f"{name or 'the model'} ({type(module).__name__}), which differs from sensor to sensor or "
+                "is not linear; run it as it is, only what attach_lora adds can be merged"
+            )

@@ -9,42 +9,9 @@ a base tensor has a *bare* name, the one it had before wrappers took its module 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import nn
 
-from mfnet_lite.tuning.wrap import Addition
-
-_PACKAGE = __name__.rpartition(".")[0] + "."
-
-
-def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
-    """Walk through a network and tell for every module whether its own tensors were added.
-
-    Args:
-        model: Any network.
-
-    Yields:
-        Name, module and the answer, in the order of ``named_modules``; a module with two names comes
-        once per name.
-    """
-    stack: list[tuple[str, nn.Module, bool]] = [("", model, _adds(model))]
-    while stack:
-        name, module, added = stack.pop()
-        yield name, module, added
-        children = []
-        for key, child in module._modules.items():  # named_children leaves out second names
-            if child is None:
-                continue
-            inside = key == "base" and isinstance(module, Addition)
-            path = f"{name}.{key}" if name else key
-            children.append((path, child, _adds(child) or (added and not inside)))
-        stack += reversed(children)
-
-
-def _adds(module: nn.Module) -> bool:
-    """Whether this sub-package defines the module's class or a parent of it."""
-    return any(kind.__module__.startswith(_PACKAGE) for kind in type(module).__mro__)
+from mfnet_lite.tuning.wrap import Addition, added_modules
 
 
 def added_names(model: nn.Module) -> set[str]:

@@ -9,11 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 
 M = TypeVar("M", bound=nn.Module)
+_PACKAGE = __name__.rpartition(".")[0] + "."
+
+
+@runtime_checkable
+class KnowsTrained(Protocol):
+    """A module that says itself which parameters are trained: an addition, or a whole network."""
+
+    def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Yield name and parameter of everything that is trained."""
+        ...
+
+
+@runtime_checkable
+class KnowsAdditions(Protocol):
+    """A module with additions beside the network in it, which alone can take them off."""
+
+    def remove_additions(self) -> None:
+        """Leave the frozen network."""
+        ...
 
 
 class Addition(nn.Module):
@@ -38,6 +57,35 @@ class Addition(nn.Module):
     def original(self) -> nn.Module:
         """Return the base in the state it had before; what a merge changed is undone here."""
         return self.base
+
+
+def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
+    """Walk through a network and tell for every module whether its own tensors were added.
+
+    Args:
+        model: Any network.
+
+    Yields:
+        Name, module and the answer, in the order of ``named_modules``; a module with two names comes
+        once per name.
+    """
+    stack: list[tuple[str, nn.Module, bool]] = [("", model, _adds(model))]
+    while stack:
+        name, module, added = stack.pop()
+        yield name, module, added
+        children = []
+        for key, child in module._modules.items():  # named_children leaves out second names
+            if child is None:
+                continue
+            inside = key == "base" and isinstance(module, Addition)
+            path = f"{name}.{key}" if name else key
+            children.append((path, child, _adds(child) or (added and not inside)))
+        stack += reversed(children)
+
+
+def _adds(module: nn.Module) -> bool:
+    """Whether this sub-package defines the module's class or a parent of it."""
+    return any(kind.__module__.startswith(_PACKAGE) for kind in type(module).__mro__)
 
 
 def matches(name: str, pattern: str) -> bool:
@@ -140,7 +188,11 @@ def attach(
 
 
 def freeze(model: M) -> M:
-    """Let only additions train: every other parameter loses its gradient.
+    """Let only what was added train: every other parameter loses its gradient.
+
+    A whole network that trains more beside its frozen part says so by a method ``added_parameters`` like
+    that of :class:`Addition`: of MFNet, fusion and decoder go on learning. Any other network is frozen
+    but for its additions, heads included; call this for its encoder alone where the head shall learn.
 
     Args:
         model: A network, with or without additions.
@@ -149,15 +201,21 @@ def freeze(model: M) -> M:
         The same model.
     """
     model.requires_grad_(False)
-    for module in model.modules():
-        if isinstance(module, Addition):
-            for _, parameter in module.added_parameters():
-                parameter.requires_grad_(True)
+    for _, module, added in added_modules(model):
+        if isinstance(module, KnowsTrained):
+            parameters = [parameter for _, parameter in module.added_parameters()]
+        else:
+            parameters = [p for p in module._parameters.values() if added and p is not None]
+        for parameter in parameters:
+            parameter.requires_grad_(True)
     return model
 
 
 def detach(model: M) -> M:
     """Take every addition off: the network is bit for bit what it was, and stays frozen.
+
+    A module that keeps additions beside a frozen network instead of around its modules takes them off
+    itself, by a method ``remove_additions``: MFNet's encoder does.
 
     Args:
         model: A network with additions inside it.
@@ -166,7 +224,9 @@ def detach(model: M) -> M:
         The same model, changed in place; without additions nothing happens.
 
     Raises:
-        ValueError: If the model itself is an addition, since it cannot replace itself.
+        ValueError: If the model itself is an addition, since it cannot replace itself; if an addition
+            stands beside a network whose ``forward`` alone knows how it is used; or if the frozen
+            weights themselves were trained.
 
     Example:
         >>> detach(nn.Sequential(Addition(nn.Linear(2, 2))))
@@ -176,6 +236,9 @@ def detach(model: M) -> M:
     """
     if isinstance(model, Addition):
         raise ValueError("the model is itself an addition; use its `original()` instead")
+    _refuse_what_stays(model)
+    for keeper in [m for m in model.modules() if isinstance(m, KnowsAdditions)]:
+        keeper.remove_additions()
     while True:  # an addition may sit on another one: take the outer off first
         names = [name for name, m in model.named_modules() if isinstance(m, Addition)]
         outer = [n for n in names if not any(n.startswith(f"{o}.") for o in names)]
@@ -185,3 +248,19 @@ def detach(model: M) -> M:
             module = model.get_submodule(name)
             assert isinstance(module, Addition)
             replace_module(model, name, module.original())
+
+
+def _refuse_what_stays(model: nn.Module) -> None:
+    """Raise if an addition is neither a wrapper nor in the care of a module that can remove it."""
+    removed = tuple(
+        f"{name}." if name else ""
+        for name, module in model.named_modules()
+        if isinstance(module, Addition | KnowsAdditions)
+    )
+    for name, module, added in added_modules(model):
+        if added and not isinstance(module, Addition) and not name.startswith(removed):
+            raise ValueError(
+                f"{name or 'the model'} ({type(module).__name__}) stands beside the network and not around "
+                "one of its modules, so that it cannot be taken off from outside; build the network "
+                "without it"
+            )

@@ -11,6 +11,7 @@ from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet
 from mfnet_lite.nets.pictures import ToPicture
 from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, SamConfig, build_sam
+from mfnet_lite.tuning import attach_lora, detach, fold, freeze, merge
 
 SMALL = SamConfig(
     image_size=64, patch_size=8, width=24, depth=2, heads=3, window=4, global_blocks=(1,),
@@ -247,3 +248,50 @@ def test_names_that_cannot_be_sensors_are_one_sentence(sensors, message) -> None
 def test_a_name_is_no_sam() -> None:
     with pytest.raises(ValueError, match=r"expected a Sam, got an object of type str; .*load_sam"):
         MFNet("tiny", 6)
+
+
+@pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "none", "full"])
+def test_freezing_keeps_what_is_trained(tuning) -> None:
+    net = network(tuning=tuning, sensors={"optical": 3, "radar": 2})
+    before = {n for n, p in net.named_parameters() if p.requires_grad}
+    assert {n for n, p in freeze(net).named_parameters() if p.requires_grad} == before
+    assert {n for n, _ in net.added_parameters()} == before
+
+
+def test_more_may_be_attached_and_is_trained_too() -> None:
+    net = network(tuning="none")
+    before = {n for n, p in net.named_parameters() if p.requires_grad}
+    attach_lora(net, "attn.qkv")
+    more = {n for n, p in net.named_parameters() if p.requires_grad} - before
+    assert len(more) == 4
+    assert all(".attn.qkv.lora_" in name for name in more)
+
+
+@pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter"])
+def test_detached_it_runs_the_bit_identical_sam(tuning) -> None:
+    net = network(tuning=tuning, official=True).eval()
+    official, bare = network(tuning="none", official=True).encoder, network(tuning="none").eval()
+    for parameter in net.encoder.additions.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    pictures = torch.rand(2, 1, 3, 64, 64)
+    assert not torch.allclose(net.encoder(pictures), official(pictures))
+    assert detach(net) is net
+    assert list(net.encoder.state_dict()) == list(official.state_dict())
+    for name, value in official.state_dict().items():
+        assert torch.equal(net.encoder.state_dict()[name], value)
+    assert torch.equal(net.encoder(pictures), official(pictures))
+    sam = bare.encoder.image_encoder(pictures[0])
+    assert torch.equal(net.encoder.image_encoder(pictures[0]), sam)
+    assert net(sample()).shape == (2, 6, 64, 64)
+    trained = {n.partition(".")[0] for n, p in net.named_parameters() if p.requires_grad}
+    assert trained == {"fusion", "decoder"}
+
+
+def test_what_cannot_come_off_or_be_merged_is_one_sentence() -> None:
+    with pytest.raises(ValueError, match="tuning='full' trained SAM's own weights"):
+        detach(network(tuning="full"))
+    for change in (merge, fold):
+        with pytest.raises(
+            ValueError, match=r"nothing of this MFNet .* encoder.additions.0.qkv \(QKVUpdate\)"
+        ):
+            change(network())

@@ -12,7 +12,17 @@ from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
 from mfnet_lite.sam import SamConfig, build_image_encoder, fuse_attention
-from mfnet_lite.tuning import LoRALinear, LoRAQKV, attach_lora, detach, fold, merge, unmerge
+from mfnet_lite.tuning import (
+    LoRALinear,
+    LoRAQKV,
+    MMLoRALinear,
+    attach_adapters,
+    attach_lora,
+    detach,
+    fold,
+    merge,
+    unmerge,
+)
 
 
 def sam() -> nn.Module:
@@ -185,6 +195,26 @@ def test_an_unknown_name_leaves_the_network_alone():
     with pytest.raises(ValueError, match="no Linear of the model matches 'query'"):
         attach_lora(model, ["qkv", "query"])
     assert not any("lora_" in name for name in model.state_dict())
+
+
+@pytest.mark.parametrize("change", [merge, fold])
+def test_additions_that_one_weight_cannot_hold_are_one_sentence(change):
+    wrapped = nn.Sequential(MMLoRALinear(nn.Linear(4, 4), 2))
+    for model, name in (
+        (wrapped, r"0 \(MMLoRALinear\)"),
+        (attach_adapters(nn.Sequential(nn.Linear(4, 4)), ["0"]), r"0 \(SerialAdapter\)"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"nothing of this Sequential can be merged: .* {name}"
+        ):
+            change(model)
+    both = attach_lora(nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), ["0"])
+    assert change(attach_adapters(both, ["1"])) is both  # the LoRA can be, the adapter stays
+
+
+def test_a_lora_cannot_fold_itself():
+    with pytest.raises(ValueError, match="the model is itself a LoRA"):
+        fold(LoRALinear(nn.Linear(2, 2)))
 
 
 def test_merging_a_network_without_lora_does_nothing():

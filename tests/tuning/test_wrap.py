@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mfnet_lite.tuning import (
     Addition,
     LoRAQKV,
+    MMAdapter,
     SerialAdapter,
     attach,
     attach_adapters,
@@ -77,6 +78,16 @@ def test_only_additions_train() -> None:
     assert [n for n, p in model.named_parameters() if p.requires_grad] == ["0.factor"]
     freeze(detach(model))
     assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_an_addition_beside_a_module_goes_on_learning_and_cannot_be_taken_off() -> None:
+    model = nn.ModuleDict({"mlp": nn.Linear(4, 4), "beside": MMAdapter(4, 2)})
+    trained = {n for n, p in freeze(model).named_parameters() if p.requires_grad}
+    assert trained == {f"beside.{name}" for name, _ in model["beside"].named_parameters()}
+    with pytest.raises(ValueError, match=r"^beside \(MMAdapter\) stands beside the network"):
+        detach(model)
+    with pytest.raises(ValueError, match=r"^the model \(MMAdapter\) stands beside"):
+        detach(MMAdapter(4, 2))
 
 
 def test_additions_may_be_stacked() -> None:
