@@ -11,6 +11,7 @@ from mfnet_lite.rasters.isprs import isprs_kind, open_potsdam, open_vaihingen
 from mfnet_lite.rasters.layout import open_folder
 from mfnet_lite.rasters.loveda import loveda_folders, open_loveda
 from mfnet_lite.rasters.pairs import open_pairs, pair_folders
+from mfnet_lite.rasters.plates import plate_files
 from mfnet_lite.rasters.scan import split_folders
 from mfnet_lite.rasters.tiles import TileSet
 
@@ -77,6 +78,14 @@ def open_dataset(
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is no folder: expected a dataset; check the path")
     name = detect_kind(root) if kind == "auto" else kind
+    plates = plate_files(root)[0] if name is None else ""
+    if plates:
+        raise FileNotFoundError(
+            f"{root} holds pictures of vehicles with number plates (layout {plates}), which this does not "
+            "read: open them with mfnet_lite.rasters.open_plates and train with "
+            "mfnet_lite.plates.train_plates as chapter 6 does, or put pictures and masks (0 elsewhere, "
+            "1 plate) of one name into train/image/ and train/label/"
+        )
     if name is None:
         raise FileNotFoundError(
             f"{root} is no dataset we know: looked for image/ or train/image/ (folder layout), A/ "

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mfnet_lite.rasters import detect_kind, open_dataset
+from mfnet_lite.rasters import check_dataset, detect_kind, open_dataset
+from mfnet_lite.world import write_plates
 
 
 def test_nothing_matches_lists_what_was_looked_for(tmp_path):
@@ -14,6 +15,13 @@ def test_nothing_matches_lists_what_was_looked_for(tmp_path):
         open_dataset(tmp_path / "no")
     with pytest.raises(ValueError, match=r"unknown kind 'cityscapes'.*folder, pairs"):
         open_dataset(tmp_path, "cityscapes")
+
+
+def test_plates_are_recognised_and_told_what_reads_them(tmp_path):
+    write_plates(tmp_path / "pl", 3, 64, quiet=True)
+    assert check_dataset(tmp_path / "pl").ok
+    with pytest.raises(FileNotFoundError, match=r"layout ufpr.*train_plates.*train/image/"):
+        open_dataset(tmp_path / "pl")
 
 
 def test_real_folders(realdata):
