@@ -11,15 +11,16 @@ from typing import Annotated
 
 import typer
 
+from mfnet_lite import __version__
 from mfnet_lite.cli.apply import evaluate, predict
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.info import info
 from mfnet_lite.cli.masks import masks
+from mfnet_lite.cli.options import KINDS
 from mfnet_lite.cli.train import train
 
 app = typer.Typer(
     name="mfnet-lite",
-    help="Fine-tune, evaluate and apply segmentation models on GeoTIFF folders.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -28,6 +29,23 @@ world_app = typer.Typer(help="Procedural scenes with perfect labels.", no_args_i
 data_app = typer.Typer(help="Look at a dataset before training on it.", no_args_is_help=True)
 app.add_typer(world_app, name="world")
 app.add_typer(data_app, name="data")
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop, before a command is looked for."""
+    if wanted:
+        typer.echo(f"mfnet-lite {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Fine-tune, evaluate and apply segmentation models on GeoTIFF folders."""
 
 
 @world_app.command("make")
@@ -67,7 +85,9 @@ def world_plates(
 @plain_errors
 def data_check(
     folder: Annotated[Path, typer.Argument(help="The dataset.")],
-    kind: Annotated[str, typer.Option(help="Which reader to use.")] = "auto",
+    kind: Annotated[
+        str, typer.Option(help=f"Which reader to use: {KINDS}; plates for pictures of vehicles.")
+    ] = "auto",
 ) -> None:
     """Read every file once and list all that is wrong; exit code 1 if anything is."""
     from rich.console import Console

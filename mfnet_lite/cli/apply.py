@@ -12,7 +12,7 @@ import typer
 
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.memory import peak_memory
-from mfnet_lite.cli.options import listed, parameters_of, vote
+from mfnet_lite.cli.options import KINDS, check_window, listed, parameters_of, vote
 
 GSD_RATIO = (0.8, 1.25)  # pixels of a scene over those of the training that need no remark
 
@@ -44,7 +44,7 @@ def evaluate(
         typer.Option("--flips", help="Average over four mirrored copies; four times the time."),
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
-    kind: Annotated[str, typer.Option(help="Which reader to use.")] = "auto",
+    kind: Annotated[str, typer.Option(help=f"Which reader to use: {KINDS}.")] = "auto",
     sensors: Annotated[
         str | None, typer.Option(help="Fewer than the run knows, if the model can do without.")
     ] = None,
@@ -59,6 +59,7 @@ def evaluate(
         raise ValueError(f"unknown convention {convention!r}; available: all, authors")
     weights, repeat = vote(blend)
     place = pick_device(device)
+    check_window(window)
     config, model = load_run(run)
     names = _used(config, model, listed(sensors, "sensors"), run)
     reading: dict[str, Any] = {"seed": config.seed}
@@ -93,7 +94,7 @@ def evaluate(
         _mirrored(model, flips).to(place),
         WholeTiles(tiles, names, config.scaling),
         ignore_index=dataset.info.ignore_index,
-        window=window or config.window,
+        window=config.window if window is None else window,
         stride=stride,
         blend=weights,
         official=repeat,
@@ -160,8 +161,9 @@ def predict(
 
     begun = time.perf_counter()
     weights, repeat = vote(blend)
+    check_window(window)
     config, model = load_run(run)
-    side = window or config.window
+    side = config.window if window is None else window
     step = max(1, side // 2) if stride is None else stride
     given = {"optical": optical, "dsm": dsm, "before": before, "after": after}
     paths = {name: path for name, path in given.items() if path is not None}

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from mfnet_lite.blending import Blend
     from mfnet_lite.losses import AssistedLoss
 
+KINDS = "auto, folder, pairs, loveda, hunan, vaihingen or potsdam"
+"""Words for ``--kind``, spelled out here because ``--help`` imports no reader."""
+
 SAME = ("model", "options", "channels", "classes", "scaling", "size", "dataset", "base")
 TRAINED_SAME = ("light", "objects", "object_weight", "boundary_weight")
 """What a run and its continuation must share, as fields and among the settings of the training."""
@@ -151,6 +154,19 @@ def vote(blend: str) -> tuple[Blend, bool]:
     if blend in ("sum", "authors"):
         return "sum", blend == "authors"
     raise ValueError(f"unknown blend {blend!r}; available: smooth, sum, authors")
+
+
+def check_window(window: int | None) -> None:
+    """Refuse windows without pixels.
+
+    Args:
+        window: side in pixels, None where the user said nothing.
+
+    Raises:
+        ValueError: if it is below 1.
+    """
+    if window is not None and window < 1:
+        raise ValueError(f"--window must be at least 1 pixel, got {window}")
 
 
 def listed(names: str | None, option: str) -> tuple[str, ...] | None:

@@ -10,6 +10,7 @@ import typer
 
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.options import (
+    KINDS,
     assisted_loss,
     band_numbers,
     builder_options,
@@ -139,7 +140,7 @@ def train(
     light: Annotated[
         float, typer.Option(help="Augmentation: change of light and quarter turns; 0 = flips only.")
     ] = 0.25,
-    kind: Annotated[str, typer.Option(help="Which reader to use.")] = "auto",
+    kind: Annotated[str, typer.Option(help=f"Which reader to use: {KINDS}.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
 ) -> None:
     """Train a network and write a run folder."""

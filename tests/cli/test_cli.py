@@ -12,6 +12,7 @@ import pytest
 import rasterio
 from typer.testing import CliRunner
 
+import mfnet_lite
 from mfnet_lite.cli import app
 
 SMALL = ["--steps", "3", "--size", "32", "--batch", "2", "--width", "2", "--depth", "2"]
@@ -56,6 +57,12 @@ def test_info():
     assert result.exit_code == 0
     for word in ("torch", "device", "cache", "unet", "weights vit_b"):
         assert word in result.stdout
+
+
+def test_version():
+    result = call("--version")
+    assert (result.exit_code, result.stdout) == (0, f"mfnet-lite {mfnet_lite.__version__}\n")
+    assert "segmentation models" in call("--help").stdout
 
 
 def test_data_check(folder, tmp_path):
@@ -177,6 +184,8 @@ def test_mistakes_are_one_sentence(run, folder, tmp_path):
         call("predict", run, "--optical", tile, "--dsm", tile, "--out", out), "3 band(s) of dsm"
     )
     refused(call("predict", run, "--sensor", "dsm", "--out", out), "NAME=FILE")
+    refused(call("predict", run, "--optical", tile, "--out", out, "--window", 0), "--window")
+    refused(call("evaluate", run, folder, "--window", 0), "--window must be at least 1")
     refused(call("world", "make", folder), "empty")
     assert not out.exists()
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import pytest
 import torch
 from segment_anything.modeling.image_encoder import PatchEmbed
+from typer.testing import CliRunner
 
+from mfnet_lite.cli import app
 from mfnet_lite.cli.options import (
+    KINDS,
     band_numbers,
     builder_options,
     check_crop,
+    check_window,
     defaults_of,
     listed,
     parameters_of,
     vote,
 )
 from mfnet_lite.nets import BUILDERS
+from mfnet_lite.rasters import READERS
 
 NOTHING = dict.fromkeys(["width", "depth", "tuning", "fusion", "backbone", "rank"])
 
@@ -79,3 +84,18 @@ def test_crops_are_cut_into_patches(size, advice):
         check_crop(network, size)
     check_crop(network, 96)
     check_crop(torch.nn.Conv2d(1, 1, 3), 97)
+
+
+def test_kinds_are_those_of_the_readers():
+    assert KINDS.replace(" or ", ", ").split(", ") == ["auto", *READERS]
+    for command in (["train"], ["evaluate"], ["data", "check"]):
+        shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "--help"]).output
+        assert "auto, folder, pairs" in " ".join(shown.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("window", [0, -4])
+def test_windows_have_pixels(window):
+    with pytest.raises(ValueError, match=f"--window must be at least 1 pixel, got {window}"):
+        check_window(window)
+    check_window(1)
+    check_window(None)
