@@ -13,7 +13,7 @@ Segmentation", IEEE TGRS 2025, arXiv 2410.11160::
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -104,6 +104,14 @@ class MFNet(nn.Module):
         self.register_buffer("mean", sam.pixel_mean / 255, persistent=False)
         self.register_buffer("std", sam.pixel_std / 255, persistent=False)
         self.official = official
+
+    def computation(self) -> dict[str, Any]:
+        """Return what no tensor holds, for a delta's header: above all which sensor stands where."""
+        return {
+            "sensors": [f"{name}:{bands}" for name, bands in self.sensors.items()],
+            "fusion": "dfm" if isinstance(self.fusion, DeepFusionModule) else "sum",
+            "official": self.official,
+        }
 
     def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""

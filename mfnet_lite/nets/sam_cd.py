@@ -21,7 +21,7 @@ Names beside the authors' (``official=True`` computes the same)::
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from einops import rearrange
@@ -208,6 +208,10 @@ class SAMCD(nn.Module):
         change = self.change(reduced)
         one, two = latents.chunk(2)
         return ChangeOutput(*(_enlarge(x, size) for x in (change, one, two)))
+
+    def computation(self) -> dict[str, Any]:
+        """Return how both dates meet and whose code it is, for a delta's header."""
+        return {"symmetric": self.symmetric, "official": self.official}
 
     def decoded(
         self, maps: list[Float[Tensor, "dates c h w"]]

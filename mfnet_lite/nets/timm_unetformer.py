@@ -64,6 +64,10 @@ class UNetFormer(nn.Module):
         self.encoder, self.levels, channels = _encoder(encoder, pretrained, sum(sensors.values()))
         self.decoder = UNetFormerDecoder(channels, num_classes, width, window=window)
 
+    def computation(self) -> dict[str, Any]:
+        """Return the order of the sensors, which no tensor holds, for a delta's header."""
+        return {"sensors": [f"{name}:{bands}" for name, bands in self.sensors.items()]}
+
     def forward(
         self, sample: Mapping[str, Float[Tensor, "batch channels height width"]]
     ) -> Float[Tensor, "batch classes height width"]:

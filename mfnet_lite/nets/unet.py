@@ -22,6 +22,7 @@ not on the rest of the window, so that overlapping windows of a large scene agre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +95,10 @@ class UNet(nn.Module):
         )
         self.merge = nn.ModuleList(ConvBlock(2 * a, a) for a in above)
         self.head = nn.Conv2d(width, num_classes, 1)
+
+    def computation(self) -> dict[str, Any]:
+        """Return the order of the sensors, which no tensor holds, for a delta's header."""
+        return {"sensors": [f"{name}:{bands}" for name, bands in self.sensors.items()]}
 
     def forward(
         self, sample: Mapping[str, Float[Tensor, "batch channels height width"]]

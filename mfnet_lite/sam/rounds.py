@@ -202,7 +202,7 @@ def play_rounds(
     rounds: int,
     generator: torch.Generator | None = None,
     box_share: float = 0.5,
-    blind_round: int | None = None,
+    blind_round: int | tuple[int, ...] | None = None,
 ) -> list[Prediction]:
     """Prompt, correct, prompt again; every round's prediction keeps its gradient.
 
@@ -217,16 +217,24 @@ def play_rounds(
         rounds: Number of rounds, at least 1.
         generator: Source of randomness.
         box_share: Probability that the first prompt is a box.
-        blind_round: A round (0-based, above 0) without a new click, which only refines the mask.
+        blind_round: A round or several (0-based, above 0) without a new click, which only refine the
+            mask. SAM's 11 rounds have two: one chosen by lot among the clicks, and the last.
 
     Returns:
         One prediction per round.
 
     Raises:
-        ValueError: If ``rounds`` is below 1.
+        ValueError: If ``rounds`` is below 1, or a blind round is not one of those after the first.
     """
     if rounds < 1:
         raise ValueError(f"expected rounds >= 1, got {rounds}: one prompt is one round")
+    blind = (blind_round,) if isinstance(blind_round, int) else blind_round or ()
+    wrong = [number for number in blind if not 0 < number < rounds]
+    if wrong:
+        raise ValueError(
+            f"blind_round {wrong[0]} is none of the rounds 1 to {rounds - 1}, which follow the first of "
+            f"{rounds}; choose among them"
+        )
     clicks = first_prompts(masks, generator, box_share)
     predictions: list[Prediction] = []
     fed_back: Tensor | None = None
@@ -244,7 +252,7 @@ def play_rounds(
             break
         three = Prediction(prediction.masks[:, :, 1:], prediction.iou[:, :, 1:])
         fed_back = pick_best(three if number == 0 else prediction).detach()
-        if number + 1 != blind_round:
+        if number + 1 not in blind:
             full = torch.nn.functional.interpolate(
                 fed_back, size=masks.shape[-2:], mode="bilinear", align_corners=False
             )

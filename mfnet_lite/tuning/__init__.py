@@ -9,8 +9,9 @@ from mfnet_lite.tuning.adapter import (
     SerialAdapter,
     attach_adapters,
 )
+from mfnet_lite.tuning.base import base_hash
 from mfnet_lite.tuning.count import Count, CountRow, count
-from mfnet_lite.tuning.delta import DeltaInfo, base_hash, delta_info, load_delta, save_delta
+from mfnet_lite.tuning.delta import DeltaInfo, delta_info, load_delta, save_delta
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.lora_model import attach_lora, fold, merge, unmerge
 from mfnet_lite.tuning.mixing import mix, mixing_matrix

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -79,6 +79,11 @@ class Adapter(nn.Module):
         """Compute the bottleneck, plus the input if ``skip``."""
         change: Tensor = self.up(self.activation(self.down(u)))
         return u + change if self.skip else change
+
+    def computation(self) -> dict[str, Any]:
+        """Return skip and the name of the bend, for a delta's header."""
+        bend = getattr(self.activation, "__name__", type(self.activation).__name__)
+        return {"skip": self.skip, "activation": bend}
 
     def extra_repr(self) -> str:
         """What ``print`` adds to the two projections."""
@@ -179,6 +184,10 @@ class ParallelAdapter(Addition):
         y: Tensor = self.base(x)
         change: Tensor = self.adapter(x)
         return y + self.scale * change
+
+    def computation(self) -> dict[str, Any]:
+        """Return the factor, for a delta's header."""
+        return {"scale": self.scale}
 
     def extra_repr(self) -> str:
         """What ``print`` adds to base and adapter."""

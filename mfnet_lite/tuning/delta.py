@@ -4,30 +4,29 @@ A tuned foundation model is its base, which everybody has, and a small differenc
 is written: every added tensor, every other tensor that trains, and the buffers beside them
 (safetensors, no pickle). The header keeps a SHA-256 of all the *other* tensors, the base. On loading,
 the same tensors of the model at hand are hashed: so a delta cannot land on a base it was not
-trained on, which would run without any error and give nonsense.
+trained on, which would run without any error and give nonsense. For the same reason the header says
+what the shapes of the tensors do not tell about the computing: the scaling of a LoRA, the order of the
+sensors (:mod:`mfnet_lite.tuning.describe`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mfnet_lite.tuning.parts import added_names, bare_names
+from mfnet_lite.tuning.base import base_tensors, delta_state, formats, hash_of, known_hash
+from mfnet_lite.tuning.describe import describe, differences
 
 FORMAT = "mfnet_lite delta 1"
-_COPIES = 4  # tensors of another device that are on their way to the hash at the same time
 
 
 @dataclass(frozen=True)
@@ -38,91 +37,16 @@ class DeltaInfo:
         base: SHA-256 of the base it belongs to, as :func:`base_hash` gives it.
         config: What the writer wanted to keep, for example how the additions are built.
         shapes: Shape of each tensor by its name.
+        computing: What additions and network compute beyond that, by module, as
+            :func:`~mfnet_lite.tuning.describe.describe` gives it; empty in older files.
+        formats: Number formats of the base, such as ``["float32"]``; empty in older files.
     """
 
     base: str
     config: dict[str, Any] = field(default_factory=dict)
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-
-
-def delta_state(model: nn.Module) -> dict[str, Tensor]:
-    """Select what a delta holds: added tensors, trainable ones, and the buffers beside them.
-
-    A frozen half of an addition comes along too, since no base has it. A buffer (say, a running
-    mean) belongs to its module, or to the nearest module above it that has parameters; it is kept if
-    any of those trains.
-
-    Args:
-        model: A tuned network.
-
-    Returns:
-        Name → tensor (the model's own, not copies), in the order of ``state_dict``.
-    """
-    added = added_names(model)
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    state: dict[str, Tensor] = {}
-    for name, value in model.state_dict().items():
-        own = parameters.get(name)
-        trains = _owner_trains(model, name) if own is None else own.requires_grad
-        if trains or name in added:
-            state[name] = value
-    return state
-
-
-def _owner_trains(model: nn.Module, buffer: str) -> bool:
-    """Whether the nearest module around a buffer that has parameters has a trainable one."""
-    prefix = buffer.rpartition(".")[0]
-    while True:
-        flags = [p.requires_grad for p in model.get_submodule(prefix).parameters()]
-        if flags or not prefix:
-            return any(flags)
-        prefix = prefix.rpartition(".")[0]
-
-
-def base_hash(model: nn.Module) -> str:
-    """Hash the weights that a delta leaves out; an attached and a bare network give the same.
-
-    Each tensor's name (the one it had before anything was wrapped), number format, shape and bytes
-    are hashed, then the sorted list of these hashes. No tensor is copied if it lies in the
-    computer's memory in one piece.
-
-    Args:
-        model: A frozen network, with or without additions.
-
-    Returns:
-        64 hexadecimal digits.
-
-    Raises:
-        ValueError: If the model is on the device ``meta`` and has no values.
-
-    Example:
-        >>> from mfnet_lite.tuning import attach_adapters, freeze
-        >>> net = freeze(nn.Sequential(nn.Linear(4, 4)))
-        >>> bare = base_hash(net)
-        >>> base_hash(attach_adapters(net, ["0"])) == bare
-        True
-    """
-    return _hash_without(model, delta_state(model).keys())
-
-
-def _hash_without(model: nn.Module, delta: Collection[str]) -> str:
-    """:func:`base_hash`, where the names of the tensors of the delta are known."""
-    bare = bare_names(model)
-    base = {bare[name]: value for name, value in model.state_dict().items() if name not in delta}
-    with ThreadPoolExecutor(min(_COPIES, os.cpu_count() or 1)) as pool:
-        digests = dict(pool.map(_digest, sorted(base.items())))
-    return hashlib.sha256("\n".join(digests[name] for name in sorted(digests)).encode()).hexdigest()
-
-
-def _digest(item: tuple[str, Tensor]) -> tuple[str, str]:
-    name, value = item
-    if value.is_meta:
-        raise ValueError(f"{name} has no values (device meta); load the base before hashing it.")
-    digest = hashlib.sha256(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-    # bytes in place: no second copy of the model, and formats that NumPy lacks (bfloat16) work too
-    flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-    digest.update(flat.numpy().data)
-    return name, digest.hexdigest()
+    computing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    formats: list[str] = field(default_factory=list)
 
 
 def save_delta(
@@ -144,7 +68,7 @@ def save_delta(
         The path.
 
     Raises:
-        ValueError: If nothing was added and nothing trains.
+        ValueError: If nothing was added and nothing trains, or ``base`` has other names.
     """
     path = Path(path)
     state = delta_state(model)
@@ -153,8 +77,14 @@ def save_delta(
             f"{path} was not written: the model has no additions and no trainable weights; attach "
             "something, or set requires_grad on what shall be saved."
         )
-    found = _hash_without(model, state.keys()) if base is None else _known(base)
-    metadata = {"format": FORMAT, "base_sha256": found, "config": json.dumps(dict(config or {}))}
+    own = base_tensors(model, state.keys())
+    metadata = {
+        "format": FORMAT,
+        "base_sha256": hash_of(own) if base is None else known_hash(base, own),
+        "base_formats": json.dumps(formats(own)),
+        "computing": json.dumps(describe(model)),
+        "config": json.dumps(dict(config or {})),
+    }
     # clones, since safetensors refuses tensors that share memory
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,10 +97,6 @@ def save_delta(
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
-
-
-def _known(base: nn.Module | str) -> str:
-    return base_hash(base) if isinstance(base, nn.Module) else base
 
 
 def delta_info(path: str | Path) -> DeltaInfo:
@@ -205,7 +131,11 @@ def _read(path: Path, tensors: bool) -> tuple[DeltaInfo, dict[str, Tensor]]:
                 f"{path} is no delta checkpoint: expected the note {FORMAT!r} in its header, found "
                 f"{found!r}; give a file that save_delta wrote."
             )
-        return DeltaInfo(metadata["base_sha256"], json.loads(metadata["config"]), shapes), state
+        config, computing, formats_ = (
+            json.loads(metadata.get(key, empty))
+            for key, empty in (("config", "{}"), ("computing", "{}"), ("base_formats", "[]"))
+        )
+        return DeltaInfo(metadata["base_sha256"], config, shapes, computing, formats_), state
     except SafetensorError as error:
         raise ValueError(
             f"{path} cannot be read: expected a whole safetensors file, found {path.stat().st_size} "
@@ -218,7 +148,9 @@ def load_delta(
 ) -> dict[str, Any]:
     """Load a delta into a network with the same base and the same additions.
 
-    Everything is checked before the first weight changes.
+    Everything is checked before the first weight changes. Files written before the header told what is
+    computed (:attr:`DeltaInfo.computing` is empty) load if names, shapes and base fit: whether the
+    additions are scaled as they were is then up to the caller.
 
     Args:
         model: The base with untrained additions attached; changed in place.
@@ -231,8 +163,8 @@ def load_delta(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or no delta, has tensors that the model lacks, lacks
-            tensors that were added to the model or train in it, has other shapes, or belongs to
-            another base.
+            tensors that were added to the model or train in it, has other shapes, was trained with
+            additions or sensors that compute otherwise, or belongs to another base.
     """
     path = Path(path)
     info, state = _read(path, tensors=True)
@@ -240,7 +172,13 @@ def load_delta(
     misfits = _misfits(info, own)
     missing = sorted(delta_state(model).keys() - state.keys())
     if not misfits:
-        found = _hash_without(model, state.keys()) if base is None else _known(base)
+        if others := differences(info.computing, describe(model)):
+            raise ValueError(
+                f"{path} was trained on something that computes otherwise: {_few(others)}; build the "
+                "model and attach the additions with the options it was saved with."
+            )
+        base_own = base_tensors(model, state.keys())
+        found = hash_of(base_own) if base is None else known_hash(base, base_own)
         if found == info.base and (base is None or not missing):
             model.load_state_dict(state, strict=False)  # lets merged updates know of new weights
             return info.config
@@ -250,6 +188,12 @@ def load_delta(
         raise ValueError(
             f"{path} does not fit this model: it {'; it '.join(misfits)}; attach the additions "
             "it was saved with."
+        )
+    if info.formats and info.formats != formats(base_own):
+        raise ValueError(
+            f"{path} belongs to a base in another number format: expected frozen weights in "
+            f"{', '.join(info.formats)}, found {', '.join(formats(base_own))}; load it into the model in "
+            "that format and convert the whole afterwards."
         )
     raise ValueError(
         f"{path} belongs to another base: expected frozen weights with SHA-256 {info.base[:12]}…, "

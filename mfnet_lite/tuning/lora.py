@@ -133,6 +133,10 @@ class LoRALayer(Addition):
         self.unmerge()  # the sum of the old weights would outlive them
         super()._load_from_state_dict(*args, **kwargs)
 
+    def computation(self) -> dict[str, Any]:
+        """Return the scaling, which no tensor holds, for a delta's header."""
+        return {"scaling": self.scaling}
+
     def extra_repr(self) -> str:
         """Show rank and alpha in ``print(model)``."""
         return f"rank={self.rank}, alpha={self.alpha:g}, merged={self.merged}"
@@ -244,6 +248,10 @@ class LoRAQKV(LoRALayer):
         delta = self.scaling * (self.lora_b.to(dtype) @ self.lora_a.to(dtype))
         whole = delta.new_zeros(3, *delta.shape[1:]).index_copy(0, self.rows, delta)
         return rearrange(whole, "part row into -> (part row) into")
+
+    def computation(self) -> dict[str, Any]:
+        """Return the scaling and which thirds are adapted."""
+        return super().computation() | {"parts": self.parts}
 
     def update(self, x: Float[Tensor, "*place in"], y: Float[Tensor, "*place out"]) -> Tensor:
         """Add scaling·B(Ax) to the rows of each chosen third and to no other."""

@@ -13,6 +13,8 @@ are ordinary LoRA. The adapters are in :mod:`mfnet_lite.tuning.multimodal_adapte
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from einops import rearrange
 from jaxtyping import Float
@@ -90,6 +92,10 @@ class MMLoRA(nn.Module):
         mixed = rearrange(mixed, "m b p n r -> (m b p) (n r)")
         rows = rearrange(self.lora_b, "n out r -> (n r) out")
         return _add_product(out, mixed, rows).view(*x.shape[:-1], -1)
+
+    def computation(self) -> dict[str, Any]:
+        """Return the scaling, for a delta's header."""
+        return {"scaling": self.scaling}
 
     def matrix(self, presence: Presence | None = None) -> Float[Tensor, "batch sensor other"]:
         """Return the mixing coefficients; those of separate LoRAs are the identity."""
@@ -192,6 +198,10 @@ class QKVUpdate(nn.Module):
         self.lora_a = nn.Parameter(torch.empty(sensors, len(parts), rank, channels))
         self.lora_b = nn.Parameter(torch.zeros(sensors, len(parts), channels, rank))
         uniform_like_linear_(self.lora_a, channels, generator)
+
+    def computation(self) -> dict[str, Any]:
+        """Return the scaling and which thirds are adapted, for a delta's header."""
+        return {"scaling": self.scaling, "parts": "".join("qkv"[third] for third in self.thirds)}
 
     def forward(self, x: Stacked, out: Stacked) -> Stacked:
         """Add the update in place to ``out``, the frozen projection of ``x.flatten(0, -2)``."""

@@ -6,6 +6,8 @@ carries that axis too, so that one batched product serves all of them.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -57,6 +59,10 @@ class SensorAdapter(nn.Module):
         if not zero_init:
             uniform_like_linear_(self.up_weight, hidden, generator)
             uniform_like_linear_(self.up_bias, hidden, generator)
+
+    def computation(self) -> dict[str, Any]:
+        """Return whether the input is added, for a delta's header."""
+        return {"skip": self.skip}
 
     def forward(self, x: Stacked) -> Stacked:
         """Apply to each sensor its own adapter."""

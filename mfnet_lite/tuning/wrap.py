@@ -69,7 +69,7 @@ def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
         Name, module and the answer, in the order of ``named_modules``; a module with two names comes
         once per name.
     """
-    stack: list[tuple[str, nn.Module, bool]] = [("", model, _adds(model))]
+    stack: list[tuple[str, nn.Module, bool]] = [("", model, adds(model))]
     while stack:
         name, module, added = stack.pop()
         yield name, module, added
@@ -79,11 +79,11 @@ def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
                 continue
             inside = key == "base" and isinstance(module, Addition)
             path = f"{name}.{key}" if name else key
-            children.append((path, child, _adds(child) or (added and not inside)))
+            children.append((path, child, adds(child) or (added and not inside)))
         stack += reversed(children)
 
 
-def _adds(module: nn.Module) -> bool:
+def adds(module: nn.Module) -> bool:
     """Whether this sub-package defines the module's class or a parent of it."""
     return any(kind.__module__.startswith(_PACKAGE) for kind in type(module).__mro__)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfnet_lite.sam.build import TINY, build_sam
-from mfnet_lite.sam.prompts import Prediction
+from mfnet_lite.sam.prompts import Prediction, embed_points
 from mfnet_lite.sam.rounds import (
     correction_clicks,
     first_prompts,
@@ -114,3 +114,33 @@ def test_rounds_add_clicks_feed_back_masks_and_carry_gradients():
     assert torch.equal(again[2].masks, rounds[2].masks)
     with pytest.raises(ValueError, match="rounds >= 1, got 0"):
         play_rounds(sam, embeddings, masks, 0)
+
+
+@pytest.mark.parametrize(
+    ("blind", "tokens"),
+    [
+        (None, [2, 3, 4, 5, 6]),
+        (2, [2, 3, 3, 4, 5]),
+        (1, [2, 2, 3, 4, 5]),
+        ((2, 4), [2, 3, 3, 4, 4]),
+        ((3, 4), [2, 3, 4, 4, 4]),
+    ],
+)
+def test_blind_rounds_add_no_click(monkeypatch, blind, tokens):
+    seen = []
+
+    def noting(sam, points, labels):
+        seen.append(labels.shape[2])
+        return embed_points(sam, points, labels)
+
+    monkeypatch.setattr("mfnet_lite.sam.rounds.embed_points", noting)
+    sam = build_sam(replace(TINY, image_size=24, depth=1, global_blocks=(0,)))
+    with torch.no_grad():
+        play_rounds(sam, torch.randn(2, 128, 3, 3), blocks(1), 5, blind_round=blind)
+    assert seen == tokens
+
+
+@pytest.mark.parametrize("blind", [0, 3, -1, (1, 3)])
+def test_blind_rounds_lie_within_the_rounds(blind):
+    with pytest.raises(ValueError, match=r"none of the rounds 1 to 2, which follow the first of 3"):
+        play_rounds(None, torch.zeros(1, 1, 1, 1), blocks(1), 3, blind_round=blind)

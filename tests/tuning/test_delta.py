@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mfnet_lite.nets import MFNet, UNet
 from mfnet_lite.sam import SamConfig, build_image_encoder
+from mfnet_lite.sam.build import build_sam
 from mfnet_lite.tuning import (
     attach_adapters,
     attach_lora,
@@ -299,3 +301,98 @@ def test_merged_updates_follow_the_loaded_weights(tmp_path: Path) -> None:
 def test_a_network_without_values_cannot_be_hashed() -> None:
     with pytest.raises(ValueError, match="bias has no values"):
         base_hash(nn.Linear(2, 2, device="meta").requires_grad_(False))
+
+
+WAYS: dict[str, tuple[Callable[[nn.Module], nn.Module], Callable[[nn.Module], nn.Module], str]] = {
+    "alpha": (
+        lambda m: attach_lora(m, rank=2, alpha=4),
+        lambda m: attach_lora(m, rank=2, alpha=8),
+        r"LoRAQKV\(scaling=2.0, parts=qv\), found LoRAQKV\(scaling=4.0, parts=qv\)",
+    ),
+    "thirds": (
+        lambda m: attach_lora(m, rank=2, parts="qv"),
+        lambda m: attach_lora(m, rank=2, parts="qk"),
+        "parts=qv.*found.*parts=qk",
+    ),
+    "place": (
+        lambda m: attach_adapters(m, ["blocks.*.mlp"]),
+        lambda m: attach_adapters(m, ["blocks.*.mlp"], kind="parallel"),
+        "SerialAdapter.*found ParallelAdapter",
+    ),
+    "bend": (
+        attach_adapters,
+        lambda m: attach_adapters(m, activation=torch.relu),
+        "activation=gelu.*found.*activation=relu",
+    ),
+    "scale": (
+        lambda m: attach_adapters(m, kind="parallel", scale=0.5),
+        lambda m: attach_adapters(m, kind="parallel", scale=0.1),
+        "scale=0.5.*found.*scale=0.1",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_additions_that_compute_otherwise_are_refused(way: str, tmp_path: Path) -> None:
+    then, now, message = WAYS[way]
+    path = save_delta(then(build_image_encoder(SMALL)), tmp_path / "delta.safetensors")
+    other = now(build_image_encoder(SMALL))
+    before = copy.deepcopy(other.state_dict())
+    with pytest.raises(
+        ValueError, match=f"trained on something that computes otherwise: .*{message}"
+    ):
+        load_delta(other, path)
+    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+
+
+def mfnet(*sensors: str) -> MFNet:
+    torch.manual_seed(0)
+    return MFNet(build_sam(SMALL), 4, sensors=dict.fromkeys(sensors, 3), rank=2)
+
+
+def test_an_mfnet_with_its_sensors_in_another_order_is_refused(tmp_path: Path) -> None:
+    path = save_delta(mfnet("optical", "radar"), tmp_path / "mfnet.safetensors")
+    assert load_delta(mfnet("optical", "radar"), path) == {}
+    with pytest.raises(ValueError, match=r"computes otherwise: .*optical:3.*found.*radar:3"):
+        load_delta(mfnet("radar", "optical"), path)
+
+
+def test_a_unet_of_the_other_order_is_refused(tmp_path: Path) -> None:
+    path = save_delta(UNet({"a": 2, "b": 2}, 3, width=4, depth=1), tmp_path / "unet.safetensors")
+    with pytest.raises(ValueError, match=r"expected the model to be UNet.*a:2.*found UNet.*b:2"):
+        load_delta(UNet({"b": 2, "a": 2}, 3, width=4, depth=1), path)
+
+
+def test_files_from_before_the_description_load(tmp_path: Path) -> None:
+    net = trained("lora")
+    path = save_delta(net, tmp_path / "delta.safetensors")
+    older = {"format": "mfnet_lite delta 1", "base_sha256": base_hash(net), "config": "{}"}
+    save_file(load_file(path), path, metadata=older)
+    assert delta_info(path).computing == {}
+    assert delta_info(path).formats == []
+    other = built("lora").eval()
+    load_delta(other, path)
+    assert torch.equal(other(picture()), net(picture()))
+
+
+def test_the_header_tells_how_it_computes(tmp_path: Path) -> None:
+    net = attach_lora(nn.Sequential(nn.Linear(4, 4)), ["0"], rank=2, alpha=8)
+    info = delta_info(save_delta(net, tmp_path / "delta.safetensors"))
+    assert info.computing == {"0": {"class": "LoRALinear", "scaling": 4.0}}
+    assert info.formats == ["float32"]
+
+
+def test_a_base_in_another_number_format_is_named(tmp_path: Path) -> None:
+    net = attach_lora(nn.Sequential(nn.Linear(4, 4)), ["0"], rank=2)
+    path = save_delta(net, tmp_path / "delta.safetensors")
+    with pytest.raises(ValueError, match="expected frozen weights in float32, found bfloat16"):
+        load_delta(copy.deepcopy(net).bfloat16(), path)
+
+
+def test_a_base_that_is_not_the_untouched_model_is_named(tmp_path: Path) -> None:
+    net = trained("lora")
+    with pytest.raises(ValueError, match="a Linear, is not the untouched model: it lacks"):
+        save_delta(net, tmp_path / "delta.safetensors", base=nn.Linear(2, 2))
+    with pytest.raises(ValueError, match="64 hexadecimal digits, got 'tiny'"):
+        save_delta(net, tmp_path / "delta.safetensors", base="tiny")
+    assert not list(tmp_path.iterdir())
