@@ -65,43 +65,21 @@ def world(root: Path, run: Run, error: float | None = None) -> tuple[Path, Path]
     return train, scenes(root, first + 500, TEST_SCENES, "test", run.ambiguity, error)
 
 
-class Withholding(nn.Module):
-    """Withholds one sensor of some samples while training, never all of them.
-
-    Args:
-        model: a model that takes ``presence``, (batch, sensors).
-        sensors: how many it has.
-        chance: that one of them is withheld.
-        seed: of the choice.
-    """
-
-    def __init__(self, model: nn.Module, sensors: int, chance: float, seed: int) -> None:
-        super().__init__()
-        self.model, self.sensors, self.chance = model, sensors, chance
-        self.generator = torch.Generator().manual_seed(seed)
-
-    def forward(self, sample: Mapping[str, Tensor]) -> Tensor:
-        """Return the model's logits."""
-        if not self.training:
-            return self.model(sample)
-        number = len(next(iter(sample.values())))
-        presence = torch.ones(number, self.sensors, dtype=torch.bool)
-        gone = torch.rand(number, generator=self.generator) < self.chance
-        which = torch.randint(self.sensors, (number,), generator=self.generator)
-        presence[gone, which[gone]] = False
-        return self.model(sample, presence=presence)
-
-
 def build(run: Run, channels: Mapping[str, int], classes: int) -> nn.Module:
     """Build the model of a run; its initial weights follow from the seed."""
     torch.manual_seed(run.seed)
     if run.model == "unet":
         return UNet(channels, classes, **UNET_SIZE)
     sam = load_sam("tiny") if run.pretrained else build_sam(TINY, seed=run.seed)
-    model = MFNet(
-        sam, classes, sensors=dict(channels), tuning=run.tuning, fusion=run.fusion, rank=run.rank
+    return MFNet(
+        sam,
+        classes,
+        sensors=dict(channels),
+        tuning=run.tuning,
+        fusion=run.fusion,
+        rank=run.rank,
+        sensor_dropout=run.drop,
     )
-    return Withholding(model, len(channels), run.drop, run.seed) if run.drop else model
 
 
 class Spoiled:

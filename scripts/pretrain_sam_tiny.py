@@ -1,13 +1,14 @@
 """Pre-train the small SAM on class-free procedural pictures: ``python scripts/pretrain_sam_tiny.py OUT``.
 
-Three stages, each starting from the weights of the one before:
+Four stages, each starting from the weights of the one before:
 
 1. ``dense``: the image encoder alone learns from every place of a picture (``pretrain_dense.py``). It stands
    where the official models start from a masked auto-encoder.
-2. ``prompts``: encoder, prompt encoder and decoder on clicks, boxes and corrections, with the losses of
-   Segment Anything: 20 focal + dice, best of three candidates, IoU head. Both stages see windows of 128
-   pixels with the tables of the model of 256 (``pretrain_windows.py``).
-3. ``full size``: the same on whole pictures of 256 pixels.
+2. ``prompts``: encoder, prompt encoder and decoder on a first click or box, with the losses of Segment
+   Anything: 20 focal + dice, best of three candidates, IoU head.
+3. ``corrections``: a second round, with a click into the error of the first. Up to here windows of 128 pixels
+   are seen with the tables of the model of 256 (``pretrain_windows.py``).
+4. ``full size``: three rounds on whole pictures of 256 pixels.
 
 The weights that are kept are a running average of the trained ones. The run can be stopped at any time and
 continued by the same command; pictures and prompts of a step depend on the seed and the step's number alone.

@@ -31,14 +31,21 @@ substitute for the official ViT-B, ViT-L or ViT-H, and nothing measured with it 
 textures, shadows, blur and noise; every pixel belongs to a part, an object and a group. No remote-sensing
 scene, no height map, no photograph, no other model's output.
 
-**Recipe** (`scripts/pretrain_sam_tiny.py`, seed {seed}): {recipe}
-AdamW, weight decay 0.05, bfloat16 autocast, {threads} CPU thread(s), {hours:.1f} hours in all. Masks: 20 · focal +
-dice, the best of three candidates learns, the single mask learns from every prompt; IoU head by squared
-error; later rounds click into the error region and feed back the raw logits. {note}
+**Recipe** (`scripts/pretrain_sam_tiny.py`, seed {seed}, {hours:.1f} hours on {processes} CPU core(s)):
 
-**Differs from Segment Anything's own recipe**: the encoder first learns grouping (which places belong
-together) instead of starting from a masked auto-encoder, and keeps that loss with a small weight; rounds are
-1 to 2 instead of 11; the single-mask token is trained on first prompts too.
+{recipe}
+
+Muon for the matrices and AdamW for everything else (`scripts/pretrain_optim.py`), bfloat16 autocast; the weights
+are a running average of those of the steps. Windows of 128 pixels are cut from pictures of 256 and seen with
+the position tables of the model of 256 (`scripts/pretrain_windows.py`). Masks: 20 · focal + dice, the best of
+three candidates learns, the single mask learns from every prompt; IoU head by squared error; later rounds click
+into the error region and feed back the raw logits. {note}
+
+**Differs from Segment Anything's own recipe**: instead of starting from a masked auto-encoder, the encoder first
+learns three things that a linear map can read from its embedding (`scripts/pretrain_dense.py`): which places
+belong together, where borders run inside a patch, and how far the segment around a place reaches; it keeps these
+losses with a smaller weight. Rounds are 1 to {rounds} instead of 11; the single-mask token is trained on first
+prompts too.
 
 ## Measured
 
@@ -86,6 +93,7 @@ def write_card(results: Path) -> None:
     record = json.loads(results.read_text())
     facts = json.loads((WEIGHTS / "sam_tiny.json").read_text())
     training = facts["training"]
+    workers = training["processes"]
     stages = []
     for s in training["stages"]:
         what = (
@@ -94,8 +102,9 @@ def write_card(results: Path) -> None:
             else "encoder only"
         )
         stages.append(
-            f"*{s['name']}*, {s['steps']} steps of {s['pictures']} pictures at {s['size']} px, {what}, "
-            f"learning rate {s['first_rate']:g} to {s['last_rate']:g}"
+            f"- *{s['name']}*: {s['steps']} steps of {workers * s['pictures']} windows of {s['window']} px "
+            f"({workers * s['fresh']} of them of new pictures), {what}, learning rate {s['first_rate']:g} to "
+            f"{s['last_rate']:g}, weight of the dense losses {s['dense']:g}"
         )
     sets = record["sets"]
     held, world = sets["held-out pictures"]["mean_iou"], sets["world objects"]["mean_iou"]
@@ -123,8 +132,9 @@ def write_card(results: Path) -> None:
     text = CARD.format(
         millions=training["parameters"] / 1e6,
         seed=training["seed"],
-        recipe="; ".join(stages) + ".",
-        threads=training["threads"],
+        recipe="\n".join(stages),
+        processes=workers * training["threads"],
+        rounds=max(s["rounds"] for s in training["stages"]),
         note=training.get("note", ""),
         hours=training["seconds"] / 3600,
         smallest=record["smallest_object_px"],

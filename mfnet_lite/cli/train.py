@@ -106,6 +106,13 @@ def train(
         bool | None,
         typer.Option("--checkpointing", help="MFNet: less memory for a third more computing."),
     ] = None,
+    sensor_dropout: Annotated[
+        float | None,
+        typer.Option(
+            help="MFNet: probability that a sample is trained without one of its sensors; 0 if absent. "
+            "For data in which a sensor may be missing."
+        ),
+    ] = None,
     official: Annotated[
         bool | None,
         typer.Option(
@@ -170,12 +177,13 @@ def train(
         "rank": rank,
     }
     given |= {"backbone": backbone, "bottleneck": bottleneck, "official": official}
+    given |= {"checkpointing": checkpointing, "sensor_dropout": sensor_dropout}
     given |= {"symmetric": symmetric, "semantic": semantic, "adaptor": adaptor}
     given |= {"changed_weight": changed_weight}
     given |= {"temporal": temporal, "encoder": encoder, "pretrained": pretrained}
     pick_device(device)
     assisted = assisted_loss(objects, object_weight, boundary_weight)
-    options = builder_options(model, given | {"checkpointing": checkpointing})
+    options = builder_options(model, given)
     usual = defaults_of(model)
     if recipe not in ("default", "authors"):
         raise ValueError(f"unknown recipe {recipe!r}; available: default, authors")

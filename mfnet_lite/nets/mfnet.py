@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from mfnet_lite.nets.dfm import DeepFusionModule, SumFusion
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder, Tuning
 from mfnet_lite.nets.pictures import ToPicture, band_counts, check_map
+from mfnet_lite.nets.presence import withhold
 from mfnet_lite.nets.unet import pad_to_multiple
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
 from mfnet_lite.sam import load_sam
@@ -45,6 +46,9 @@ class MFNet(nn.Module):
         official: The authors' code to the last number: no normalisation with SAM's mean and standard
             deviation, batch norm in the pyramids of all sensors but the first, their initial values.
         checkpointing: Trade a third more computing in training for the memory of the encoder.
+        sensor_dropout: Probability that a sample is trained without one of its sensors, chosen by lot, so
+            that the network learns to do without. Nothing is withheld where a sample has but one, or in
+            ``eval`` mode.
 
     Shape:
         ``{sensor: (batch, bands, H, W)}`` → ``(batch, num_classes, H, W)``, any H and W.
@@ -77,6 +81,7 @@ class MFNet(nn.Module):
         bottleneck: int | None = None,
         official: bool = False,
         checkpointing: bool = False,
+        sensor_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if not isinstance(sam, Sam):
@@ -89,6 +94,8 @@ class MFNet(nn.Module):
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
         if fusion not in ("dfm", "sum"):
             raise ValueError(f"unknown fusion {fusion!r}; available: dfm, sum")
+        if not 0 <= sensor_dropout <= 1:
+            raise ValueError(f"sensor_dropout is a probability, 0 to 1, got {sensor_dropout}")
         count = len(self.sensors)
         self.encoder = MultimodalEncoder(
             sam.image_encoder, count, tuning, rank, bottleneck, official, checkpointing
@@ -104,6 +111,7 @@ class MFNet(nn.Module):
         self.register_buffer("mean", sam.pixel_mean / 255, persistent=False)
         self.register_buffer("std", sam.pixel_std / 255, persistent=False)
         self.official = official
+        self.sensor_dropout = sensor_dropout
 
     def computation(self) -> dict[str, Any]:
         """Return what no tensor holds, for a delta's header: above all which sensor stands where."""
@@ -190,6 +198,12 @@ class MFNet(nn.Module):
         if len(given) < len(self.sensors):
             there = torch.tensor([name in sample for name in self.sensors], device=first.device)
             presence = there.expand(len(first), -1) if presence is None else presence & there
+        if self.training and self.sensor_dropout:
+            if presence is None:
+                presence = torch.ones(
+                    len(first), len(self.sensors), dtype=torch.bool, device=first.device
+                )
+            presence = withhold(presence, self.sensor_dropout)
         maps = []
         for place, (name, bands) in enumerate(self.sensors.items()):
             x = sample.get(name)
@@ -220,6 +234,7 @@ def build_mfnet(
     bottleneck: int | None = None,
     official: bool = False,
     checkpointing: bool = False,
+    sensor_dropout: float = 0.0,
 ) -> MFNet:
     """Build MFNet on a named SAM or a checkpoint file, with the argument order all builders share.
 
@@ -234,6 +249,7 @@ def build_mfnet(
         bottleneck: Hidden width of the adapter kinds.
         official: The authors' code to the last number.
         checkpointing: Less memory, more time.
+        sensor_dropout: Probability that a sample is trained without one of its sensors.
     """
     return MFNet(
         load_sam(backbone),
@@ -245,4 +261,5 @@ def build_mfnet(
         bottleneck,
         official,
         checkpointing,
+        sensor_dropout,
     )

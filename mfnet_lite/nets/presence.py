@@ -1,7 +1,11 @@
-"""Which sensors a sample has: checked once, and applied so that absent ones count exactly nothing."""
+"""Which sensors a sample has: checked once, and applied so that absent ones count exactly nothing.
+
+And which are withheld in training, so that a network learns to do without one.
+"""
 
 from __future__ import annotations
 
+import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -23,6 +27,22 @@ def mask(
     present = rearrange(presence, "b m -> m b 1").to(features.device)
     share = present.to(features.dtype) * len(features) / present.sum(dim=0)
     return features.where(present[..., None, None], 0.0), share
+
+
+def withhold(presence: Bool[Tensor, "batch sensor"], chance: float) -> Bool[Tensor, "batch sensor"]:
+    """Declare one sensor of some samples absent, each as likely, and never the only one of a sample.
+
+    Random numbers come from torch's generator of the device, as those of ``nn.Dropout``.
+
+    Args:
+        presence: Which sensors each sample has.
+        chance: Probability that a sample loses one, in [0, 1].
+    """
+    lots = torch.rand(presence.shape, device=presence.device).masked_fill(~presence, -1.0)
+    lost = torch.rand(len(presence), device=presence.device) < chance
+    lost &= presence.sum(dim=1) > 1
+    chosen = torch.zeros_like(presence).scatter_(1, lots.argmax(dim=1, keepdim=True), value=True)
+    return presence & ~(chosen & lost[:, None])
 
 
 def check(

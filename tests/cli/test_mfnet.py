@@ -61,6 +61,18 @@ def run(folder) -> Path:
     return out
 
 
+def test_sensors_may_be_withheld_in_training(folder, run, tmp_path):
+    backbone = folder.parent / "sam.pth"
+    result = call(
+        "train", folder, "--model", "mfnet", "--backbone", backbone, "--rank", 2, "--sensor-dropout",
+        0.4, "--out", tmp_path / "run", *FEW,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert load_run(tmp_path / "run")[1].sensor_dropout == 0.4
+    result = call("train", folder, "--sensor-dropout", 0.4, "--out", tmp_path / "unet", *FEW)
+    refused(result, "--sensor-dropout is no option of unet, it belongs to mfnet")
+
+
 def test_the_run_rebuilds_its_network(run):
     config, model = load_run(run)
     assert config.options["tuning"] == "lora"

@@ -126,6 +126,26 @@ def test_nan_of_a_missing_sensor_reaches_no_gradient(fusion) -> None:
             assert torch.isfinite(parameter.grad).all(), name
 
 
+def test_sensor_dropout_withholds_in_training_alone() -> None:
+    net = network(sensor_dropout=1.0).train()
+    x = sample(64, 8, 8)
+    stacked, presence = net.stack(x)
+    assert presence is not None
+    assert presence.sum(dim=1).eq(1).all()
+    assert 0.3 < presence[:, 0].float().mean() < 0.7
+    told = net.eval().stack(x, presence)[0]
+    torch.testing.assert_close(stacked, told)
+    assert net.stack(x)[1] is None
+    net.train()
+    given = torch.tensor([[True, False]]).expand(64, -1)
+    assert torch.equal(net.stack(x, given)[1], given)  # a sample keeps its only sensor
+    torch.manual_seed(3)
+    first = net.stack(x)[1]
+    torch.manual_seed(3)
+    assert torch.equal(net.stack(x)[1], first)
+    assert network().train().stack(x)[1] is None
+
+
 def test_full_presence_changes_nothing() -> None:
     net = network().eval()
     with torch.no_grad():
@@ -187,6 +207,8 @@ def test_errors() -> None:
         network(sensors="optical")
     with pytest.raises(ValueError, match="unknown fusion 'mean'; available: dfm, sum"):
         network(fusion="mean")
+    with pytest.raises(ValueError, match="sensor_dropout is a probability, 0 to 1, got 40"):
+        network(sensor_dropout=40)
 
 
 @pytest.mark.parametrize(

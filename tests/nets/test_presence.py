@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mfnet_lite.nets.presence import check, mask
+from mfnet_lite.nets.presence import check, mask, withhold
 
 
 def test_mask_blanks_absent_sensors_and_scales_present_ones():
@@ -36,3 +36,23 @@ def test_faults_are_one_sentence():
         check(x, None, channels=5, sensors=2)
     with pytest.raises(ValueError, match=r"samples \[0\] of the batch have no sensor"):
         check(x, torch.zeros(1, 2, dtype=torch.bool))
+
+
+def test_withholding_takes_one_sensor_at_most_and_any_of_them():
+    torch.manual_seed(0)
+    presence = torch.ones(3000, 3, dtype=torch.bool)
+    presence[:1000, 1] = False  # two left
+    presence[1000:2000, 1:] = False  # one left
+    after = withhold(presence, 0.4)
+    assert not (after & ~presence).any()
+    lost = presence & ~after
+    assert lost.sum(dim=1).max() == 1
+    assert not lost[1000:2000].any()
+    assert lost[:1000].float().mean(dim=0).tolist() == pytest.approx([0.2, 0, 0.2], abs=0.04)
+    assert lost[2000:].float().mean(dim=0).tolist() == pytest.approx([0.4 / 3] * 3, abs=0.04)
+
+
+@pytest.mark.parametrize("chance", [0.0, 1.0])
+def test_withholding_never_and_always(chance):
+    presence = torch.ones(200, 2, dtype=torch.bool)
+    assert withhold(presence, chance).sum(dim=1).eq(2 - chance).all()

@@ -116,24 +116,6 @@ def test_spoiled_tiles(runs):
     assert tile["dsm"].min() == 0.5
 
 
-def test_withholding_takes_one_sensor_at_most(runs):
-    seen = []
-
-    class Model(torch.nn.Module):
-        def forward(self, sample, presence=None):
-            seen.append(presence)
-
-    module = runs.Withholding(Model(), sensors=2, chance=0.5, seed=0)
-    for _ in range(20):
-        module({"optical": torch.zeros(4, 3, 2, 2)})
-    presence = torch.cat(seen)
-    assert presence.any(dim=1).all()
-    assert 0.3 < 1 - presence.all(dim=1).float().mean() < 0.7
-    assert (~presence).any(dim=0).all()  # now one, now the other
-    module.eval()({"optical": torch.zeros(4, 3, 2, 2)})
-    assert seen[-1] is None
-
-
 def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     rows = (replace(plan.UNET, scenes=1), replace(plan.BASE, scenes=1))
     monkeypatch.setitem(plan.GROUPS, "main", rows)
