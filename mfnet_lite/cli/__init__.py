@@ -16,7 +16,7 @@ from mfnet_lite.cli.apply import evaluate, predict
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.info import info
 from mfnet_lite.cli.masks import masks
-from mfnet_lite.cli.options import KINDS
+from mfnet_lite.cli.options import KINDS, world_knobs
 from mfnet_lite.cli.train import train
 
 app = typer.Typer(
@@ -56,11 +56,17 @@ def world_make(
     size: Annotated[int, typer.Option(help="Side of a scene in pixels.")] = 512,
     seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
     pairs: Annotated[bool, typer.Option("--pairs", help="Two dates and a change mask.")] = False,
+    knob: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, such as ambiguity=1 or domain=haze; may be repeated."),
+    ] = None,
 ) -> None:
     """Write a procedural dataset: scenes with all sensors, or pairs of two dates."""
     from mfnet_lite import world
 
-    (world.write_pairs if pairs else world.write_folder)(out, tiles=tiles, size=size, seed=seed)
+    config = world.WorldConfig(**world_knobs(knob or ()))
+    write = world.write_pairs if pairs else world.write_folder
+    write(out, tiles=tiles, size=size, seed=seed, config=config)
     typer.echo(f"wrote {tiles} {'pairs' if pairs else 'scenes'} of {size} x {size} to {out}")
 
 

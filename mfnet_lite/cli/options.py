@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -245,3 +245,34 @@ def check_same_run(old: Any, new: Any, out: Path) -> None:
                 f"cannot resume {out}: {name} was {before} and is now {now}; "
                 "give the old settings or choose another --out"
             )
+
+
+def world_knobs(said: Iterable[str]) -> dict[str, Any]:
+    """Read the knobs of the procedural world.
+
+    Args:
+        said: ``NAME=VALUE`` each.
+
+    Returns:
+        Arguments of ``WorldConfig``, which checks their ranges.
+
+    Raises:
+        ValueError: if there is no such knob, or a number is none.
+
+    Example:
+        >>> world_knobs(["ambiguity=1", "domain=haze"])
+        {'ambiguity': 1.0, 'domain': 'haze'}
+    """
+    from mfnet_lite.world import WorldConfig
+
+    usual = asdict(WorldConfig())
+    knobs: dict[str, Any] = {}
+    for word in said:
+        name, equals, value = word.partition("=")
+        if not equals or name not in usual:
+            raise ValueError(f"--knob {word!r} is not NAME=VALUE with one of {', '.join(usual)}")
+        try:
+            knobs[name] = value if isinstance(usual[name], str) else float(value)
+        except ValueError:
+            raise ValueError(f"--knob {name} wants a number, got {value!r}") from None
+    return knobs

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import mfnet_lite
 from mfnet_lite.cli import app
+from mfnet_lite.rasters import read_raster
 
 SMALL = ["--steps", "3", "--size", "32", "--batch", "2", "--width", "2", "--depth", "2"]
 
@@ -188,6 +189,33 @@ def test_mistakes_are_one_sentence(run, folder, tmp_path):
     refused(call("evaluate", run, folder, "--window", 0), "--window must be at least 1")
     refused(call("world", "make", folder), "empty")
     assert not out.exists()
+
+
+def test_the_world_has_knobs(tmp_path):
+    size = ("--tiles", 1, "--size", 64)
+    for name, knobs in {
+        "usual": (),
+        "night": ("--knob", "domain=night", "--knob", "noise=0"),
+    }.items():
+        assert call("world", "make", tmp_path / name, *size, *knobs).exit_code == 0
+    usual, night = (
+        read_raster(next((tmp_path / name).glob("*/image/*.tif"))).array
+        for name in ("usual", "night")
+    )
+    assert night.mean() < 0.7 * usual.mean()
+    refused(
+        call("world", "make", tmp_path / "x", "--knob", "fog=1"),
+        "'fog=1' is not NAME=VALUE",
+        "haze",
+    )
+    refused(call("world", "make", tmp_path / "x", "--knob", "haze"), "'haze' is not NAME=VALUE")
+    refused(
+        call("world", "make", tmp_path / "x", "--knob", "haze=thick"),
+        "haze wants a number",
+        "thick",
+    )
+    refused(call("world", "make", tmp_path / "x", "--knob", "haze=2"), "haze must lie in [0, 1]")
+    assert not (tmp_path / "x").exists()
 
 
 def test_devices_and_places_that_do_not_exist(run, folder, tmp_path, monkeypatch):
