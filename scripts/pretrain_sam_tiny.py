@@ -83,7 +83,7 @@ STAGES = (
     Stage("dense", 128, 1500, 12, 2, 0, 0, 4e-3, 1.5e-3, 1.0),
     Stage("prompts", 128, 1700, 12, 2, 8, 1, 3e-3, 1e-3, 0.5),
     Stage("corrections", 128, 700, 12, 2, 7, 2, 1e-3, 4e-4, 0.5),
-    Stage("full size", 256, 700, 4, 1, 4, 3, 5e-4, 1e-5, 0.3),
+    Stage("full size", 256, 580, 4, 1, 4, 3, 5e-4, 1e-5, 0.3),
 )
 WARM_UP = 100
 POOL = 60  # pictures kept for another look
