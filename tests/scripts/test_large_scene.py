@@ -64,13 +64,17 @@ def test_a_pair_of_patches(script, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux counts")
-def test_memory_does_not_grow_with_a_pair_of_dates(script, tmp_path):
+def test_memory_does_not_grow_with_a_pair_of_dates(script, tmp_path, monkeypatch):
+    # glibc moves its thresholds while it runs and keeps what was freed: up to 40 MiB by chance
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
     options = ("--stride", "256", "--batch", "2")
     small, large = (script.measure(size, tmp_path, options, pair=True) for size in (512, 1536))
     held = "pixels_in_memory_if_whole_bytes"
     # nine times the pixels: held whole, pictures and logits would take 64 MiB more
     assert large[held] - small[held] == 64 * MIB
-    assert large["peak_bytes"] - small["peak_bytes"] < 35 * MIB, (small, large)
+    assert large["peak_bytes"] - small["peak_bytes"] < 20 * MIB, (small, large)
 
 
 @pytest.mark.slow
