@@ -152,21 +152,24 @@ learnt = [torch.nn.Parameter(torch.zeros(n)) for n in (2, 1, 1)]
 learnt[0].grad, learnt[1].grad = torch.full((2,), float(run.rank)), torch.ones(1) * 4
 script.average_gradients(learnt)
 start = sum(float(p.sum()) for m in (run.sam, run.heads) for p in m.parameters())
-print(run.rank, run.world, learnt[0].grad.tolist(), learnt[1].grad.item(), start)
+said = run.rank, run.world, learnt[0].grad.tolist(), learnt[1].grad.item(), start
+# a file each, since two processes that share one pipe cut each other's lines
+Path(f"said_{{run.rank}}.txt").write_text(" ".join(map(str, said)))
 script.distributed.destroy_process_group()
 """
     )
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launcher += ["--nproc-per-node", "2"]
-    launched = subprocess.run(
+    subprocess.run(
         [*launcher, str(program)],
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
+        cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    said = sorted(line.split(" ", 1) for line in launched.stdout.splitlines() if "[" in line)
+    said = [path.read_text().split(" ", 1) for path in sorted(tmp_path.glob("said_*.txt"))]
     assert [rank for rank, _ in said] == ["0", "1"]
     assert said[0][1] == said[1][1]  # the same mean and the same weights to start from
     assert said[0][1].startswith("2 [0.5, 0.5] 4.0 ")
