@@ -115,7 +115,7 @@ def log_reaches(
     """
     n, depth, height, width = levels.shape
     flat = rearrange(levels.long(), "n l y x -> n l (y x)")
-    y = repeat_rows(torch.arange(height, device=levels.device), width, flat)
+    y = torch.arange(height, device=levels.device).repeat_interleave(width).expand_as(flat)
     x = torch.arange(width, device=levels.device).repeat(height).expand_as(flat)
     top = int(levels.max()) + 1
     fresh = torch.zeros(n, depth, top, dtype=torch.long, device=levels.device)
@@ -134,8 +134,3 @@ def log_reaches(
     ]
     distance = torch.stack(far, dim=-1).clamp(min=0).float() / patch
     return rearrange(torch.log1p(distance), "n l (h a) (w b) s -> n l (h w) (a b) s", a=2, b=2)
-
-
-def repeat_rows(rows: Tensor, width: int, like: Tensor) -> Tensor:
-    """Row number of every pixel of a flattened map."""
-    return rows.repeat_interleave(width).expand_as(like)

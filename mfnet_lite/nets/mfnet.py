@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from mfnet_lite.nets.dfm import DeepFusionModule, SumFusion
 from mfnet_lite.nets.mm_encoder import MultimodalEncoder, Tuning
-from mfnet_lite.nets.pictures import ToPicture, band_counts, check_map
+from mfnet_lite.nets.pictures import ToPicture, band_counts, check_map, sensor_order
 from mfnet_lite.nets.presence import withhold
 from mfnet_lite.nets.unet import pad_to_multiple
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
@@ -116,7 +116,7 @@ class MFNet(nn.Module):
     def computation(self) -> dict[str, Any]:
         """Return what no tensor holds, for a delta's header: above all which sensor stands where."""
         return {
-            "sensors": [f"{name}:{bands}" for name, bands in self.sensors.items()],
+            "sensors": sensor_order(self.sensors),
             "fusion": "dfm" if isinstance(self.fusion, DeepFusionModule) else "sum",
             "official": self.official,
         }

@@ -89,3 +89,16 @@ def band_counts(sensors: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
     if not sensors or min(sensors.values()) < 1:
         raise ValueError(f"sensors must name at least one band each, got {dict(sensors)}")
     return dict(sensors)
+
+
+def sensor_order(sensors: Mapping[str, int]) -> list[str]:
+    """Name the sensors with their bands in their order, which no tensor holds, for a delta's header.
+
+    Args:
+        sensors: Bands by name.
+
+    Example:
+        >>> sensor_order({"optical": 3, "dsm": 1})
+        ['optical:3', 'dsm:1']
+    """
+    return [f"{name}:{bands}" for name, bands in sensors.items()]

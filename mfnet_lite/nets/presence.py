@@ -10,7 +10,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from mfnet_lite.tuning.stacked import check_presence
+from mfnet_lite.tuning.stacked import blank, check_presence
 
 
 def mask(
@@ -24,9 +24,10 @@ def mask(
     """
     if presence is None:
         return features, None
-    present = rearrange(presence, "b m -> m b 1").to(features.device)
+    presence = presence.to(features.device)
+    present = rearrange(presence, "b m -> m b 1")
     share = present.to(features.dtype) * len(features) / present.sum(dim=0)
-    return features.where(present[..., None, None], 0.0), share
+    return blank(features, presence), share
 
 
 def withhold(presence: Bool[Tensor, "batch sensor"], chance: float) -> Bool[Tensor, "batch sensor"]:

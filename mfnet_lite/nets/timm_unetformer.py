@@ -15,6 +15,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mfnet_lite.nets.pictures import sensor_order
 from mfnet_lite.nets.pyramids import STRIDES
 from mfnet_lite.nets.unet import pad_to_multiple, stack_sensors
 from mfnet_lite.nets.unetformer import UNetFormerDecoder
@@ -66,7 +67,7 @@ class UNetFormer(nn.Module):
 
     def computation(self) -> dict[str, Any]:
         """Return the order of the sensors, which no tensor holds, for a delta's header."""
-        return {"sensors": [f"{name}:{bands}" for name, bands in self.sensors.items()]}
+        return {"sensors": sensor_order(self.sensors)}
 
     def forward(
         self, sample: Mapping[str, Float[Tensor, "batch channels height width"]]

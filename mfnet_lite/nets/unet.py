@@ -29,6 +29,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mfnet_lite.nets.pictures import sensor_order
+
 
 class ConvBlock(nn.Sequential):
     """Twice (3×3 convolution, batch norm, ReLU).
@@ -98,7 +100,7 @@ class UNet(nn.Module):
 
     def computation(self) -> dict[str, Any]:
         """Return the order of the sensors, which no tensor holds, for a delta's header."""
-        return {"sensors": [f"{name}:{bands}" for name, bands in self.sensors.items()]}
+        return {"sensors": sensor_order(self.sensors)}
 
     def forward(
         self, sample: Mapping[str, Float[Tensor, "batch channels height width"]]

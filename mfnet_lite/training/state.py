@@ -23,6 +23,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mfnet_lite.buffers import owner_trains
+
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
 
@@ -73,19 +75,9 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
         if name in parameters:
             if parameters[name].requires_grad:
                 state[name] = value
-        elif _owner_is_trained(model, name):
+        elif owner_trains(model, name):
             state[name] = value
     return state
-
-
-def _owner_is_trained(model: nn.Module, buffer: str) -> bool:
-    """Whether the nearest module around a buffer that has parameters has a trainable one."""
-    prefix = buffer.rpartition(".")[0]
-    while True:
-        flags = [p.requires_grad for p in model.get_submodule(prefix).parameters()]
-        if flags or not prefix:
-            return any(flags)
-        prefix = prefix.rpartition(".")[0]
 
 
 def save_model(model: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor, nn
 
+from mfnet_lite.buffers import owner_trains
 from mfnet_lite.tuning.parts import added_names, bare_names
 
 _COPIES = 4  # tensors of another device that are on their way to the hash at the same time
@@ -34,20 +35,10 @@ def delta_state(model: nn.Module) -> dict[str, Tensor]:
     state: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         own = parameters.get(name)
-        trains = _owner_trains(model, name) if own is None else own.requires_grad
+        trains = owner_trains(model, name) if own is None else own.requires_grad
         if trains or name in added:
             state[name] = value
     return state
-
-
-def _owner_trains(model: nn.Module, buffer: str) -> bool:
-    """Whether the nearest module around a buffer that has parameters has a trainable one."""
-    prefix = buffer.rpartition(".")[0]
-    while True:
-        flags = [p.requires_grad for p in model.get_submodule(prefix).parameters()]
-        if flags or not prefix:
-            return any(flags)
-        prefix = prefix.rpartition(".")[0]
 
 
 def base_hash(model: nn.Module) -> str:

@@ -48,9 +48,8 @@ def describe(model: nn.Module) -> dict[str, Description]:
             found[name] = {"class": type(module).__name__, **module.computation()}
         elif adds(module):
             found[name] = {"class": type(module).__name__}
-    plain: dict[str, Description] = json.loads(
-        json.dumps(found)
-    )  # tuples become lists, as in a file
+    # tuples become lists, as in a file
+    plain: dict[str, Description] = json.loads(json.dumps(found))
     return plain
 
 
