@@ -5,9 +5,10 @@
     python scripts/experiment_mfnet.py OUT --list             print the plan and what is done
 
 A run may be stopped at any moment and started again: a line is written when its training has been scored.
-Lines made with other weights of the small SAM, or another number of steps, do not count. FOLDER is the real
-tile of IGN orthophoto and LiDAR; without it its trainings are left out. The plan is in mfnet_plan.py, one
-training in mfnet_runs.py, the rules of the verdicts, written before the runs, in mfnet_verdicts.py.
+Lines made with other weights of the small SAM, another scaling of heights or another number of steps do not
+count. FOLDER is the real tile of IGN orthophoto and LiDAR; without it its trainings are left out. The plan is
+in mfnet_plan.py, one training in mfnet_runs.py, the rules of the verdicts, written before the runs, in
+mfnet_verdicts.py.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from experiment_lines import (
     stamp,
     weights,
 )
-from mfnet_plan import RATES, SEEDS, TUNING_SEEDS, Run, plan
+from mfnet_plan import RATES, SCALINGS, SEEDS, TUNING_SEEDS, Run, plan
 
 from mfnet_lite.training.state import atomic_text
 
@@ -40,11 +41,16 @@ RESULT = ROOT / "book" / "results" / "mfnet_experiments.json"
 
 
 def valid(path: Path, digest: str, steps: int) -> list[dict[str, Any]]:
-    """Lines of runs made with these weights and as many steps as their name says."""
+    """Lines of runs made with these weights, this scaling of heights and as many steps as their name says."""
     return [
         line
         for line in read_lines(path)
-        if made_with(line, digest) and line["steps"] == round(steps * line["run"]["effort"])
+        if made_with(line, digest)
+        and line["steps"] == round(steps * line["run"]["effort"])
+        and (
+            "dsm" not in line["run"]["sensors"]
+            or line.get("scaling", "ground") == SCALINGS[line["run"]["model"]]
+        )
     ]
 
 
@@ -61,7 +67,8 @@ def settings() -> dict[str, Any]:
         "real_tile": {"crop": mfnet_runs.IGN_SIZE, "batch": mfnet_runs.IGN_BATCH},
         "steps": mfnet_runs.STEPS,
         "learning_rates": RATES,
-        "learning_rates_chosen_on_seeds": TUNING_SEEDS,
+        "scaling_of_elevations": SCALINGS,
+        "chosen_on_seeds": TUNING_SEEDS,
         "weight_decay": mfnet_runs.WEIGHT_DECAY,
         "unet": mfnet_runs.UNET_SIZE,
         "scene_pixels": mfnet_runs.TILE,
@@ -94,6 +101,7 @@ def work(args: argparse.Namespace) -> None:
         line = {
             "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
             "seconds": round(time.perf_counter() - start, 2), "run": asdict(run),
+            "scaling": SCALINGS[run.model],
             "weights_sha256": digest if run.needs_weights else ANY, **stamp(),
         }  # fmt: skip
         append_line(path, line)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 SEEDS = (0, 1, 2, 3, 4)
-TUNING_SEEDS = (900,)
-"""Learning rates were chosen with these; no result uses them."""
+TUNING_SEEDS = (900, 901, 902)
+"""Learning rates and scalings were chosen with these; no result uses them."""
 
 RATES: dict[str, float] = {
     "unet": 1e-2,
@@ -23,8 +23,13 @@ RATES: dict[str, float] = {
     "mmadapter": 3e-3,
     "full": 1e-3,
 }
-"""Base learning rate of AdamW by family. Tried on seed 900: 3e-3 and 1e-2 for the U-Net and MMLoRA, 3e-4 and 1e-3
-for full fine-tuning, of which the better is taken; adapters and the frozen encoder take that of MMLoRA."""
+"""Base learning rate of AdamW by family. Tried: 3e-3 and 1e-2 for the U-Net, 1e-3, 3e-3 and 6e-3 for MMLoRA, 3e-4
+and 1e-3 for full fine-tuning, of which the best is taken; adapters and the frozen encoder take that of MMLoRA."""
+
+SCALINGS: dict[str, str] = {"unet": "ground", "mfnet": "robust"}
+"""Scaling of the elevations by model. Tried with both: metres above ground over 30, and the percentiles 2 to 98 of
+a tile. The better is taken: the U-Net learns its own contrast and profits from metres that mean the same in every
+tile; a frozen SAM has learnt pictures and needs the contrast of one, as the authors' scaling by tile gives it."""
 
 BOTH = ("optical", "dsm")
 

@@ -6,19 +6,19 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import experiment_ign
 import torch
-from mfnet_plan import BASE, RATES, UNET, Run
+from mfnet_plan import BASE, RATES, SCALINGS, UNET, Run
 from torch import Tensor, nn
 
 from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet, UNet
-from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
+from mfnet_lite.rasters import RandomCrops, WholeTiles, fit_scaling_from_file, open_dataset
 from mfnet_lite.runs import channels_of
 from mfnet_lite.sam import TINY, build_sam
 from mfnet_lite.training import TrainConfig, evaluate, fit
@@ -89,10 +89,11 @@ class Spoiled:
         tiles: the tiles.
         how: ``"no dsm"``, ``"no optical"``, ``"dsm zero"`` (not announced as missing), ``"noise"`` (2 m) or
             ``"holes"`` (blocks of 8 pixels, 30 % of the area, which read as 0 like every hole).
+        spans: metres between 0 and 1 of each tile's scaled height map, for the noise.
     """
 
-    def __init__(self, tiles: WholeTiles, how: str) -> None:
-        self.tiles, self.how = tiles, how
+    def __init__(self, tiles: WholeTiles, how: str, spans: Sequence[float]) -> None:
+        self.tiles, self.how, self.spans = tiles, how, spans
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -107,7 +108,7 @@ class Spoiled:
         if self.how == "dsm zero":
             sample["dsm"] = torch.zeros_like(dsm)
         elif self.how == "noise":
-            noise = torch.randn(dsm.shape, generator=generator) * 2.0 / 30.0
+            noise = torch.randn(dsm.shape, generator=generator) * 2.0 / self.spans[index]
             sample["dsm"] = (dsm + noise).clamp(0, 1)
         elif self.how == "holes":
             rows, cols = (-(-side // 8) for side in dsm.shape[-2:])
@@ -117,6 +118,13 @@ class Spoiled:
         else:
             raise ValueError(f"unknown way to spoil a tile: {self.how!r}")
         return sample
+
+
+def spans(tiles: WholeTiles) -> list[float]:
+    """Metres between 0 and 1 of each tile's scaled height map."""
+    name = tiles.reader.scaling
+    fitted = [fit_scaling_from_file(tile.files["dsm"], name, tile.info.gsd) for tile in tiles.tiles]
+    return [scaling.high - scaling.low for scaling in fitted]
 
 
 def scored(model: nn.Module, tiles: Any, classes: tuple[str, ...]) -> dict[str, Any]:
@@ -131,8 +139,14 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
     """Train one model on the world and score it on held-out scenes."""
     here, there = world(root, run)
     data = open_dataset(here, sensors=run.sensors, val_fraction=0.0)
+    scaling = SCALINGS[run.model]
     crops = RandomCrops(
-        data.tiles("train")[: run.scenes], SIZE, run.sensors, seed=run.seed, cache=True
+        data.tiles("train")[: run.scenes],
+        SIZE,
+        run.sensors,
+        seed=run.seed,
+        scaling=scaling,
+        cache=True,
     )
     classes = tuple(data.info.classes)
     model = build(run, channels_of(data, "train"), len(classes))
@@ -143,7 +157,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
     )  # fmt: skip
     summary = fit(model, Augmented(crops, seed=run.seed, light=0.0), config=config)
     test = open_dataset(there, sensors=run.sensors).tiles("test")
-    tiles = WholeTiles(test, run.sensors)
+    tiles = WholeTiles(test, run.sensors, scaling)
     begun = time.perf_counter()
     result = {
         "scores": scored(model, tiles, classes),
@@ -167,10 +181,12 @@ def also(
     ways = ["dsm zero", "noise", "holes"]
     if run.model == "mfnet":
         ways += ["no dsm", "no optical"]
-    found = {how: scored(model, Spoiled(tiles, how), classes)["mIoU"] for how in ways}
+    metres = spans(tiles)
+    found = {how: scored(model, Spoiled(tiles, how, metres), classes)["mIoU"] for how in ways}
     _, worse = world(root, run, error=3.0)
     test = open_dataset(worse, sensors=run.sensors).tiles("test")
-    found["dsm error 3"] = scored(model, WholeTiles(test, run.sensors), classes)["mIoU"]
+    worst = WholeTiles(test, run.sensors, SCALINGS[run.model])
+    found["dsm error 3"] = scored(model, worst, classes)["mIoU"]
     return found
 
 
@@ -179,7 +195,7 @@ def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]
     steps = round(steps * run.effort)
     settings = argparse.Namespace(
         size=IGN_SIZE, batch=IGN_BATCH, steps=steps, lr=rate, weight_decay=WEIGHT_DECAY,
-        light=0.25, scaling="ground",
+        light=0.25, scaling=SCALINGS[run.model],
     )  # fmt: skip
     row = experiment_ign.one_run(
         folder,

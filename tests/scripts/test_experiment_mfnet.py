@@ -105,11 +105,12 @@ def test_spoiled_tiles(runs):
         "dsm": torch.full((1, 32, 32), 0.5),
         "label": torch.zeros(32, 32).long(),
     }
-    assert set(runs.Spoiled([tile], "no dsm")[0]) == {"optical", "label"}
-    assert runs.Spoiled([tile], "dsm zero")[0]["dsm"].max() == 0
-    noisy = runs.Spoiled([tile], "noise")[0]["dsm"] - tile["dsm"]
-    assert noisy.std() == pytest.approx(2 / 30, rel=0.1)
-    holes = runs.Spoiled([tile], "holes")[0]["dsm"]
+    assert set(runs.Spoiled([tile], "no dsm", [30.0])[0]) == {"optical", "label"}
+    assert runs.Spoiled([tile], "dsm zero", [30.0])[0]["dsm"].max() == 0
+    for span in (30.0, 20.0):  # two metres of noise, whatever the scaling
+        noisy = runs.Spoiled([tile], "noise", [span])[0]["dsm"] - tile["dsm"]
+        assert noisy.std() == pytest.approx(2 / span, rel=0.1)
+    holes = runs.Spoiled([tile], "holes", [30.0])[0]["dsm"]
     assert set(holes.unique().tolist()) == {0.0, 0.5}
     blocks = holes.reshape(4, 8, 4, 8)  # whole blocks only
     assert (blocks.amax((1, 3)) == blocks.amin((1, 3))).all()
@@ -129,6 +130,12 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     assert len(first.splitlines()) == 2
     experiment.work(args)
     assert (tmp_path / "runs.jsonl").read_text() == first
+    lines = [json.loads(text) for text in first.splitlines()]
+    assert [line["scaling"] for line in lines] == ["ground", "robust"]
+    other = tmp_path / "other.jsonl"  # the same two trainings with heights scaled in the other way
+    for line, scaling in zip(lines, ("robust", "ground"), strict=True):
+        experiment.append_line(other, line | {"scaling": scaling})
+    assert experiment.valid(other, lines[1]["weights_sha256"], 2) == []
     experiment.summarise(args)
     content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {run.row for run in rows}
