@@ -47,11 +47,15 @@ def valid(path: Path, digest: str, steps: int) -> list[dict[str, Any]]:
         for line in read_lines(path)
         if made_with(line, digest)
         and line["steps"] == round(steps * line["run"]["effort"])
-        and (
-            "dsm" not in line["run"]["sensors"]
-            or line.get("scaling", "ground") == SCALINGS[line["run"]["model"]]
-        )
+        and scaled_as_planned(line)
     ]
+
+
+def scaled_as_planned(line: dict[str, Any]) -> bool:
+    """Whether heights were scaled as the plan says today; the first lines, without a word on it, had metres."""
+    run = line["run"]
+    planned = run.get("scaling") or SCALINGS[run["model"]]
+    return "dsm" not in run["sensors"] or line.get("scaling", "ground") == planned
 
 
 def finished(path: Path, digest: str, steps: int) -> set[str]:
@@ -101,7 +105,7 @@ def work(args: argparse.Namespace) -> None:
         line = {
             "key": run.key, "row": run.row, "seed": run.seed, "group": group, **result,
             "seconds": round(time.perf_counter() - start, 2), "run": asdict(run),
-            "scaling": SCALINGS[run.model],
+            "scaling": run.heights,
             "weights_sha256": digest if run.needs_weights else ANY, **stamp(),
         }  # fmt: skip
         append_line(path, line)

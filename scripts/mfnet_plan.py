@@ -52,6 +52,7 @@ class Run:
         scenes: training scenes.
         effort: multiple of the usual number of steps.
         drop: chance that one sensor of a training crop is withheld.
+        scaling: of elevations; that of :data:`SCALINGS` if empty.
     """
 
     seed: int
@@ -67,6 +68,12 @@ class Run:
     scenes: int = 8
     effort: float = 1.0
     drop: float = 0.0
+    scaling: str = ""
+
+    @property
+    def heights(self) -> str:
+        """Scaling of the elevations."""
+        return self.scaling or SCALINGS[self.model]
 
     @property
     def family(self) -> str:
@@ -131,6 +138,8 @@ GROUPS: dict[str, tuple[Run, ...]] = {
     "rank, ends": (replace(BASE, rank=1), replace(BASE, rank=32)),
     "fraction, half and eighth": (replace(BASE, scenes=1), replace(BASE, scenes=4)),
     "pre-training": (replace(BASE, pretrained=False),),
+    # Asked after the scaling was chosen on other seeds: what is it worth?
+    "scaling": (replace(BASE, scaling="ground"), replace(UNET, scaling="robust")),
     "sensors": (
         replace(BASE, sensors=(*BOTH, "thermal")),
         replace(BASE, sensors=(*BOTH, "thermal", "sar")),

@@ -13,7 +13,7 @@ from typing import Any
 
 import experiment_ign
 import torch
-from mfnet_plan import BASE, RATES, SCALINGS, UNET, Run
+from mfnet_plan import BASE, RATES, UNET, Run
 from torch import Tensor, nn
 
 from mfnet_lite import load_sam
@@ -139,7 +139,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
     """Train one model on the world and score it on held-out scenes."""
     here, there = world(root, run)
     data = open_dataset(here, sensors=run.sensors, val_fraction=0.0)
-    scaling = SCALINGS[run.model]
+    scaling = run.heights
     crops = RandomCrops(
         data.tiles("train")[: run.scenes],
         SIZE,
@@ -185,7 +185,7 @@ def also(
     found = {how: scored(model, Spoiled(tiles, how, metres), classes)["mIoU"] for how in ways}
     _, worse = world(root, run, error=3.0)
     test = open_dataset(worse, sensors=run.sensors).tiles("test")
-    worst = WholeTiles(test, run.sensors, SCALINGS[run.model])
+    worst = WholeTiles(test, run.sensors, run.heights)
     found["dsm error 3"] = scored(model, worst, classes)["mIoU"]
     return found
 
@@ -195,7 +195,7 @@ def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]
     steps = round(steps * run.effort)
     settings = argparse.Namespace(
         size=IGN_SIZE, batch=IGN_BATCH, steps=steps, lr=rate, weight_decay=WEIGHT_DECAY,
-        light=0.25, scaling=SCALINGS[run.model],
+        light=0.25, scaling=run.heights,
     )  # fmt: skip
     row = experiment_ign.one_run(
         folder,
