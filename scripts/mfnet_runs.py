@@ -167,6 +167,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
         "trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "parameters": count(model).base + count(model).added,
     }
+    result["scaling"] = scaling
     result["test_seconds"] = round(time.perf_counter() - begun, 2)
     result["also"] = also(run, model, tiles, root, classes)
     return result
@@ -206,7 +207,10 @@ def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]
     )
     scores = row["scores"]
     scores["per_class"] = {k: v["IoU"] for k, v in scores["per_class"].items()}
-    return {"scores": scores, "train_seconds": row["seconds"], "steps": steps, "also": {}}
+    return {
+        "scores": scores, "train_seconds": row["seconds"], "steps": steps, "also": {},
+        "scaling": run.heights,
+    }  # fmt: skip
 
 
 def do(

@@ -208,7 +208,7 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
         steps=12,
         result=tmp_path / "r.json",
     )
-    experiment.work(args)
+    experiment.EXPERIMENT.work(args)
     first = (tmp_path / "runs.jsonl").read_text()
     lines = [json.loads(text) for text in first.splitlines()]
     assert len(lines) == 4  # no real tile, no run on it
@@ -219,9 +219,9 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     # no gradient: to the last digit the training on labels alone
     assert lines[2]["scores"] == lines[0]["scores"]
     assert lines[1]["scores"] != lines[0]["scores"]
-    experiment.work(args)
+    experiment.EXPERIMENT.work(args)
     assert (tmp_path / "runs.jsonl").read_text() == first
-    experiment.summarise(args)
+    experiment.EXPERIMENT.summarise(args)
     content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {x["row"] for x in lines}
     assert content["provenance"]["runs"] == 4

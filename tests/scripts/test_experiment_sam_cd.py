@@ -132,19 +132,19 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
         steps=2,
         result=tmp_path / "r.json",
     )
-    experiment.work(args)
+    experiment.EXPERIMENT.work(args)
     first = (tmp_path / "runs.jsonl").read_text()
     lines = [json.loads(text) for text in first.splitlines()]
     assert len(lines) == 3
     assert 0 <= lines[0]["also"]["differs when swapped"] <= 1
     assert lines[2]["also"] == {}
-    experiment.work(args)
+    experiment.EXPERIMENT.work(args)
     assert (tmp_path / "runs.jsonl").read_text() == first
-    experiment.summarise(args)
+    experiment.EXPERIMENT.summarise(args)
     content = json.loads((tmp_path / "r.json").read_text())
     assert content["rows"] == {}  # one seed is no row
     monkeypatch.setattr(experiment.sam_cd_verdicts, "FEWEST", 1)
-    experiment.summarise(args)
+    experiment.EXPERIMENT.summarise(args)
     content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {run.row for run in rows}
     assert all(0 <= row["mF1"]["mean"] <= 1 for row in content["rows"].values())

@@ -120,33 +120,18 @@ def test_claims_pair_seed_by_seed(scripts):
     assert found["rows"][plan.unet(10).row]["stages"]["step 1"]["F1"]["mean"] is None
 
 
-def test_lines_of_other_pictures_or_steps_do_not_count(scripts, tmp_path):
-    marks = {"weights_sha256": "a", "pictures_sha256": "b", "steps": 10}
-    path = tmp_path / "runs.jsonl"
-    good = marks | {"run": {"effort": 1.0}}
-    longer = good | {"run": {"effort": 4.0}, "steps": 40}
-    without = good | {"weights_sha256": "any"}  # a U-Net outlives the weights
-    lines = [good, longer, without, good | {"steps": 9}, good | {"weights_sha256": "c"}]
-    path.write_text("\n".join(map(json.dumps, lines)) + "\n{cut", encoding="utf-8")
-    assert scripts.experiment_samlp.valid(path, marks) == [good, longer, without]
-
-
-def test_two_processes_do_not_take_the_same_run(scripts, tmp_path):
-    assert scripts.experiment_samlp.claim_key(tmp_path, "a b=1")
-    assert not scripts.experiment_samlp.claim_key(tmp_path, "a b=1")
-
-
 def test_work_then_summary(quick, tmp_path):
     args = Namespace(out=tmp_path, only="ten shots", seeds=[0], steps=1, limit=0)
     plan = quick.samlp_plan
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plan.GROUPS, "ten shots", (plan.unet(2),))
         patch.setattr(quick.experiment_samlp.samlp_runs, "digest", lambda root: "d")
-        quick.experiment_samlp.work(args)
-        quick.experiment_samlp.work(args)  # nothing is left to do
-    assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 1
-    args.result = tmp_path / "result.json"
-    quick.experiment_samlp.summarise(args)
+        experiment = quick.experiment_samlp.EXPERIMENT
+        experiment.work(args)
+        experiment.work(args)  # nothing is left to do
+        assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 1
+        args.result = tmp_path / "result.json"
+        experiment.summarise(args)
     content = json.loads(args.result.read_text())
     assert content["provenance"]["runs"] == 1
     assert set(content["rows"]) == {plan.unet(2).row}
