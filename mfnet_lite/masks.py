@@ -7,7 +7,7 @@ copy tile after tile without either, so that unrelated objects share a number; f
 SAM_RS, section 3.)
 
 Each finished tile is a file in ``OUT/tiles``; a run that was interrupted goes on where it was. In memory
-there are two tiles at a time, whatever the scene measures.
+there are a tile and the strips along a row of tiles, however many rows the scene has.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from itertools import product
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +28,7 @@ from scipy.sparse.csgraph import connected_components
 from segment_anything.modeling import Sam
 from tqdm.auto import tqdm
 
+from mfnet_lite.mask_seams import Grid, matching, shared_strip
 from mfnet_lite.rasters.io import quiet, raster_info
 from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.tiling import Window, window_positions
@@ -37,8 +36,6 @@ from mfnet_lite.rasters.write import check_spares, geotiff_profile, replacing
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
 
 OBJECTS, BOUNDARIES = "objects.tif", "boundaries.tif"
-AGREEMENT = 0.5
-"""Smallest IoU on the shared strip at which two halves are one object; above it partners are unique."""
 
 
 class MaskedScene(NamedTuple):
@@ -53,50 +50,6 @@ class MaskedScene(NamedTuple):
     objects: Path
     boundaries: Path
     total: int
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Tiles over a scene, and the part of each that goes into the result."""
-
-    rows: tuple[int, ...]
-    columns: tuple[int, ...]
-    size: int
-    height: int
-    width: int
-
-    def tile(self, row: int, column: int) -> Window:
-        """The pixels a tile sees."""
-        top, left = self.rows[row], self.columns[column]
-        return Window(top, left, min(self.size, self.height), min(self.size, self.width))
-
-    def core(self, row: int, column: int) -> Window:
-        """The pixels it decides about: neighbours meet in the middle of what both see."""
-        top, bottom = _share(self.rows, row, self.size, self.height)
-        left, right = _share(self.columns, column, self.size, self.width)
-        return Window(top, left, bottom - top, right - left)
-
-    def places(self) -> list[tuple[int, int]]:
-        """Row and column of every tile."""
-        return list(product(range(len(self.rows)), range(len(self.columns))))
-
-    def neighbours(self) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-        """Pairs of tiles side by side or one below the other."""
-        for row, column in self.places():
-            if column + 1 < len(self.columns):
-                yield (row, column), (row, column + 1)
-            if row + 1 < len(self.rows):
-                yield (row, column), (row + 1, column)
-
-
-def _share(starts: tuple[int, ...], index: int, size: int, length: int) -> tuple[int, int]:
-    """Where a tile's part begins and ends along one axis."""
-    begin, end = 0, length
-    if index > 0:
-        begin = (starts[index] + starts[index - 1] + size) // 2
-    if index + 1 < len(starts):
-        end = (starts[index + 1] + starts[index] + size) // 2
-    return begin, end
 
 
 def mask_scene(
@@ -140,7 +93,7 @@ def mask_scene(
     overlap = tile // 4 if overlap is None else overlap
     if not 0 <= overlap < tile:
         raise ValueError(f"overlap must be between 0 and the tile's {tile} pixels, got {overlap}")
-    grid = _Grid(
+    grid = Grid(
         tuple(window_positions(info.height, tile, tile - overlap)),
         tuple(window_positions(info.width, tile, tile - overlap)),
         tile,
@@ -227,22 +180,32 @@ def _load(
     return whole, flat.astype(bool).reshape(whole.shape)
 
 
-def _join(folder: Path, grid: _Grid) -> dict[tuple[int, int], Int64[np.ndarray, " ids"]]:
+def _join(folder: Path, grid: Grid) -> dict[tuple[int, int], Int64[np.ndarray, " ids"]]:
     """Give every object of every tile its number in the scene: a table per tile.
 
     Objects are the nodes of a graph, agreement on a shared strip its edges; the scene's objects are the
-    connected components.
+    connected components. Every tile is read once: of those before it only the strips that a later tile shares
+    are kept, a row of them at most.
     """
-    counts = {place: int(_load(folder, place)[0].max(initial=0)) for place in grid.places()}
-    first = dict(zip(counts, np.cumsum([0, *counts.values()])[:-1].tolist(), strict=True))
-    total = sum(counts.values())
+    counts: dict[tuple[int, int], int] = {}
+    first: dict[tuple[int, int], int] = {}
+    strips: dict[tuple[tuple[int, int], tuple[int, int]], Int32[np.ndarray, "h w"]] = {}
     edges = [np.zeros((0, 2), dtype=np.int64)]
-    for one, two in grid.neighbours():
-        a, b = _strip(grid.tile(*one), grid.tile(*two))
-        if a is None or b is None:
-            continue
-        pairs = matching(_load(folder, one)[0][a], _load(folder, two)[0][b])
-        edges.append(pairs - 1 + np.array([first[one], first[two]]))
+    total = 0
+    for place in grid.places():
+        whole = _load(folder, place)[0]
+        counts[place], first[place] = int(whole.max(initial=0)), total
+        total += counts[place]
+        here = grid.tile(*place)
+        for other in grid.earlier(*place):
+            _, inside = shared_strip(grid.tile(*other), here)
+            if inside is not None:
+                pairs = matching(strips.pop((other, place)), whole[inside])
+                edges.append(pairs - 1 + np.array([first[other], first[place]]))
+        for other in grid.later(*place):
+            inside, _ = shared_strip(here, grid.tile(*other))
+            if inside is not None:
+                strips[place, other] = whole[inside].copy()  # a view would keep the tile alive
     pairs = np.concatenate(edges)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(total, total))
     component = connected_components(graph, directed=False)[1] if total else np.zeros(0, int)
@@ -252,51 +215,9 @@ def _join(folder: Path, grid: _Grid) -> dict[tuple[int, int], Int64[np.ndarray, 
     }
 
 
-def _strip(
-    one: Window, two: Window
-) -> tuple[tuple[slice, slice] | None, tuple[slice, slice] | None]:
-    """What both tiles see, in the pixels of each."""
-    top, left = max(one.row, two.row), max(one.col, two.col)
-    bottom = min(one.row + one.height, two.row + two.height)
-    right = min(one.col + one.width, two.col + two.width)
-    if bottom <= top or right <= left:
-        return None, None
-    a, b = (
-        (slice(top - t.row, bottom - t.row), slice(left - t.col, right - t.col)) for t in (one, two)
-    )
-    return a, b
-
-
-def matching(
-    a: Int32[np.ndarray, "height width"], b: Int32[np.ndarray, "height width"]
-) -> Int64[np.ndarray, "pair 2"]:
-    """Find the objects of two maps of one place that cover the same pixels.
-
-    Args:
-        a: Ids of the first map, 0 for none.
-        b: Ids of the second.
-
-    Returns:
-        Pairs of ids with an IoU above one half; no id occurs twice.
-
-    Example:
-        >>> one = np.array([[1, 1, 2, 2]], dtype=np.int32)
-        >>> two = np.array([[7, 7, 7, 5]], dtype=np.int32)
-        >>> matching(one, two).tolist()
-        [[1, 7]]
-    """
-    count_a = np.bincount(a.ravel())
-    count_b = np.bincount(b.ravel())
-    both = (a > 0) & (b > 0)
-    pairs, inside = np.unique(np.stack([a[both], b[both]], axis=1), axis=0, return_counts=True)
-    pairs = pairs.astype(np.int64).reshape(-1, 2)
-    union = count_a[pairs[:, 0]] + count_b[pairs[:, 1]] - inside
-    return pairs[inside > AGREEMENT * union]
-
-
 def _write(
     folder: Path,
-    grid: _Grid,
+    grid: Grid,
     numbers: dict[tuple[int, int], Int64[np.ndarray, " ids"]],
     out: Path,
     info: Any,

@@ -9,7 +9,8 @@ import pytest
 from rasterio.transform import Affine
 
 import mfnet_lite.masks as scene_masks
-from mfnet_lite.masks import mask_scene, matching
+from mfnet_lite.mask_seams import matching
+from mfnet_lite.masks import mask_scene
 from mfnet_lite.rasters import read_raster, write_raster
 from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.tiling import Window

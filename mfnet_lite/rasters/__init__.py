@@ -15,8 +15,8 @@ from mfnet_lite.rasters.loveda import open_loveda
 from mfnet_lite.rasters.objects import ObjectFiles, ObjectReader, find_object_files
 from mfnet_lite.rasters.pairs import open_pairs
 from mfnet_lite.rasters.picture import Stretch, read_picture
+from mfnet_lite.rasters.plate_samples import PlateSamples
 from mfnet_lite.rasters.plates import (
-    PlateSamples,
     PlateSet,
     PlateTile,
     open_plates,

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Bool, Int, Int64
 
 from mfnet_lite.rasters.io import RASTER_SUFFIXES, raster_info, read_raster, read_window
-from mfnet_lite.rasters.reader import OpenFiles
+from mfnet_lite.rasters.open_files import OpenFiles
 from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
 

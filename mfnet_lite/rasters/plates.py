@@ -14,26 +14,20 @@ also holds some of the bumper.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from einops import rearrange
 from jaxtyping import Float, Int, UInt8
 from scipy import ndimage
 from skimage.draw import polygon
-from torch import Tensor
-from torch.nn import functional as F
-from torch.utils.data import Dataset
 
 from mfnet_lite.rasters.io import open_raster, read_raster
-from mfnet_lite.rasters.labels import IGNORE
 from mfnet_lite.rasters.tiles import ALL, SPLITS
 
-__all__ = ["PlateSamples", "PlateSet", "PlateTile", "open_plates", "read_plates"]
+__all__ = ["PlateSet", "PlateTile", "open_plates", "read_plates"]
 
 UFPR = {"train": "training", "val": "validation", "test": "testing"}
 PICTURES = (".png", ".jpg", ".jpeg")
@@ -285,35 +279,3 @@ def read_plates(
     for shape in shapes:  # a pixel counts if its middle, at .5, lies inside
         label[polygon(shape[:, 1] - 0.5, shape[:, 0] - 0.5, label.shape)] = 1
     return image, label, tile.boxes
-
-
-class PlateSamples(Dataset[dict[str, Tensor]]):
-    """Pictures of plates as samples: ``optical`` in [0, 1] and ``label`` (0 elsewhere, 1 plate).
-
-    The longest side becomes ``size`` pixels; what is left of the square is padding, black in the picture
-    and ignored (255) in the label.
-
-    Args:
-        tiles: Which pictures.
-        size: Side of the square, pixels.
-    """
-
-    def __init__(self, tiles: Sequence[PlateTile], size: int = 256) -> None:
-        self._tiles, self._size = tuple(tiles), size
-
-    def __len__(self) -> int:
-        return len(self._tiles)
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        image, label, _ = read_plates(self._tiles[index])
-        scale = self._size / max(label.shape)
-        height, width = (max(1, round(scale * side)) for side in label.shape)
-        picture = torch.from_numpy(image).float()[None] / 255
-        plate = rearrange(torch.from_numpy(label).float(), "h w -> 1 1 h w")
-        if scale != 1:
-            picture = F.interpolate(picture, (height, width), mode="bilinear", antialias=True)
-            # Half of a pixel makes it a plate, so that small plates do not vanish between samples.
-            plate = F.interpolate(plate, (height, width), mode="bilinear", antialias=True)
-        pad = (0, self._size - width, 0, self._size - height)
-        drawn = F.pad((plate >= 0.5).long()[0, 0], pad, value=IGNORE)
-        return {"optical": F.pad(picture[0].clamp(0, 1), pad), "label": drawn}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,58 +12,15 @@ import torch
 from jaxtyping import Bool, Float, Num
 from torch import Tensor
 
-from mfnet_lite.rasters.io import info_of, open_raster, own_mask, read_raster, read_window
-from mfnet_lite.rasters.raster import RasterInfo, valid_mask
+from mfnet_lite.rasters.io import own_mask, read_raster, read_window
+from mfnet_lite.rasters.open_files import OpenFiles
+from mfnet_lite.rasters.raster import valid_mask
 from mfnet_lite.rasters.scaling import Scaling, check_name
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 
 PICTURES = (OPTICAL, "before", "after")
-
-
-class OpenFiles(threading.local):
-    """The most recently used open rasters of this process and thread.
-
-    GDAL's handles must not be shared between threads, nor with a process that was forked: a worker
-    which inherits some forgets them and opens its own.
-    """
-
-    def __init__(self, limit: int = 24) -> None:
-        self.limit = limit
-        self._owner = os.getpid()
-        self._open: OrderedDict[Path, tuple[Any, RasterInfo]] = OrderedDict()
-        self._inherited: list[Any] = []
-
-    def get(self, path: Path) -> tuple[Any, RasterInfo]:
-        """Open a raster, or take the one which is open already.
-
-        Args:
-            path: The file.
-
-        Returns:
-            The handle and the header.
-        """
-        if self._owner != os.getpid():
-            # Kept alive: closing them here would run GDAL code on the parent's state.
-            self._inherited.append(self._open)
-            self._open, self._owner = OrderedDict(), os.getpid()
-        if path in self._open:
-            self._open.move_to_end(path)
-            return self._open[path]
-        source = open_raster(path)
-        self._open[path] = (source, info_of(source, path))
-        if len(self._open) > self.limit:
-            _, (oldest, _) = self._open.popitem(last=False)
-            oldest.close()
-        return self._open[path]
-
-    def close(self) -> None:
-        """Close what this process opened."""
-        if self._owner == os.getpid():
-            for source, _ in self._open.values():
-                source.close()
-        self._open = OrderedDict()
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,12 +20,12 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from mfnet_lite.world.picture_shapes import SHAPES, inside_shape
+
 __all__ = ["LEVELS", "PictureConfig", "Pictures", "make_pictures"]
 
 LEVELS = ("part", "object", "group")
 """Names of the three id maps of a picture, finest first."""
-
-_SHAPES = 7  # superellipse, blob, polygon, bent rectangle, ring, band, wedge
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _stack(
     centre = draw.uniform(count, layers, 2, low=-0.02, high=1.02)
     angle = draw.uniform(count, layers, high=2 * math.pi)
     aspect = torch.exp(draw.uniform(count, layers, low=-0.9, high=0.0))
-    kind = draw.integers(_SHAPES, count, layers)
+    kind = draw.integers(len(SHAPES), count, layers)
 
     is_child = draw.chance(config.child, count, layers)
     is_child[:, : config.areas + 1] = False
@@ -176,11 +176,11 @@ def _stack(
         scale = extent[:, k, None, None]
         u = (cos * dx + sin * dy) / scale
         v = (cos * dy - sin * dx) / (scale * aspect[:, k, None, None])
-        inside = _inside(kind[:, k], u, v, shape_numbers[:, k])
+        inside = inside_shape(kind[:, k], u, v, shape_numbers[:, k])
         # Two halves along a line, or a core inside a rim.
         c, s = torch.cos(split_angle[:, k]), torch.sin(split_angle[:, k])
         line = c[:, None, None] * u + s[:, None, None] * v > split_shift[:, k, None, None]
-        core = _inside(kind[:, k], u / 0.6, v / 0.6, shape_numbers[:, k])
+        core = inside_shape(kind[:, k], u / 0.6, v / 0.6, shape_numbers[:, k])
         second = torch.where(inner[:, k, None, None], core, line) & splits[:, k, None, None]
         top = torch.where(inside, k, top)
         half = torch.where(inside, second, half)
@@ -194,67 +194,6 @@ def _stack(
     levels = torch.stack([2 * safe + half + 1, safe + 1, groups + 1], dim=1)
     levels = torch.where(canvas[:, None], 0, levels)
     return levels, safe, half
-
-
-def _inside(kind: Tensor, u: Tensor, v: Tensor, numbers: Tensor) -> Tensor:
-    """Which pixels lie inside a shape of half extent one; one shape of each picture at a time."""
-    inside = torch.zeros_like(u, dtype=torch.bool)
-    for code in range(_SHAPES):
-        rows = torch.nonzero(kind == code)[:, 0]
-        if len(rows) == 0:
-            continue
-        a, b = u[rows], v[rows]
-        n = numbers[rows][:, :, None, None]
-        inside[rows] = _SHAPE_TESTS[code](a, b, n)
-    return inside
-
-
-def _superellipse(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
-    power = 1.0 + 8.0 * n[:, 0] ** 2
-    return a.abs() ** power + b.abs() ** power < 1
-
-
-def _blob(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
-    theta, radius = torch.atan2(b, a), torch.hypot(a, b)
-    edge = 0.75 + sum(
-        0.3 * n[:, m] / m * torch.cos(m * theta + 2 * math.pi * n[:, m + 7]) for m in range(2, 8)
-    )
-    return radius < edge
-
-
-def _polygon(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
-    sides = (3 + (n[:, 0] * 4.99).floor()).clamp(max=7)
-    inside = torch.hypot(a, b) < 1.3
-    for j in range(7):
-        theta = 2 * math.pi * (j + 0.7 * (n[:, 1 + j] - 0.5)) / sides
-        inside &= (torch.cos(theta) * a + torch.sin(theta) * b < 0.75) | (j >= sides)
-    return inside
-
-
-def _bent_rectangle(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
-    """A rectangle, an L, a T or a U: the box minus one notch."""
-    box = (a.abs() < 0.9) & (b.abs() < 0.9)
-    notch = ((a - 1.6 * (n[:, 0] - 0.5)).abs() < 0.25 + 0.4 * n[:, 1]) & (b > 1.2 * n[:, 2] - 0.6)
-    return box & ~(notch & (n[:, 3] < 0.7))
-
-
-def _ring(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
-    radius = torch.hypot(a, b)
-    open_part = (torch.atan2(b, a) > math.pi * (2 * n[:, 1] - 1)) & (n[:, 2] < 0.4)
-    return (radius < 1) & (radius > 0.35 + 0.35 * n[:, 0]) & ~open_part
-
-
-def _band(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
-    middle = 0.6 * (n[:, 0] - 0.5) * torch.sin((1 + 3 * n[:, 1]) * a + 6 * n[:, 2])
-    return ((b - middle).abs() < 0.12 + 0.25 * n[:, 3]) & (a.abs() < 1.8)
-
-
-def _wedge(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
-    angle = torch.atan2(b, a).abs()
-    return (torch.hypot(a, b) < 1) & (angle < 0.5 + 2.4 * n[:, 0])
-
-
-_SHAPE_TESTS = (_superellipse, _blob, _polygon, _bent_rectangle, _ring, _band, _wedge)
 
 
 def _paint(

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 
 from mfnet_lite.world.plates_camera import photograph
-from mfnet_lite.world.plates_canvas import Canvas, View, contains
+from mfnet_lite.world.plates_canvas import Canvas, contains
 from mfnet_lite.world.plates_ends import paint_vehicle
 from mfnet_lite.world.plates_shapes import Vehicle, draw_vehicle
 from mfnet_lite.world.plates_street import (
@@ -27,6 +27,7 @@ from mfnet_lite.world.plates_street import (
     paint_post,
     paint_street,
 )
+from mfnet_lite.world.plates_view import View
 
 __all__ = ["PlateConfig", "PlatePicture", "make_plate_picture"]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.world.plates_canvas import Canvas, View, contains, disc, homography, rounded, turned
+from mfnet_lite.world.plates_canvas import Canvas, contains, disc, homography, rounded, turned
 from mfnet_lite.world.plates_shapes import draw_vehicle
 from mfnet_lite.world.plates_street import draw_lights, draw_posts, noise, paint_street
 from mfnet_lite.world.plates_text import (
@@ -16,6 +16,7 @@ from mfnet_lite.world.plates_text import (
     plate_texture,
     random_text,
 )
+from mfnet_lite.world.plates_view import View
 
 VIEWS = st.builds(
     View,
