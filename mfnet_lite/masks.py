@@ -28,11 +28,12 @@ from scipy.sparse.csgraph import connected_components
 from segment_anything.modeling import Sam
 from tqdm.auto import tqdm
 
+from mfnet_lite.files import replacing
 from mfnet_lite.mask_seams import Grid, matching, shared_strip
 from mfnet_lite.rasters.io import quiet, raster_info
 from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.tiling import Window, window_positions
-from mfnet_lite.rasters.write import check_spares, geotiff_profile, replacing
+from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
 
 OBJECTS, BOUNDARIES = "objects.tif", "boundaries.tif"

@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from mfnet_lite.blending import Blend, stitch
 from mfnet_lite.devices import pick_device
+from mfnet_lite.files import replacing
 from mfnet_lite.rasters.grids import check_grid
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.rasters.labels import LabelCoding
@@ -34,7 +35,6 @@ from mfnet_lite.rasters.write import (
     check_spares,
     colour_table,
     geotiff_profile,
-    replacing,
 )
 from mfnet_lite.training.evaluate import cutter, evaluating
 

@@ -21,10 +21,11 @@ import torch
 from torch import nn
 
 import mfnet_lite
+from mfnet_lite.files import write_text
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import SensorInfo, TileSet, raster_info
 from mfnet_lite.rasters.raster import Colour
-from mfnet_lite.training.state import MODEL_FILE, atomic_text, load_model
+from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning import base_hash
 
 CONFIG_FILE = "config.json"
@@ -113,7 +114,7 @@ class RunConfig:
 
     def save(self, folder: Path) -> None:
         """Write ``config.json`` atomically."""
-        atomic_text(folder / CONFIG_FILE, json.dumps(asdict(self), indent=1) + "\n")
+        write_text(folder / CONFIG_FILE, json.dumps(asdict(self), indent=1) + "\n")
 
 
 def load_config(folder: str | Path) -> RunConfig:

@@ -34,9 +34,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from mfnet_lite.files import write_text
 from mfnet_lite.nets import MFNet
 from mfnet_lite.sam import VIT_B, build_sam
-from mfnet_lite.training.state import atomic_text
 
 AUTHORS, IN_TURN, OURS, CHECKPOINTED, COMPILED = (
     "authors",
@@ -307,7 +307,7 @@ def main(arguments: list[str] | None = None) -> None:
         "machine": "shared and busy with other work: ratios only, absolute seconds are not to be quoted",
     }
     table = {"provenance": origin, "setting": setting}
-    atomic_text(out, json.dumps({**table, "results": results}, indent=1) + "\n")
+    write_text(out, json.dumps({**table, "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

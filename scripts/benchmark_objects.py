@@ -31,8 +31,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from mfnet_lite.files import write_text
 from mfnet_lite.losses import object_consistency
-from mfnet_lite.training.state import atomic_text
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "book" / "results" / "objects_benchmark.json"
@@ -252,7 +252,7 @@ def main() -> None:
         },
     }  # fmt: skip
     if not args.smoke:
-        atomic_text(args.out, json.dumps(content, indent=1) + "\n")
+        write_text(args.out, json.dumps(content, indent=1) + "\n")
     for name, row in rows.items():
         print(f"{name:8s} {row['forward_and_backward_seconds']:.3f} s, {row['times_ours']:.1f} x ours, "
               f"{row['memory_mib']} MiB")  # fmt: skip

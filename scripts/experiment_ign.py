@@ -23,12 +23,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from mfnet_lite.files import write_text
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
 from mfnet_lite.runs import channels_of, versions
 from mfnet_lite.training import TrainConfig, evaluate, fit
 from mfnet_lite.training.augment import Augmented
-from mfnet_lite.training.state import atomic_text
 
 FOREST = {"optical": 0.338, "optical,dsm": 0.367}
 TRIED_BEFORE = (
@@ -121,7 +121,7 @@ def main() -> None:
             "seconds": round(time.time() - begun),
         },
     }
-    atomic_text(args.out, json.dumps(result, indent=1) + "\n")
+    write_text(args.out, json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

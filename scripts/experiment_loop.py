@@ -16,7 +16,7 @@ from typing import Any
 
 from experiment_lines import ANY, append_line, made_with, provenance, read_lines, stamp, weights
 
-from mfnet_lite.training.state import atomic_text
+from mfnet_lite.files import write_text
 
 Line = dict[str, Any]
 Plan = Callable[[tuple[int, ...], str], Iterator[tuple[str, Any]]]
@@ -157,7 +157,7 @@ class Experiment:
                 **spent(lines),
             },
         }
-        atomic_text(args.result, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_text(args.result, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         for claim in content["claims"]:
             print(f"{claim['verdict']:20s} {claim['claim']} {claim['sentence']}")
 

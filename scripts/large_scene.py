@@ -32,8 +32,9 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 from tqdm import tqdm
 
+from mfnet_lite.files import replacing
 from mfnet_lite.nets import build
-from mfnet_lite.rasters import geotiff_profile, replacing
+from mfnet_lite.rasters import geotiff_profile
 from mfnet_lite.runs import RunConfig, frozen_hash
 from mfnet_lite.training.state import MODEL_FILE, save_model
 from mfnet_lite.world import make_pair, make_scene

@@ -14,6 +14,7 @@ from objects_plan import Run
 from skimage.segmentation import felzenszwalb
 
 from mfnet_lite import load_sam
+from mfnet_lite.files import write_text
 from mfnet_lite.mask_tiles import mask_tiles
 from mfnet_lite.rasters import (
     ObjectFiles,
@@ -26,7 +27,6 @@ from mfnet_lite.rasters import (
 )
 from mfnet_lite.rasters.objects import borders
 from mfnet_lite.sam.objects import ObjectSettings
-from mfnet_lite.training.state import atomic_text
 from mfnet_lite.world import write_folder
 
 TILE, GSD = 256, 0.18
@@ -91,7 +91,7 @@ def halves(root: Path, real: Path, name: str) -> Path:
                 for kind, array in (("image", picture), ("label", label)):
                     half = np.array_split(array, 2, axis=array.ndim - 2 + facts["axis"])[part]
                     write_raster(folder / split / kind / f"{path.stem}.tif", half)
-        atomic_text(
+        write_text(
             folder / "dataset.json",
             json.dumps({"classes": facts["classes"], "ignore_index": 255}),
         )

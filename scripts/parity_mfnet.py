@@ -32,8 +32,8 @@ from authors import build_authors, build_ours, find_authors, provenance, transla
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfnet_lite.files import write_text
 from mfnet_lite.sam import VIT_B, SamConfig
-from mfnet_lite.training.state import atomic_text
 
 ENCODERS: dict[str, SamConfig] = {
     "small": replace(VIT_B, width=96, depth=3, heads=4, global_blocks=(2,)),
@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
                 )
     if args.json is not None:
         table = [row._asdict() for row in rows]
-        atomic_text(args.json, json.dumps({**found, "rows": table}, indent=1) + "\n")
+        write_text(args.json, json.dumps({**found, "rows": table}, indent=1) + "\n")
     return 0 if all(row.passed for row in rows) else 1
 
 

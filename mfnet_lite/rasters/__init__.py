@@ -27,7 +27,7 @@ from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiles import DatasetInfo, Problem, SensorInfo, Tile, TileSet
 from mfnet_lite.rasters.tiling import Window, window_positions, windows
-from mfnet_lite.rasters.write import geotiff_profile, replacing, write_raster
+from mfnet_lite.rasters.write import geotiff_profile, write_raster
 
 __all__ = [
     "READERS",
@@ -73,7 +73,6 @@ __all__ = [
     "read_picture",
     "read_plates",
     "read_raster",
-    "replacing",
     "window_positions",
     "windows",
     "write_raster",

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +12,11 @@ from jaxtyping import Num
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
+from mfnet_lite.files import replacing
 from mfnet_lite.rasters.io import open_raster, quiet
 from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo
 
 BLOCK = 256
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; on success it takes the name, on failure it goes.
-
-    A reader, or a run interrupted half-way, therefore never meets an unfinished file.
-    Parent folders are made.
-
-    Args:
-        path: Final name.
-
-    Yields:
-        The temporary name, with the same suffix.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes private files; ours are for sharing
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def check_spares(out: str | Path, inputs: Iterable[str | Path]) -> None:

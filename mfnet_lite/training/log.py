@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from mfnet_lite.training.state import atomic_text
+from mfnet_lite.files import write_text
 
 COLUMNS = ("step", "lr", "loss", "grad_norm", "seconds", "val_OA", "val_mF1", "val_mIoU")
 
@@ -27,7 +27,7 @@ class CsvLog:
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(row for row in rows if int(row["step"]) <= after)
-        atomic_text(path, text.getvalue())
+        write_text(path, text.getvalue())
 
     def append(self, row: Mapping[str, float | int | str]) -> None:
         """Write one row; columns it lacks stay empty."""

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from mfnet_lite.devices import pick_device
+from mfnet_lite.files import write_text
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.training import state as disk
 from mfnet_lite.training.config import TrainConfig
@@ -164,7 +165,7 @@ def fit(
                     raise KeyboardInterrupt(f"stopped after step {run.step} of {config.steps}")
     summary = _summary(run, model, config, fabric)
     if writer:
-        disk.atomic_text(writer / "summary.json", json.dumps(summary, indent=1) + "\n")
+        write_text(writer / "summary.json", json.dumps(summary, indent=1) + "\n")
     return summary
 
 

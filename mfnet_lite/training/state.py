@@ -12,10 +12,7 @@ instant the file is the old one or the new one, whole.
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,36 +21,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mfnet_lite.buffers import owner_trains
+from mfnet_lite.files import replacing
 
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
-
-
-@contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path in the folder of ``path``; rename it to ``path`` if all went well.
-
-    Args:
-        path: the final name; an existing file is replaced.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.stem}-", suffix=".part" + path.suffix
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)  # mkstemp makes files only their owner can read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def atomic_text(path: Path, text: str) -> None:
-    """Write a text file atomically (UTF-8)."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:
@@ -89,7 +60,7 @@ def save_model(model: nn.Module, path: Path, metadata: Mapping[str, str] | None 
         metadata: strings for the file's header, e.g. the step.
     """
     state = {k: v.detach().cpu().contiguous().clone() for k, v in trained_state(model).items()}
-    with atomic_path(Path(path)) as temporary:
+    with replacing(Path(path)) as temporary:
         save_file(state, temporary, metadata=dict(metadata or {}))
 
 
@@ -161,7 +132,7 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
     """Write a resume state, atomically; it holds tensors, numbers, strings and containers only."""
-    with atomic_path(Path(path)) as temporary:
+    with replacing(Path(path)) as temporary:
         torch.save(dict(state), temporary)
 
 

@@ -12,8 +12,6 @@ sensors (:mod:`mfnet_lite.tuning.describe`).
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from mfnet_lite.files import replacing
 from mfnet_lite.tuning.base import base_tensors, delta_state, formats, hash_of, known_hash
 from mfnet_lite.tuning.describe import describe, differences
 
@@ -87,15 +86,8 @@ def save_delta(
     }
     # clones, since safetensors refuses tensors that share memory
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    os.close(handle)
-    try:
+    with replacing(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
-        Path(temporary).chmod(0o644)  # mkstemp makes files only their owner can read
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
     return path
 
 

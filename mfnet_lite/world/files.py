@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import rasterio
 from jaxtyping import Shaped
 from rasterio import Affine
+
+from mfnet_lite.files import replacing
 
 CRS = "EPSG:25832"
 ORIGIN = (400_000.0, 5_700_000.0)
@@ -55,25 +56,12 @@ def write_tif(
     }
     if count == 3:
         profile["photometric"] = "RGB"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with rasterio.open(part, "w", **profile) as file:
-            file.write(stack)
-            for index, name in enumerate(names, start=1):
-                file.set_band_description(index, name)
-            if palette:
-                file.write_colormap(1, {k: (*c, 255) for k, c in enumerate(palette)})
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
+        file.write(stack)
+        for index, name in enumerate(names, start=1):
+            file.set_band_description(index, name)
+        if palette:
+            file.write_colormap(1, {k: (*c, 255) for k, c in enumerate(palette)})
 
 
 def fresh_folder(out: str | Path) -> Path:

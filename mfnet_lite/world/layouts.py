@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 from tqdm import tqdm
 
+from mfnet_lite.files import write_text
 from mfnet_lite.world.change import make_pair
 from mfnet_lite.world.config import (
     CLASSES,
@@ -26,7 +27,7 @@ from mfnet_lite.world.config import (
     WorldConfig,
     check_size,
 )
-from mfnet_lite.world.files import CRS, fresh_folder, split_names, write_text, write_tif
+from mfnet_lite.world.files import CRS, fresh_folder, split_names, write_tif
 from mfnet_lite.world.scene import Scene, make_scene
 
 SOURCE = "mfnet_lite.world, procedural"

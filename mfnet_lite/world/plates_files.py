@@ -19,7 +19,8 @@ from jaxtyping import Shaped
 from PIL import Image
 from tqdm import tqdm
 
-from mfnet_lite.world.files import fresh_folder, split_names, write_text
+from mfnet_lite.files import replacing, write_text
+from mfnet_lite.world.files import fresh_folder, split_names
 from mfnet_lite.world.plates import PlateConfig, PlatePicture, make_plate_picture
 from mfnet_lite.world.plates_text import DIGITS, LETTERS
 
@@ -108,13 +109,8 @@ def _take(
 
 def _save(path: Path, array: Shaped[np.ndarray, ...], quality: int = 95) -> None:
     """Write a picture atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    try:
-        Image.fromarray(array).save(part, quality=quality)  # PNG has none and ignores it
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        Image.fromarray(array).save(temporary, quality=quality)  # PNG has none and ignores it
 
 
 def _ufpr(split: Path, picture: PlatePicture, names: list[str]) -> None:

@@ -3,21 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfnet_lite.rasters import read_raster, replacing, write_raster
-
-
-def test_failure_leaves_the_old_file_and_no_litter(tmp_path):
-    path = write_raster(tmp_path / "a.tif", np.ones((4, 4), np.uint8))
-
-    def fail():
-        with replacing(path) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError("power cut")
-
-    with pytest.raises(RuntimeError, match="power cut"):
-        fail()
-    assert [p.name for p in tmp_path.iterdir()] == ["a.tif"]
-    assert read_raster(path).array.sum() == 16
+from mfnet_lite.rasters import read_raster, write_raster
 
 
 def test_bool_is_stored_as_bytes(tmp_path):

@@ -8,8 +8,6 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mfnet_lite.training.state import (
-    atomic_path,
-    atomic_text,
     load_model,
     save_model,
     trained_state,
@@ -63,18 +61,3 @@ def test_tied_and_strided_tensors_are_stored(tmp_path):
     layer.weight = nn.Parameter(torch.randn(2, 3).t())
     save_model(layer, tmp_path / "m.safetensors")
     assert torch.equal(load_file(tmp_path / "m.safetensors")["weight"], layer.weight)
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path):
-    path = tmp_path / "a.txt"
-    atomic_text(path, "old")
-
-    def fail() -> None:
-        with atomic_path(path) as temporary:
-            temporary.write_text("half")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        fail()
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.world.files import split_names, write_text, write_tif
+from mfnet_lite.world.files import split_names, write_tif
 
 
 @given(st.integers(1, 60), st.sampled_from([(0.6, 0.2, 0.2), (0.8, 0.0, 0.2), (1.0, 0.0, 0.0)]))
@@ -34,5 +34,3 @@ def test_a_failed_write_leaves_nothing_behind(tmp_path: Path) -> None:
         write_tif(target, np.ones((4, 4), np.uint8), gsd=1.0, names=("a", "b"))
     assert target.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["x.tif"]
-    write_text(tmp_path / "t.txt", "é")
-    assert (tmp_path / "t.txt").read_text(encoding="utf-8") == "é"
