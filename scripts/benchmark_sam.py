@@ -24,6 +24,7 @@ import torch
 from segment_anything.modeling.image_encoder import Attention
 from torch import Tensor, nn
 
+from mfnet_lite.files import write_text
 from mfnet_lite.sam import (
     TINY,
     build_sam,
@@ -226,9 +227,7 @@ def main() -> None:
         "seconds": "CPU seconds of the process, so that other work on the machine does not count",
         "bytes": "peak resident size above that before the call, one process per variant",
     }
-    part = out.with_suffix(".json.part")
-    part.write_text(json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n")
-    part.replace(out)
+    write_text(out, json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n")
 
 
 def _tiny_digest() -> str:

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from mfnet_lite import load_sam
+from mfnet_lite.files import write_text
 from mfnet_lite.sam.prompts import Prediction, embed_images, embed_points, predict_masks
 from mfnet_lite.sam.rounds import Clicks, correction_clicks, mask_boxes, pick_best
 from mfnet_lite.world import make_scene
@@ -282,9 +283,7 @@ def main() -> None:
     }
     if arguments.training:
         record["training"] = json.loads(arguments.training.read_text())
-    part = arguments.out.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1) + "\n")
-    part.replace(arguments.out)
+    write_text(arguments.out, json.dumps(record, indent=1) + "\n")
     print(table(sets))
 
 

@@ -29,25 +29,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from einops import rearrange
-from jaxtyping import Bool, Int
 from pretrain_dense import DenseHeads, dense_losses
 from pretrain_optim import MuonAndAdamW
 from pretrain_pictures import Stream
+from pretrain_prompts import prompt_losses, sample_masks
 from pretrain_windows import windowed
 from safetensors.torch import save_file
 from segment_anything.modeling import Sam
 from torch import Tensor, distributed, nn
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from mfnet_lite import load_sam
-from mfnet_lite.losses.masks import mask_iou, mask_loss
+from mfnet_lite.files import replacing
 from mfnet_lite.sam.build import METADATA_KEY, TINY, SamConfig, build_sam
 from mfnet_lite.sam.prompts import embed_images
-from mfnet_lite.sam.rounds import play_rounds
 
 
 @dataclass(frozen=True)
@@ -90,74 +87,11 @@ POOL = 60  # pictures kept for another look
 AVERAGE = 0.998  # of the running average of the weights
 
 
-def sample_masks(
-    levels: Int[Tensor, "n levels height width"],
-    prompts: int,
-    generator: torch.Generator,
-    smallest: int = 32,
-) -> Bool[Tensor, "n prompts height width"]:
-    """Draw true masks of any level: half of them by lot among masks, half by lot among pixels.
-
-    Drawing masks favours small ones, since there are more of them; drawing pixels favours large ones, as
-    clicks do. Masks are at least ``smallest`` pixels and 0.1 % and at most 90 % of the picture.
-    """
-    n, _, size, _ = levels.shape
-    top = int(levels.max()) + 1
-    flat = rearrange(levels, "n l h w -> n l (h w)").long()
-    area = torch.zeros(n, 3, top, device=levels.device)
-    area.scatter_add_(2, flat, torch.ones(flat.shape, device=levels.device))
-    fits = (area >= max(smallest, 0.001 * size**2)) & (area <= 0.9 * size**2)
-    fits[:, :, 0] = False
-    choices = []
-    for weight, count in ((fits.float(), prompts - prompts // 2), (fits * area, prompts // 2)):
-        if count:
-            lots = rearrange(weight, "n l i -> n (l i)") + 1e-6
-            choices.append(torch.multinomial(lots, count, replacement=True, generator=generator))
-    choice = torch.cat(choices, dim=1)
-    level, index = choice // top, choice % top
-    rows = torch.arange(n, device=levels.device)[:, None]
-    return levels[rows, level] == index[:, :, None, None]
-
-
-def prompt_losses(
-    sam: Sam, embeddings: Tensor, masks: Tensor, rounds: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """SAM's loss over the rounds, and the IoU of the best candidate in the first round."""
-    predictions = play_rounds(sam, embeddings, masks, rounds, generator)
-    side = predictions[0].masks.shape[-1]
-    share = F.interpolate(masks.float(), size=(side, side), mode="area")
-    target = (share >= 0.5).float()[:, :, None]
-    total = embeddings.new_zeros((), dtype=torch.float32)
-    best_iou = None
-    for prediction in predictions:
-        logits, iou = prediction.masks.float(), prediction.iou.float()
-        truth = target.expand_as(logits)
-        each = mask_loss(logits, truth)
-        true_iou = mask_iou(logits, truth)
-        total = total + F.mse_loss(iou, true_iou)
-        if best_iou is None:
-            # Candidates: only the best one learns. The single mask learns too, from every first prompt:
-            # boxes are seldom ambiguous, and users ask for one mask.
-            total = total + each[:, :, 1:].amin(dim=2).mean() + 0.5 * each[:, :, 0].mean()
-            best_iou = true_iou[:, :, 1:].amax(dim=2).mean()
-        else:
-            total = total + each.mean()
-    assert best_iou is not None
-    return total / len(predictions), best_iou
-
-
 def learning_rate(stage: Stage, step: int) -> float:
     """Warm-up, then cosine from the first to the last rate."""
     warm = min(1.0, (step + 1) / WARM_UP)
     half = 0.5 * (1 + math.cos(math.pi * step / max(1, stage.steps)))
     return warm * (stage.last_rate + (stage.first_rate - stage.last_rate) * half)
-
-
-def save_atomic(path: Path, state: dict) -> None:
-    """Write beside and rename, so that a killed run never leaves half a file."""
-    part = path.with_suffix(".part")
-    torch.save(state, part)
-    part.replace(path)
 
 
 def average_gradients(parameters: list[Tensor]) -> None:
@@ -218,19 +152,18 @@ class Run:
     def save(self, stages: tuple[Stage, ...]) -> None:
         """Write the state of the first process; the others have the same."""
         assert self.optimiser is not None
-        save_atomic(
-            self.state_path,
-            {
-                "model": self.sam.state_dict(),
-                "heads": self.heads.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-                "stage": self.stage,
-                "step": self.step,
-                "stages": [asdict(s) for s in stages],
-                "seconds": self.seconds,
-            },
-        )
+        state = {
+            "model": self.sam.state_dict(),
+            "heads": self.heads.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "stage": self.stage,
+            "step": self.step,
+            "stages": [asdict(s) for s in stages],
+            "seconds": self.seconds,
+        }
+        with replacing(self.state_path) as temporary:
+            torch.save(state, temporary)
 
     def begin(self, stage: Stage) -> list[Tensor]:
         """A new optimiser for a stage; returns what it trains."""
@@ -354,9 +287,8 @@ def train(
 def write_weights(sam: Sam, config: SamConfig, path: Path) -> None:
     """Weights with their sizes as metadata."""
     tensors = {key: value.detach().cpu().contiguous() for key, value in sam.state_dict().items()}
-    part = path.with_suffix(".part")
-    save_file(tensors, part, metadata={METADATA_KEY: config.to_json()})
-    part.replace(path)
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={METADATA_KEY: config.to_json()})
 
 
 def main() -> None:

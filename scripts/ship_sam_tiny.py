@@ -16,6 +16,8 @@ from evaluate_sam_tiny import table
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from mfnet_lite.files import replacing, write_text
+
 WEIGHTS = Path("mfnet_lite/weights")
 
 CARD = """# Model card: `sam_tiny`
@@ -75,9 +77,8 @@ def ship_weights(run: Path) -> None:
         metadata = file.metadata()
         tensors = {key: file.get_tensor(key).to(torch.float16) for key in file.keys()}  # noqa: SIM118
     target = WEIGHTS / "sam_tiny.safetensors"
-    part = target.with_suffix(".part")
-    save_file(tensors, part, metadata=metadata)
-    part.replace(target)
+    with replacing(target) as temporary:
+        save_file(tensors, temporary, metadata=metadata)
     facts = {
         "file": target.name,
         "size": target.stat().st_size,
@@ -85,7 +86,7 @@ def ship_weights(run: Path) -> None:
         "config": json.loads(metadata["sam_config"]),
         "training": json.loads((run / "training.json").read_text()),
     }
-    (WEIGHTS / "sam_tiny.json").write_text(json.dumps(facts, indent=1) + "\n")
+    write_text(WEIGHTS / "sam_tiny.json", json.dumps(facts, indent=1) + "\n")
 
 
 def write_card(results: Path) -> None:
@@ -146,7 +147,7 @@ def write_card(results: Path) -> None:
         size=facts["size"] / 1e6,
         sha256=facts["sha256"],
     )
-    (WEIGHTS / "sam_tiny.md").write_text(text)
+    write_text(WEIGHTS / "sam_tiny.md", text)
 
 
 def main() -> None:

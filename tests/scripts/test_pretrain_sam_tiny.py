@@ -94,20 +94,20 @@ def test_a_stopped_run_continues_to_the_last_bit(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "POOL", 4)
     whole = load_file(script.train(tmp_path / "whole", stages(script, 3), **options(save_every=1)))
 
-    played = script.play_rounds
+    asked = script.prompt_losses
     calls = []
 
     def stop_at_the_second(*arguments, **named):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return played(*arguments, **named)
+        return asked(*arguments, **named)
 
-    monkeypatch.setattr(script, "play_rounds", stop_at_the_second)
+    monkeypatch.setattr(script, "prompt_losses", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         script.train(tmp_path / "parts", stages(script, 3), **options(save_every=1))
     assert not (tmp_path / "parts" / "sam_tiny.safetensors").exists()
-    monkeypatch.setattr(script, "play_rounds", played)
+    monkeypatch.setattr(script, "prompt_losses", asked)
     parts = load_file(script.train(tmp_path / "parts", stages(script, 3), **options(save_every=1)))
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[key], parts[key]) for key in whole)

@@ -1,0 +1,69 @@
+"""Prompts of the small SAM's pre-training: which masks are asked for, and what the answers cost."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Int
+from segment_anything.modeling import Sam
+from torch import Tensor
+from torch.nn import functional as F
+
+from mfnet_lite.losses.masks import mask_iou, mask_loss
+from mfnet_lite.sam.rounds import play_rounds
+
+
+def sample_masks(
+    levels: Int[Tensor, "n levels height width"],
+    prompts: int,
+    generator: torch.Generator,
+    smallest: int = 32,
+) -> Bool[Tensor, "n prompts height width"]:
+    """Draw true masks of any level: half of them by lot among masks, half by lot among pixels.
+
+    Drawing masks favours small ones, since there are more of them; drawing pixels favours large ones, as
+    clicks do. Masks are at least ``smallest`` pixels and 0.1 % and at most 90 % of the picture.
+    """
+    n, _, size, _ = levels.shape
+    top = int(levels.max()) + 1
+    flat = rearrange(levels, "n l h w -> n l (h w)").long()
+    area = torch.zeros(n, 3, top, device=levels.device)
+    area.scatter_add_(2, flat, torch.ones(flat.shape, device=levels.device))
+    fits = (area >= max(smallest, 0.001 * size**2)) & (area <= 0.9 * size**2)
+    fits[:, :, 0] = False
+    choices = []
+    for weight, count in ((fits.float(), prompts - prompts // 2), (fits * area, prompts // 2)):
+        if count:
+            lots = rearrange(weight, "n l i -> n (l i)") + 1e-6
+            choices.append(torch.multinomial(lots, count, replacement=True, generator=generator))
+    choice = torch.cat(choices, dim=1)
+    level, index = choice // top, choice % top
+    rows = torch.arange(n, device=levels.device)[:, None]
+    return levels[rows, level] == index[:, :, None, None]
+
+
+def prompt_losses(
+    sam: Sam, embeddings: Tensor, masks: Tensor, rounds: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """SAM's loss over the rounds, and the IoU of the best candidate in the first round."""
+    predictions = play_rounds(sam, embeddings, masks, rounds, generator)
+    side = predictions[0].masks.shape[-1]
+    share = F.interpolate(masks.float(), size=(side, side), mode="area")
+    target = (share >= 0.5).float()[:, :, None]
+    total = embeddings.new_zeros((), dtype=torch.float32)
+    best_iou = None
+    for prediction in predictions:
+        logits, iou = prediction.masks.float(), prediction.iou.float()
+        truth = target.expand_as(logits)
+        each = mask_loss(logits, truth)
+        true_iou = mask_iou(logits, truth)
+        total = total + F.mse_loss(iou, true_iou)
+        if best_iou is None:
+            # Candidates: only the best one learns. The single mask learns too, from every first prompt:
+            # boxes are seldom ambiguous, and users ask for one mask.
+            total = total + each[:, :, 1:].amin(dim=2).mean() + 0.5 * each[:, :, 0].mean()
+            best_iou = true_iou[:, :, 1:].amax(dim=2).mean()
+        else:
+            total = total + each.mean()
+    assert best_iou is not None
+    return total / len(predictions), best_iou
