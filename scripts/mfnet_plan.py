@@ -146,8 +146,8 @@ GROUPS: dict[str, tuple[Run, ...]] = {
     ),
     "withheld in training": (replace(BASE, drop=0.4),),
     "errors of the DSM": (replace(BASE, dsm_error=0.0), replace(BASE, dsm_error=3.0)),
-    # Asked after MMAdapters had been seen to learn faster than MMLoRA.
-    "more steps, MMAdapter": (replace(BASE, tuning="mmadapter", effort=5.0),),
+    # Asked after five times the steps had been seen: what does a U-Net reach in the time of that MFNet?
+    "time of five times the steps": (replace(UNET, effort=25.0),),
     "fraction of the U-Net": (replace(UNET, scenes=1), replace(UNET, scenes=4)),
     "fraction, quarter": (replace(BASE, scenes=2),),
     "rank, between": tuple(replace(BASE, rank=r) for r in (8, 16, 2)),
