@@ -18,6 +18,9 @@ RATES: dict[str, float] = {"unet": 1e-2, "unetformer": 3e-3, "mfnet": 3e-3}
 """Base learning rate of AdamW. Those of U-Net and MFNet are the ones of the experiments with MFNet; UNetFormer's
 is the best of 1e-3, 3e-3 and 1e-2 on seed 900."""
 
+SCALINGS: dict[str, str] = {"unet": "ground", "unetformer": "ground", "mfnet": "robust"}
+"""Scaling of the elevations; that of U-Net and MFNet as chosen for the experiments with MFNet."""
+
 LAMBDA_O, LAMBDA_B = 1.0, 0.1
 """The paper's weights."""
 

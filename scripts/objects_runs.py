@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import objects_data
 import torch
-from objects_plan import RATES, Run
+from objects_plan import RATES, SCALINGS, Run
 from torch import Tensor, nn
 
 from mfnet_lite import load_sam
@@ -164,7 +164,8 @@ def do(
         return None
     train, names = data.tiles("train"), tuple(data.info.classes)
     sensors = tuple(data.info.sensors)
-    crops = RandomCrops(train, SIZE, sensors, seed=run.seed, cache=True)
+    scaling = SCALINGS[run.model]
+    crops = RandomCrops(train, SIZE, sensors, seed=run.seed, scaling=scaling, cache=True)
     samples: Any = crops
     about: dict[str, float] | None = None
     if run.assisted:
@@ -184,7 +185,7 @@ def do(
     out = left_out(run.data, pixels)
     whole = dataset(replace(run, labels=1.0), root, real)  # scored on every pixel
     assert whole is not None
-    test = WholeTiles(whole.tiles("test"), sensors)
+    test = WholeTiles(whole.tiles("test"), sensors, scaling)
     final: dict[str, Tensor] = {}
     if run.assisted:
         final = last_terms(model, samples, loss)
@@ -195,6 +196,7 @@ def do(
         "loss": summary["loss"],
         "terms": {name: round(float(value), 5) for name, value in final.items()},
         "steps": steps,
+        "scaling": scaling,
         "maps": about,
         "parameters": summary["parameters"],
         "trained": summary["trained_parameters"],

@@ -214,6 +214,11 @@ def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
     assert len(lines) == 4  # no real tile, no run on it
     assert {x["weights_sha256"] for x in lines} == {"any"}
     assert lines[0]["maps"] is None
+    assert lines[0]["scaling"] == "ground"
+    mfnet = lines[0] | {
+        "run": lines[0]["run"] | {"model": "mfnet"}
+    }  # heights that MFNet does not get
+    assert [experiment.as_planned(line, args) for line in (lines[0], mfnet)] == [True, False]
     assert lines[1]["maps"]["pure"] == 1.0
     assert set(lines[1]["terms"]) == {"segmentation", "objects", "boundaries"}
     # no gradient: to the last digit the training on labels alone
