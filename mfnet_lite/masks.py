@@ -28,7 +28,7 @@ from scipy.sparse.csgraph import connected_components
 from segment_anything.modeling import Sam
 from tqdm.auto import tqdm
 
-from mfnet_lite.files import replacing
+from mfnet_lite.files import replacing, write_text
 from mfnet_lite.mask_seams import Grid, matching, shared_strip
 from mfnet_lite.rasters.io import quiet, raster_info
 from mfnet_lite.rasters.picture import Stretch, read_picture
@@ -138,8 +138,7 @@ def begin_folder(folder: Path, plan: dict[str, Any]) -> None:
                 "another folder"
             )
         return
-    with replacing(note) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_text(note, text)
 
 
 def weights_hash(sam: Sam) -> str:

@@ -25,9 +25,14 @@ STALE = 3600.0
 """Seconds after which the mark of a process that was killed counts no more."""
 
 
-def planned_steps(line: Line, steps: int) -> bool:
+def planned_steps(line: Line, args: argparse.Namespace) -> bool:
     """Whether a line was trained for as many steps as its name says."""
-    return bool(line["steps"] == round(steps * line["run"].get("effort", 1.0)))
+    return bool(line["steps"] == round(args.steps * line["run"].get("effort", 1.0)))
+
+
+def scaled_like(line: Line, scaling: str) -> bool:
+    """Whether heights were scaled like this; the first lines, without a word on it, had metres above ground."""
+    return bool(line.get("scaling", "ground") == scaling)
 
 
 def claim_key(folder: Path, key: str) -> Path | None:
@@ -80,9 +85,14 @@ class Experiment:
     counts: Callable[[Line, argparse.Namespace], bool]
     marks: Callable[[argparse.Namespace], dict[str, Any]] = lambda args: {}
 
-    def lines(self, args: argparse.Namespace) -> list[Line]:
+    def today(self, args: argparse.Namespace) -> dict[str, Any]:
+        """The marks and the hash of the weights that lines must carry; files are hashed, so ask once."""
+        return {**self.marks(args), "weights_sha256": weights()}
+
+    def lines(self, args: argparse.Namespace, today: dict[str, Any] | None = None) -> list[Line]:
         """Lines that count: made with today's weights or without any, on today's data, as planned today."""
-        digest, marks = weights(), self.marks(args)
+        marks = dict(self.today(args) if today is None else today)
+        digest = marks.pop("weights_sha256")
         return [
             line
             for line in read_lines(args.out / "runs.jsonl")
@@ -91,19 +101,17 @@ class Experiment:
             and self.counts(line, args)
         ]
 
-    def missing(self, args: argparse.Namespace) -> list[tuple[str, Any]]:
+    def missing(self, args: argparse.Namespace, lines: Sequence[Line]) -> list[tuple[str, Any]]:
         """Group and run of what has no line yet."""
-        done = {line["key"] for line in self.lines(args)}
+        done = {line["key"] for line in lines}
         return [(g, r) for g, r in self.plan(tuple(args.seeds), args.only) if r.key not in done]
 
     def work(self, args: argparse.Namespace) -> None:
         """Train what is missing, in the order of the plan; several processes may share the folder."""
-        path, digest, marks = args.out / "runs.jsonl", weights(), self.marks(args)
-        todo = self.missing(args)
-        print(
-            f"{len(self.lines(args))} runs done, {len(todo)} to do, weights {digest[:8]}",
-            flush=True,
-        )
+        today = self.today(args)
+        digest, lines = today["weights_sha256"], self.lines(args, today)
+        todo = self.missing(args, lines)
+        print(f"{len(lines)} runs done, {len(todo)} to do, weights {digest[:8]}", flush=True)
         begun = time.monotonic()
         for number, (group, run) in enumerate(todo, start=1):
             if args.limit and time.monotonic() - begun > args.limit:
@@ -113,21 +121,20 @@ class Experiment:
             if mark is None:
                 continue
             try:
-                if run.key in {
-                    line["key"] for line in self.lines(args)
-                }:  # by another process, meanwhile
+                # another process may have done it since the plan was made
+                if run.key in {line["key"] for line in self.lines(args, today)}:
                     continue
                 start, cpu = time.perf_counter(), time.process_time()
                 result = self.do(run, args, digest)
                 if result is None:
                     continue
                 line = {
-                    "key": run.key, "row": run.row, "seed": run.seed, "group": group, **marks, **result,
+                    "key": run.key, "row": run.row, "seed": run.seed, "group": group, **today, **result,
                     "seconds": round(time.perf_counter() - start, 2),
                     "all_cpu_seconds": round(time.process_time() - cpu, 2), "run": asdict(run),
                     "weights_sha256": digest if run.needs_weights else ANY, **stamp(),
                 }  # fmt: skip
-                append_line(path, line)
+                append_line(args.out / "runs.jsonl", line)
             finally:
                 mark.unlink(missing_ok=True)
             scores = f"{self.told(line)}, {line['all_cpu_seconds']:.0f} s of CPU"
@@ -139,7 +146,8 @@ class Experiment:
         Raises:
             SystemExit: If there is none.
         """
-        lines = self.lines(args)
+        today = self.today(args)
+        lines = self.lines(args, today)
         if not lines:
             raise SystemExit(
                 f"{args.out / 'runs.jsonl'} holds no line for these weights yet; start the runs first"
@@ -152,8 +160,7 @@ class Experiment:
             "provenance": {
                 "command": self.command,
                 **provenance(lines),
-                **self.marks(args),
-                "weights_sha256": weights(),
+                **today,
                 **spent(lines),
             },
         }
@@ -164,7 +171,7 @@ class Experiment:
     def run(self, args: argparse.Namespace) -> None:
         """Do what the command line asks for."""
         if args.list:
-            todo = {run.key for _, run in self.missing(args)}
+            todo = {run.key for _, run in self.missing(args, self.lines(args))}
             for group, run in self.plan(tuple(args.seeds), args.only):
                 print("    " if run.key in todo else "done", group, "|", run.key)
         elif args.summarise:

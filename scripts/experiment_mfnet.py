@@ -21,17 +21,16 @@ from typing import Any
 import mfnet_runs
 import mfnet_verdicts
 from experiment_lines import ROOT, command_line
-from experiment_loop import Experiment, Line, planned_steps
+from experiment_loop import Experiment, Line, planned_steps, scaled_like
 from mfnet_plan import RATES, SCALINGS, SEEDS, TUNING_SEEDS, Run, plan
 
 RESULT = ROOT / "book" / "results" / "mfnet_experiments.json"
 
 
 def scaled_as_planned(line: Line) -> bool:
-    """Whether heights were scaled as the plan says today; the first lines, without a word on it, had metres."""
-    run = line["run"]
-    planned = run.get("scaling") or SCALINGS[run["model"]]
-    return "dsm" not in run["sensors"] or line.get("scaling", "ground") == planned
+    """Whether heights, if there are any, were scaled as the plan says today."""
+    run = Run(**line["run"])
+    return "dsm" not in run.sensors or scaled_like(line, run.heights)
 
 
 def settings() -> dict[str, Any]:
@@ -72,7 +71,7 @@ EXPERIMENT = Experiment(
     told=lambda line: f"{line['scores']['mIoU']:.4f}",
     settings=settings,
     summary=mfnet_verdicts.summary,
-    counts=lambda line, args: planned_steps(line, args.steps) and scaled_as_planned(line),
+    counts=lambda line, args: planned_steps(line, args) and scaled_as_planned(line),
 )
 
 

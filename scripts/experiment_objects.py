@@ -22,7 +22,7 @@ import objects_data
 import objects_runs
 import objects_verdicts
 from experiment_lines import ROOT, command_line
-from experiment_loop import Experiment, Line
+from experiment_loop import Experiment, Line, scaled_like
 from objects_plan import RATES, SCALINGS, SEEDS, TUNING_SEEDS, Run, plan
 
 from mfnet_lite.sam.objects import ObjectSettings
@@ -68,12 +68,11 @@ def told(line: Line) -> str:
 
 
 def as_planned(line: Line, args: argparse.Namespace) -> bool:
-    """Whether steps and heights are those of today's plan; the first lines, without a word on it, had metres."""
-    run = line["run"]
-    heights = run["data"] in ("world", "ign")
-    scaled = line.get("scaling", "ground") == SCALINGS[run["model"]]
-    steps = args.steps or objects_runs.STEPS[run["model"]]
-    return bool(line["steps"] == steps and (scaled or not heights))
+    """Whether steps, and heights where there are any, are those of today's plan."""
+    run = Run(**line["run"])
+    steps = args.steps or objects_runs.STEPS[run.model]
+    scaled = not run.has_heights or scaled_like(line, SCALINGS[run.model])
+    return bool(line["steps"] == steps and scaled)
 
 
 EXPERIMENT = Experiment(

@@ -66,7 +66,7 @@ EXPERIMENT = Experiment(
     told=lambda line: f"F1 {line['scores']['F1'] or 0:.4f}",
     settings=settings,
     summary=sam_cd_verdicts.summary,
-    counts=lambda line, args: planned_steps(line, args.steps),
+    counts=planned_steps,
 )
 
 

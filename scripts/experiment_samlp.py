@@ -45,7 +45,7 @@ EXPERIMENT = Experiment(
     told=told,
     settings=samlp_runs.shared,
     summary=samlp_verdicts.summary,
-    counts=lambda line, args: planned_steps(line, args.steps),
+    counts=planned_steps,
     marks=lambda args: {"pictures_sha256": samlp_runs.digest(args.out)},
 )
 

@@ -32,7 +32,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 from tqdm import tqdm
 
-from mfnet_lite.files import replacing
+from mfnet_lite.files import replacing, write_text
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import geotiff_profile
 from mfnet_lite.runs import RunConfig, frozen_hash
@@ -262,8 +262,7 @@ def main() -> None:
         },
         "results": rows,
     }
-    with replacing(options.out) as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(options.out, json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

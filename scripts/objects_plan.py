@@ -10,15 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
+import mfnet_plan
+
 SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (900,)
 """Learning rates were chosen with these, on labels alone; no result uses them."""
 
-RATES: dict[str, float] = {"unet": 1e-2, "unetformer": 3e-3, "mfnet": 3e-3}
+RATES: dict[str, float] = {
+    "unet": mfnet_plan.RATES["unet"],
+    "unetformer": 3e-3,
+    "mfnet": mfnet_plan.RATES["mmlora"],
+}
 """Base learning rate of AdamW. Those of U-Net and MFNet are the ones of the experiments with MFNet; UNetFormer's
 is the best of 1e-3, 3e-3 and 1e-2 on seed 900."""
 
-SCALINGS: dict[str, str] = {"unet": "ground", "unetformer": "ground", "mfnet": "robust"}
+SCALINGS: dict[str, str] = {
+    "unet": mfnet_plan.SCALINGS["unet"],
+    "unetformer": "ground",
+    "mfnet": mfnet_plan.SCALINGS["mfnet"],
+}
 """Scaling of the elevations; that of U-Net and MFNet as chosen for the experiments with MFNet."""
 
 LAMBDA_O, LAMBDA_B = 1.0, 0.1
@@ -49,6 +59,11 @@ class Run:
     variant: str = "soft"
     maps: str = "sam"
     labels: float = 1.0
+
+    @property
+    def has_heights(self) -> bool:
+        """Whether its data have elevations beside the picture."""
+        return self.data in ("world", "ign")
 
     @property
     def assisted(self) -> bool:

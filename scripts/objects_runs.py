@@ -53,7 +53,7 @@ def dataset(run: Run, root: Path, real: Path | None) -> TileSet | None:
     label = "label"
     if run.labels < 1:
         label = objects_data.pointed(folder, run.labels, run.seed)
-    sensors = ("optical", "dsm") if run.data in ("world", "ign") else ("optical",)
+    sensors = ("optical", "dsm") if run.has_heights else ("optical",)
     return open_folder(folder, sensors, val_fraction=0.0, label_folder=label)
 
 

@@ -60,7 +60,7 @@ def save_model(model: nn.Module, path: Path, metadata: Mapping[str, str] | None 
         metadata: strings for the file's header, e.g. the step.
     """
     state = {k: v.detach().cpu().contiguous().clone() for k, v in trained_state(model).items()}
-    with replacing(Path(path)) as temporary:
+    with replacing(path) as temporary:
         save_file(state, temporary, metadata=dict(metadata or {}))
 
 
@@ -132,7 +132,7 @@ def set_rng_state(state: Mapping[str, Any]) -> None:
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
     """Write a resume state, atomically; it holds tensors, numbers, strings and containers only."""
-    with replacing(Path(path)) as temporary:
+    with replacing(path) as temporary:
         torch.save(dict(state), temporary)
 
 

@@ -55,7 +55,7 @@ def experiment(loop, do=lambda run, args, digest: {"steps": 10, "score": run.see
         summary=lambda lines: {
             "claims": [{"verdict": "holds", "claim": "c", "sentence": "s"}], "n": len(lines)
         },
-        counts=lambda line, args: loop.planned_steps(line, args.steps), **more,
+        counts=loop.planned_steps, **more,
     )  # fmt: skip
 
 
