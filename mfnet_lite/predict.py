@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import rasterio
@@ -27,7 +26,7 @@ from mfnet_lite.rasters.grids import check_grid
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.raster import Colour
-from mfnet_lite.rasters.reader import TileReader, to_sample
+from mfnet_lite.rasters.reader import NodataPolicy, TileReader, to_sample
 from mfnet_lite.rasters.tiles import DatasetInfo, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import (
@@ -119,7 +118,7 @@ def predict_scene(
     gsd: float | None = None,
     classes: Sequence[str] | None = None,
     palette: Sequence[Colour] | None = None,
-    holes: Literal["any", "first"] = "any",
+    holes: NodataPolicy = "any",
     device: str = "auto",
     progress: bool = True,
     panel: int = PANEL,
@@ -139,10 +138,11 @@ def predict_scene(
         scaling: of elevations, as in training: ``minmax``, ``robust`` or ``ground``; its statistics
             are those of the whole scene.
         sensors: what is known about the sensors (bands to take, scale); by name only without.
-        gsd: metres per pixel, for ``ground``; the files' own without.
+        gsd: metres per pixel, for ``ground``, of files whose coordinate system does not say.
         classes: names, stored in the file's metadata.
         palette: a colour per class, for the colour table.
-        holes: where the map has no data: where ``"any"`` sensor has none, or only the ``"first"``.
+        holes: where the map has no data: where ``"any"`` sensor has none, one of the ``"images"``, or only the
+            ``"first"``; the map's tag ``NODATA_POLICY`` says which.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
         progress: whether to draw a progress bar.
         panel: columns of the scene held at once; it bounds the memory and changes no result.
@@ -158,16 +158,17 @@ def predict_scene(
     out = Path(out)
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out} cannot be written: expected a name ending in .tif; rename it")
-    if holes not in ("any", "first"):
-        raise ValueError(f"holes must be 'any' or 'first', got {holes!r}")
     target_device = pick_device(device)
     infos = check_grid(paths)
     check_spares(out, paths.values())
     first = next(iter(infos.values()))
     known = dict(sensors or {})
     described = {name: known.get(name, SensorInfo(name)) for name in paths}
-    dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd or first.gsd)
+    dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd)
+    reader = TileReader(tuple(paths), scaling, holes)
     tile = Tile("scene", {name: Path(path) for name, path in paths.items()}, None, dataset)
+    reader.prepare(tile)  # what cannot be read is refused before anything is written
+    reader.notes.tell()
     model.to(target_device)
     profile = geotiff_profile(
         first.height, first.width, 1, "uint8", first, nodata=NODATA, palette=palette is not None
@@ -175,10 +176,7 @@ def predict_scene(
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB))
         stack.enter_context(evaluating(model))
-        reader = TileReader(tuple(paths), scaling)
-        mask = reader if holes == "any" else TileReader(tuple(paths)[:1], scaling)
         stack.callback(reader.close)
-        stack.callback(mask.close)
         temporary = stack.enter_context(replacing(out))
         stack.enter_context(quiet())
         pixels = first.height * first.width
@@ -187,12 +185,13 @@ def predict_scene(
         )
         with rasterio.open(temporary, "w", **profile) as target:
             target.set_band_description(1, "class")
+            target.update_tags(NODATA_POLICY=holes)
             if classes is not None:
                 target.update_tags(CLASSES="; ".join(f"{i} {c}" for i, c in enumerate(classes)))
             if palette is not None:
                 target.write_colormap(1, colour_table(palette))
             for left, right in panels(first.width, max(panel, window)):
-                scene = _Scene(reader, mask, tile, min(window, first.height), left, right)
+                scene = _Scene(reader, tile, min(window, first.height), left, right)
                 rows = _RowWriter(target, left, right)
                 for _, logits in stitch(
                     model,
@@ -239,25 +238,21 @@ def panels(width: int, panel: int) -> list[tuple[int, int]]:
 class _Scene:
     """Windows of the files, and which pixels of the open rows of a panel hold data."""
 
-    def __init__(
-        self, reader: TileReader, mask: TileReader, tile: Tile, rows: int, left: int, right: int
-    ) -> None:
-        self.reader, self.mask, self.tile = reader, mask, tile
+    def __init__(self, reader: TileReader, tile: Tile, rows: int, left: int, right: int) -> None:
+        self.reader, self.tile = reader, tile
         self.valid = np.zeros((rows, right - left), dtype=bool)
         self.top, self.left, self.right = 0, left, right
 
     def read(self, window: Window) -> dict[str, Tensor]:
         """Return the sensors in a window and note where they hold data."""
-        arrays, _, valid = self.reader.read(self.tile, window)
-        if self.mask is not self.reader:
-            _, _, valid = self.mask.read(self.tile, window)
+        patch = self.reader.read(self.tile, window)
         above = window.row - self.top
         begin = max(window.col, self.left)
         end = min(window.col + window.width, self.right)
         rows = slice(above, above + window.height)
-        seen = valid[:, begin - window.col : end - window.col]
+        seen = patch.counted[:, begin - window.col : end - window.col]
         self.valid[rows, begin - self.left : end - self.left] = seen
-        return to_sample(arrays, None, None)
+        return to_sample(patch.arrays, None, None)
 
     def finish(self, rows: int) -> Bool[np.ndarray, "rows width"]:
         """Hand out the mask of the finished rows and move on."""

@@ -16,9 +16,13 @@ from rich.console import Console
 from tqdm import tqdm
 
 from mfnet_lite.rasters.detect import open_dataset
-from mfnet_lite.rasters.facts import GridFact, LabelFact, SensorFact, inspect_label, inspect_sensor
+from mfnet_lite.rasters.facts import LabelFact, SensorFact, inspect_label, inspect_sensor
+from mfnet_lite.rasters.georeference import crs_name
+from mfnet_lite.rasters.grids import RESAMPLE, grid_difference
 from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.plates import annotation, plate_files, read_plates
+from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.render import render_report
 from mfnet_lite.rasters.tiles import Problem, Tile, TileSet
 
@@ -134,10 +138,11 @@ def check_dataset(
     rows: list[Row] = []
     every = [(split, tile) for split, tiles in dataset.splits.items() for tile in tiles]
     expected = _expected_bands(dataset, every)
+    remarks = Notes()
     for split, tile in tqdm(
         every, desc="checking", disable=None if progress else True, leave=False
     ):
-        row, found = _check_tile(split, tile, expected)
+        row, found = _check_tile(split, tile, expected, remarks)
         rows.append(row)
         problems += found
     unique = tuple(dict.fromkeys(problems))
@@ -149,7 +154,7 @@ def check_dataset(
         info.ignore_index,
         tuple(rows),
         unique,
-        (*dataset.notes, *_class_notes(dataset, rows)),
+        (*dataset.notes, *remarks.lines(), *_class_notes(dataset, rows)),
     )
 
 
@@ -181,44 +186,49 @@ def _check_plates(root: Path, progress: bool) -> CheckReport:
     return CheckReport(root, kind, PLATE_CLASSES, 255, tuple(rows), tuple(problems), notes)
 
 
-def _check_tile(split: str, tile: Tile, expected: dict[str, int]) -> tuple[Row, list[Problem]]:
+def _check_tile(
+    split: str, tile: Tile, expected: dict[str, int], remarks: Notes
+) -> tuple[Row, list[Problem]]:
     """Read the files of one tile."""
     problems: list[Problem] = []
     sensors: dict[str, SensorFact] = {}
     for name, path in tile.files.items():
-        fact, found = inspect_sensor(path, tile.info.sensors[name], expected.get(name))
+        fact, found = inspect_sensor(
+            path, tile.info.sensors[name], expected.get(name), tile.info.gsd
+        )
         problems += found
         if fact is not None:
             sensors[name] = fact
+            remarks.add(path, fact.notes)
     label: LabelFact | None = None
     if tile.label is not None:
         label, found = inspect_label(tile.label, tile.info.coding)
         problems += found
-    grids = [fact.grid for fact in sensors.values()]
+    headers = [fact.info for fact in sensors.values()]
     if label is not None:
-        grids.append(label.grid)
-    problems += list(_misaligned(grids))
-    first = grids[0] if grids else None
+        headers.append(label.info)
+    problems += list(_misaligned(headers))
+    first = headers[0] if headers else None
     row = Row(
         split=split,
         tile=tile.id,
-        bands={name: f"{fact.bands} x {fact.dtype}" for name, fact in sensors.items()},
+        bands={name: f"{fact.info.bands} x {fact.info.dtype}" for name, fact in sensors.items()},
         size=None if first is None else (first.height, first.width),
-        crs="none" if first is None else first.crs_name,
+        crs="none" if first is None else crs_name(first.crs),
         counts={} if label is None else label.counts,
     )
     return row, problems
 
 
-def _misaligned(grids: list[GridFact]) -> Iterator[Problem]:
+def _misaligned(headers: list[RasterInfo]) -> Iterator[Problem]:
     """Compare every grid of a tile with the first one."""
-    for grid in grids[1:]:
-        difference = grid.difference(grids[0])
+    for info in headers[1:]:
+        difference = grid_difference(info, headers[0])
         if difference:
             yield Problem(
-                grid.path,
-                f"{difference} (compared with {grids[0].path.name} of {grids[0].path.parent.name}/)",
-                "resample it to the same grid, for example with gdalwarp or rio warp --like",
+                info.path,
+                f"{difference.problem} (compared with {headers[0].path.name} of {headers[0].path.parent.name}/)",
+                RESAMPLE,
             )
 
 

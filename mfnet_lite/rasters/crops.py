@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from mfnet_lite.rasters.reader import TileReader, to_sample
+from mfnet_lite.rasters.reader import NodataPolicy, TileReader, to_sample
 from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
 
@@ -42,6 +42,8 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         cache: Decode all files now and keep one copy in their own type; forked workers share it.
             For tiles that fit in memory and cannot be read in part (PNG, JPEG).
         valid: Add the mask of pixels where all sensors hold data as ``valid``.
+        holes: Pixels have no label where one of the ``images`` lacks data, where ``any`` sensor does, or where
+            the ``first`` does.
 
     Raises:
         ValueError: No tiles, a tile without label, or numbers below 1.
@@ -60,6 +62,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         by_area: bool = False,
         cache: bool = False,
         valid: bool = False,
+        holes: NodataPolicy = "images",
     ) -> None:
         if not tiles:
             raise ValueError("expected tiles to crop from, got none; check the split's folder")
@@ -79,7 +82,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         self.seed = seed
         self.flips = flips
         self.valid = valid
-        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling)
+        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, holes)
         # Shared, so that workers which live on between epochs see it change.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         if cache:
@@ -104,9 +107,12 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         self._epoch.fill_(epoch)
 
     def prepare(self) -> None:
-        """Compute the statistics of all tiles now: workers forked later share them."""
-        for tile in tqdm(self.tiles, desc="scaling tiles", disable=None, leave=False):
-            self.reader.fit(tile)
+        """Check all tiles and compute their statistics now: workers forked later share them.
+
+        Raises:
+            ValueError: Files that do not lie upon each other, or numbers whose meaning is not known.
+        """
+        prepare_tiles(self.reader, self.tiles)
 
     def place(self, index: int) -> tuple[int, Window, bool, bool]:
         """Where crop ``index`` of this epoch comes from.
@@ -136,7 +142,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         chosen, window, vertical, horizontal = self.place(index)
-        arrays, label, valid = self.reader.read(self.tiles[chosen], window)
+        arrays, label, valid, _ = self.reader.read(self.tiles[chosen], window)
         axes = tuple(axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip)
         if axes:
             arrays = {name: np.flip(array, axes) for name, array in arrays.items()}
@@ -155,6 +161,8 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
         sensors: Which to read; None takes all of the dataset.
         scaling: Of elevations: ``minmax``, ``robust`` or ``ground``.
         valid: Add the mask of pixels where all sensors hold data as ``valid``.
+        holes: Pixels have no label where one of the ``images`` lacks data, where ``any`` sensor does, or where
+            the ``first`` does.
 
     Raises:
         ValueError: No tiles.
@@ -167,12 +175,21 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
         scaling: str = "ground",
         *,
         valid: bool = False,
+        holes: NodataPolicy = "images",
     ) -> None:
         if not tiles:
             raise ValueError("expected tiles to read, got none; check the split's folder")
         self.tiles = tuple(tiles)
         self.valid = valid
-        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling)
+        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, holes)
+
+    def prepare(self) -> None:
+        """Check all tiles and compute their statistics now.
+
+        Raises:
+            ValueError: Files that do not lie upon each other, or numbers whose meaning is not known.
+        """
+        prepare_tiles(self.reader, self.tiles)
 
     def __len__(self) -> int:
         return len(self.tiles)
@@ -180,5 +197,17 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         tile = self.tiles[index]
         height, width = self.reader.size(tile)
-        arrays, label, valid = self.reader.read(tile, Window(0, 0, height, width))
+        arrays, label, valid, _ = self.reader.read(tile, Window(0, 0, height, width))
         return to_sample(arrays, label, valid if self.valid else None)
+
+
+def prepare_tiles(reader: TileReader, tiles: Sequence[Tile]) -> None:
+    """Prepare every tile, then tell what had to be guessed, each remark once.
+
+    Args:
+        reader: What will read them.
+        tiles: The tiles.
+    """
+    for tile in tqdm(tiles, desc="scaling tiles", disable=None, leave=False):
+        reader.prepare(tile)
+    reader.notes.tell()

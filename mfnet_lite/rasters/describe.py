@@ -1,8 +1,8 @@
 """What ``dataset.json`` says, read with tolerance: every key may be missing, others may be there.
 
 Keys: ``classes`` [names], ``palette`` [[r, g, b], …], ``ignore_index`` (255), ``label_offset`` (0),
-``sensors`` {name: {folder, bands, dtype, unit, scale}}, ``image_bands`` [names], ``image_scale``,
-``gsd_m``, ``source``.
+``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags}}, ``image_bands`` [names],
+``image_scale``, ``gsd_m``, ``source``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.scan import label_values
-from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
+from mfnet_lite.rasters.tiles import OPTICAL, PICTURES, SensorInfo
 
 
 def read_json(root: Path) -> dict[str, Any]:
@@ -75,6 +75,8 @@ def _are_sensors(value: Any) -> bool:
     return all(
         isinstance(entry, dict)
         and (entry.get("scale") is None or _is_positive(entry["scale"]))
+        and (entry.get("nodata") is None or _is_number(entry["nodata"]))
+        and entry.get("tags") in (None, "apply", "ignore")
         and all(isinstance(entry.get(key, ""), str | None) for key in ("folder", "dtype", "unit"))
         for entry in entries
     )
@@ -99,19 +101,20 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "gsd_m": ("metres per pixel, a number above 0", _is_positive),
     "image_scale": ("a number above 0", _is_positive),
     "sensors": (
-        'descriptions by name like {"dsm": {"folder": "dsm", "unit": "m"}}, a scale above 0',
+        'descriptions by name like {"dsm": {"folder": "dsm", "unit": "m"}}, a scale above 0, '
+        'a number as nodata, "apply" or "ignore" as tags',
         _are_sensors,
     ),
 }
 """Of each key that is read: what it must be, in words and as a test. Other keys are left alone."""
 
 
-def sensor_from_json(name: str, folder: str, stated: Mapping[str, Any]) -> SensorInfo:
+def sensor_from_json(name: str, folder: str | None, stated: Mapping[str, Any]) -> SensorInfo:
     """What ``dataset.json`` says about a sensor, tolerating missing and additional keys.
 
     Args:
         name: The sensor.
-        folder: Its folder.
+        folder: Its folder, if it has one of its own.
         stated: All of ``dataset.json``.
 
     Returns:
@@ -124,7 +127,8 @@ def sensor_from_json(name: str, folder: str, stated: Mapping[str, Any]) -> Senso
     named = isinstance(bands, Sequence) and not isinstance(bands, str)
     names = tuple(str(band) for band in bands) if named and bands else ()
     count = len(names) if names else (int(bands) if isinstance(bands, int) else None)
-    scale = own.get("scale", stated.get("image_scale") if name == OPTICAL else None)
+    scale = own.get("scale", stated.get("image_scale") if name in PICTURES else None)
+    nodata = own.get("nodata")
     return SensorInfo(
         name=name,
         folder=folder,
@@ -133,6 +137,8 @@ def sensor_from_json(name: str, folder: str, stated: Mapping[str, Any]) -> Senso
         dtype=own.get("dtype"),
         unit=own.get("unit"),
         scale=None if scale is None else float(scale),
+        nodata=None if nodata is None else float(nodata),
+        tags=own.get("tags"),
     )
 
 

@@ -15,15 +15,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from mfnet_lite.rasters.facts import HIGHEST, LOWEST
-from mfnet_lite.rasters.io import info_of, open_raster, own_mask, read_window
-from mfnet_lite.rasters.raster import RasterInfo, valid_mask
+from mfnet_lite.rasters.elevation import metres_of
+from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.missing import HIGHEST, ISOLATED, LOWEST, undeclared_codes
 from mfnet_lite.rasters.scaling import SCALINGS, fit_scaling, reduce_cells
-from mfnet_lite.rasters.scan import file_strips
-from mfnet_lite.rasters.tiles import Problem
+from mfnet_lite.rasters.tiles import Problem, SensorInfo
 
-SAMPLE_PIXELS = 1_000_000  # percentiles and slope come from a regular grid of at most so many
-ISOLATED = 3.0  # an extreme this many times the rest's spread away, and repeated, is a code
 FEW_LEVELS = 16.0  # of 256; below, houses and streets are nearly one grey
 
 
@@ -81,22 +78,6 @@ class ElevationReport:
         return "\n".join(lines)
 
 
-@dataclass
-class _Seen:
-    """One pass over a file: exact extremes and counts, and a regular grid of the heights."""
-
-    info: RasterInfo
-    valid: int
-    low: float
-    high: float
-    at_low: int
-    at_high: int
-    naive: tuple[float, float]
-    heights: Float[np.ndarray, "rows cols"]
-    usable: Bool[np.ndarray, "rows cols"]
-    step: int
-
-
 def describe_elevation(
     path: str | Path, band: int = 1, gsd: float | None = None
 ) -> ElevationReport:
@@ -117,22 +98,21 @@ def describe_elevation(
         FileNotFoundError: No such file.
         ValueError: Unreadable, or no such band.
     """
-    codes: list[float] = []
-    seen = _look(path, band, codes)
-    while seen.valid and len(codes) < 4:
-        code = _code(seen)
-        if code is None:
-            break
-        codes.append(code)
-        seen = _look(path, band, codes)
+    header = raster_info(path)
+    if not 1 <= band <= header.bands:
+        raise ValueError(f"{path} has {header.bands} band(s), not a band {band}; choose another")
+    gain, offset, _ = metres_of(Path(path), SensorInfo("dsm"), header, band)
+    codes, seen = undeclared_codes(path, band, gain)
     info, ok = seen.info, seen.usable
+    heights = seen.values * gain + offset
+    low, high = seen.low * gain + offset, seen.high * gain + offset
     common: dict[str, Any] = {
         "path": info.path,
         "shape": (info.height, info.width),
         "dtype": info.dtype,
         "nodata": info.nodata,
         "missing": 1 - seen.valid / (info.height * info.width),
-        "codes": tuple(codes),
+        "codes": codes,
     }
     if not seen.valid or not ok.any():
         nothing = Problem(info.path, "no pixel holds a height", "export it again or leave it out")
@@ -140,68 +120,20 @@ def describe_elevation(
             **common, low=np.nan, high=np.nan, middle=(np.nan, np.nan), tilt=np.nan,
             standing=np.nan, levels={}, problems=(nothing,),
         )  # fmt: skip
-    p2, p5, p95, p98 = (float(p) for p in np.percentile(seen.heights[ok], (2, 5, 95, 98)))
-    tilt, standing = _slope(seen.heights, ok)
+    p2, p5, p95, p98 = (float(p) for p in np.percentile(heights[ok], (2, 5, 95, 98)))
+    tilt, standing = _slope(heights, ok)
     pixel = (gsd or info.gsd or 0.25) * seen.step
-    levels = {"naive": 256 * _share(p95 - p5, seen.naive[1] - seen.naive[0])}
+    levels = {"naive": 256 * _share(p95 - p5, gain * (seen.naive[1] - seen.naive[0]))}
     for name in SCALINGS:
-        scaled = fit_scaling(seen.heights, ok, name, pixel)(seen.heights, ok)[ok]
+        scaled = fit_scaling(heights, ok, name, pixel)(heights, ok)[ok]
         levels[name] = 256 * float(np.subtract(*np.percentile(scaled, (95, 5))))
     report = ElevationReport(
-        **common, low=seen.low, high=seen.high, middle=(p5, p95), tilt=tilt, standing=standing,
+        **common, low=low, high=high, middle=(p5, p95), tilt=tilt, standing=standing,
         levels=levels, problems=(),
     )  # fmt: skip
     return ElevationReport(
         **{**vars(report), "problems": tuple(_judge(report, p98 - p2, info.bands))}
     )
-
-
-def _look(path: str | Path, band: int, codes: list[float]) -> _Seen:
-    """Read a file through, strip by strip, taking ``codes`` for missing."""
-    with open_raster(path) as source:
-        info = info_of(source, path)
-        step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / SAMPLE_PIXELS))))
-        valid = at_low = at_high = 0
-        low, high, naive_low, naive_high = np.inf, -np.inf, np.inf, -np.inf
-        rows, masks = [], []
-        for window in file_strips(source):
-            array = read_window(source, path, window, (band,))
-            mask = valid_mask(array, info.nodata, own_mask(source, window))
-            heights = array[0].astype(np.float64)
-            finite = heights[np.isfinite(heights)]
-            if finite.size:
-                naive_low = min(naive_low, float(finite.min()))
-                naive_high = max(naive_high, float(finite.max()))
-            mask &= ~np.isin(heights, codes)
-            here = heights[mask]
-            valid += here.size
-            if here.size:
-                lower, higher = float(here.min()), float(here.max())
-                at_low = (at_low if low <= lower else 0) + int((here == min(low, lower)).sum())
-                at_high = (at_high if high >= higher else 0) + int(
-                    (here == max(high, higher)).sum()
-                )
-                low, high = min(low, lower), max(high, higher)
-            first = -window.row % step
-            rows.append(heights[first::step, ::step])
-            masks.append(mask[first::step, ::step])
-    return _Seen(
-        info, valid, low, high, at_low, at_high, (naive_low, naive_high),
-        np.concatenate(rows), np.concatenate(masks), step,
-    )  # fmt: skip
-
-
-def _code(seen: _Seen) -> float | None:
-    """An extreme value that is repeated and far from all others: nodata that nobody declared."""
-    for value, count in ((seen.low, seen.at_low), (seen.high, seen.at_high)):
-        rest = seen.heights[seen.usable & (seen.heights != value)]
-        if count < 2 or rest.size == 0:
-            continue
-        p2, p98 = np.percentile(rest, (2, 98))
-        far = max(p2 - value, value - p98)
-        if far > ISOLATED * (p98 - p2) + 1:
-            return float(value)
-    return None
 
 
 def _slope(

@@ -7,82 +7,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rasterio.crs import CRS
-from rasterio.transform import Affine
 
-from mfnet_lite.rasters.io import info_of, open_raster, own_mask, read_window
+from mfnet_lite.rasters.interpret import interpret
+from mfnet_lite.rasters.interpretation import Interpretation
+from mfnet_lite.rasters.io import info_of, open_raster, own_mask, raster_info, read_window
 from mfnet_lite.rasters.labels import UNKNOWN, LabelCoding
-from mfnet_lite.rasters.raster import RasterInfo, valid_mask
-from mfnet_lite.rasters.reader import picture_scale
+from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import Problem, SensorInfo
 
-LOWEST, HIGHEST = -500.0, 9000.0  # metres; the Dead Sea lies at -430, Everest at 8849
 AGAIN = "copy or export it again"
-
-
-@dataclass(frozen=True)
-class GridFact:
-    """Where the pixels of a file lie."""
-
-    path: Path
-    height: int
-    width: int
-    crs: CRS | None
-    transform: Affine | None
-
-    @property
-    def crs_name(self) -> str:
-        """Such as ``EPSG:25832``; ``none`` for plain pictures."""
-        return "none" if self.crs is None else str(self.crs.to_string())
-
-    def difference(self, other: GridFact) -> str:
-        """How this grid differs from another, in words; empty if it does not.
-
-        Georeferences are compared only where both files have one: labels without are common. An
-        offset below a hundredth of a pixel is rounding.
-
-        Args:
-            other: The grid to compare with.
-
-        Returns:
-            The first difference.
-        """
-        if (self.height, self.width) != (other.height, other.width):
-            return f"misaligned grid: {self.height} x {self.width} pixels instead of {other.height} x {other.width}"
-        if self.crs is not None and other.crs is not None and self.crs != other.crs:
-            return f"wrong coordinate system: {self.crs_name} instead of {other.crs_name}"
-        if self.transform is None or other.transform is None:
-            return ""
-        # How far the four corners land from where the other grid has them, in pixels.
-        corners = np.array(
-            [(0, 0, 1), (self.width, 0, 1), (0, self.height, 1), (self.width, self.height, 1)]
-        ).T
-        own, others = (np.reshape(t, (3, 3)) for t in (self.transform, other.transform))
-        landed = np.linalg.solve(others, own @ corners)
-        shift = float(np.hypot(*(landed - corners)[:2]).max())
-        return f"misaligned grid: up to {shift:.2f} pixels away" if shift > 0.01 else ""
 
 
 @dataclass(frozen=True)
 class SensorFact:
     """What was found in a sensor's file."""
 
-    grid: GridFact
-    bands: int
-    dtype: str
+    info: RasterInfo
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LabelFact:
     """What was found in a label."""
 
-    grid: GridFact
+    info: RasterInfo
     counts: dict[int, int]
-
-
-def _grid(info: RasterInfo) -> GridFact:
-    return GridFact(info.path, info.height, info.width, info.crs, info.transform)
 
 
 def _unreadable(path: Path, error: Exception) -> Problem:
@@ -91,47 +41,41 @@ def _unreadable(path: Path, error: Exception) -> Problem:
 
 
 def inspect_sensor(
-    path: Path, sensor: SensorInfo, bands: int | None
+    path: Path, sensor: SensorInfo, bands: int | None, gsd: float | None = None
 ) -> tuple[SensorFact | None, list[Problem]]:
-    """Read a sensor's file through.
+    """Read a sensor's file through, as training and prediction read it.
 
     Args:
         path: The file.
         sensor: What the dataset says about it.
         bands: Number of bands it should have, if known.
+        gsd: Metres per pixel as the dataset states it.
 
     Returns:
         What was found (None if unreadable) and what is wrong.
     """
     problems: list[Problem] = []
+    reading = Interpretation(sensor.select or ())
+    unclear: list[Problem] = []
     try:
-        with open_raster(path) as source:
-            info = info_of(source, path)
-            fact = SensorFact(_grid(info), info.bands, info.dtype)
-            if bands is not None and info.bands != bands:
-                problems.append(
-                    Problem(
-                        path,
-                        f"wrong band count: {info.bands} band(s), expected {bands} for {sensor.name}",
-                        "write the same bands in every tile, or correct dataset.json",
-                    )
+        info = raster_info(path)
+        if bands is not None and info.bands != bands:
+            problems.append(
+                Problem(
+                    path,
+                    f"wrong band count: {info.bands} band(s), expected {bands} for {sensor.name}",
+                    "write the same bands in every tile, or correct dataset.json",
                 )
+            )
+        else:
             try:
-                picture_scale(path, sensor, np.dtype(info.dtype), "minmax")
-            except ValueError as error:
-                problems.append(Problem.told(path, str(error)))
-            not_finite = holding = odd = 0
-            for window in file_strips(source):
-                array = read_window(source, path, window)
-                valid = valid_mask(array, info.nodata, own_mask(source, window))
-                holding += int(valid.sum())
-                if np.issubdtype(array.dtype, np.floating) and not np.isnan(info.nodata or 0):
-                    not_finite += int((~np.isfinite(array)).any(axis=0).sum())
-                if sensor.is_height:
-                    first = array[0][valid]
-                    odd += int(((first < LOWEST) | (first > HIGHEST)).sum())
+                reading = interpret(path, sensor, gsd=info.ground_sampling(gsd))
+            except ValueError as error:  # its pixels can be looked at all the same
+                unclear.append(Problem.told(path, str(error)))
+        not_finite, holding = _look(path, info, reading)
     except (ValueError, FileNotFoundError) as error:
         return None, [*problems, _unreadable(path, error)]
+    problems += unclear
     if not_finite:
         problems.append(
             Problem(
@@ -140,17 +84,23 @@ def inspect_sensor(
                 "fill them, or declare NaN as nodata (rio edit-info --nodata nan) so that they count as missing",
             )
         )
-    if odd:
-        problems.append(
-            Problem(
-                path,
-                f"{odd} pixel(s) lie outside {LOWEST:.0f} to {HIGHEST:.0f} m: nodata which is not declared",
-                "declare it (rio edit-info --nodata VALUE)",
-            )
-        )
+    problems += [Problem(path, what, remedy) for what, remedy in reading.faults]
     if not holding:
         problems.append(Problem(path, "holds no valid pixel", "export it again or remove the tile"))
-    return fact, problems
+    return SensorFact(info, reading.notes), problems
+
+
+def _look(path: Path, info: RasterInfo, reading: Interpretation) -> tuple[int, int]:
+    """Pixels that are not finite though NaN is not declared, and pixels that hold data."""
+    not_finite = holding = 0
+    with open_raster(path) as source:
+        for window in file_strips(source):
+            array = read_window(source, path, window, reading.bands or None)
+            mask = own_mask(source, window, reading.alpha)
+            holding += int(reading.usable(array, info.nodata, mask).sum())
+            if np.issubdtype(array.dtype, np.floating) and not np.isnan(info.nodata or 0):
+                not_finite += int((~np.isfinite(array)).any(axis=0).sum())
+    return not_finite, holding
 
 
 def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, list[Problem]]:
@@ -184,7 +134,7 @@ def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, li
     if coding.unknown is not None and lost:
         counts[coding.unknown] += lost
         lost = 0
-    fact = LabelFact(_grid(info), dict(sorted(counts.items())))
+    fact = LabelFact(info, dict(sorted(counts.items())))
     if not lost:
         return fact, []
     return fact, [Problem.told(path, coding.complaint(dict(unknown.most_common())))]

@@ -4,7 +4,8 @@ PNG and JPEG tiles of the public datasets go through the same functions as GeoTI
 coordinate system. Two traps are handled here once and for all:
 
 * A four-band byte GeoTIFF is marked *RGB + alpha* by most writers, so that the near infrared would
-  pass for transparency. We never take an alpha channel for a mask.
+  pass for transparency. Here an alpha band is reported (:attr:`RasterInfo.alpha`), not applied: only its
+  values tell whether it is a mask, see :mod:`~mfnet_lite.rasters.interpret`.
 * A PNG which was cut off while being copied is decoded without an error, its lower part filled with
   whatever was in memory. We look for the end mark of the file before we trust it.
 """
@@ -21,7 +22,8 @@ from typing import Any
 import numpy as np
 import rasterio
 from jaxtyping import Bool, Num
-from rasterio.enums import MaskFlags
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.transform import Affine
 
@@ -106,17 +108,28 @@ def info_of(source: Any, path: str | Path) -> RasterInfo:
         colours = None
     with quiet():
         transform = source.transform
+        points, points_crs = source.gcps
+        rpcs = source.rpcs
+    alphas = [i for i, c in enumerate(source.colorinterp, start=1) if c == ColorInterp.alpha]
+    bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
     return RasterInfo(
         path=Path(path),
         bands=source.count,
         height=source.height,
         width=source.width,
         dtype=source.dtypes[0],
-        crs=source.crs,
+        crs=source.crs if source.crs is not None else points_crs,
         transform=None if transform == Affine.identity() else transform,
         nodata=source.nodata,
         colours=colours,
         descriptions=tuple(source.descriptions),
+        scales=tuple(source.scales),
+        offsets=tuple(source.offsets),
+        units=tuple(unit or None for unit in source.units),
+        alpha=alphas[0] if alphas else None,
+        bits=int(bits) if bits else None,
+        gcps=tuple(points),
+        rpcs=rpcs,
     )
 
 
@@ -169,21 +182,28 @@ def read_window(
     return array
 
 
-def own_mask(source: Any, window: Window | None = None) -> Bool[np.ndarray, "height width"] | None:
-    """The mask stored with the file, if it is a true one (not alpha, not made from nodata).
+def own_mask(
+    source: Any, window: Window | None = None, alpha: int | None = None
+) -> Bool[np.ndarray, "height width"] | None:
+    """The mask stored with the file: a true one, and opacity where it is known to be a mask.
 
     Args:
         source: What :func:`open_raster` returned.
         window: Part to read; None reads all.
+        alpha: Number of the band whose zeros hide the pixels; None takes no band for a mask.
 
     Returns:
         ``(height, width)`` bool, True = valid, or None.
     """
+    place = None if window is None else window.to_rasterio()
     flags = source.mask_flag_enums[0]
-    if MaskFlags.per_dataset not in flags or MaskFlags.alpha in flags:
-        return None
-    mask = source.read_masks(1, window=None if window is None else window.to_rasterio())
-    return np.asarray(mask > 0)
+    mask: np.ndarray | None = None
+    if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
+        mask = np.asarray(source.read_masks(1, window=place) > 0)
+    if alpha is not None:
+        opaque = np.asarray(source.read(alpha, window=place) > 0)
+        mask = opaque if mask is None else mask & opaque
+    return mask
 
 
 def read_raster(
@@ -214,6 +234,10 @@ def read_raster(
         transform = Affine(
             t.a, t.b, t.c + col * t.a + row * t.b, t.d, t.e, t.f + col * t.d + row * t.e
         )
+    row, col = (0, 0) if window is None else (window.row, window.col)
+    points = tuple(
+        GroundControlPoint(p.row - row, p.col - col, p.x, p.y, p.z, p.id, p.info) for p in info.gcps
+    )
     chosen = range(1, info.bands + 1) if bands is None else bands
     return Raster(
         array=array,
@@ -223,4 +247,6 @@ def read_raster(
         colours=info.colours,
         descriptions=tuple(info.descriptions[band - 1] for band in chosen),
         mask=mask,
+        gcps=points,
+        rpcs=info.rpcs if window is None else None,
     )

@@ -19,6 +19,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mfnet_lite.rasters.describe import read_json, sensor_from_json
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
 from mfnet_lite.rasters.scan import (
     choose_sensors,
@@ -32,7 +33,6 @@ from mfnet_lite.rasters.tiles import (
     SPLITS,
     DatasetInfo,
     Problem,
-    SensorInfo,
     Tile,
     TileSet,
     with_validation,
@@ -96,11 +96,19 @@ def open_pairs(
             f"{root} holds no pairs: expected A/, B/ and label/ (or train/A/ …) inside; "
             "put the pictures of the two dates there"
         )
+    stated = read_json(root)
     described = choose_sensors(
-        root, {name: SensorInfo(name) for name in ("before", "after")}, sensors
+        root, {name: sensor_from_json(name, None, stated) for name in ("before", "after")}, sensors
     )
     coding = LabelCoding(len(CLASSES), IGNORE, values={0: 0, 1: 1, 255: 1})
-    info = DatasetInfo(CLASSES, coding, described, palette=((0, 0, 0), (255, 255, 255)))
+    info = DatasetInfo(
+        CLASSES,
+        coding,
+        described,
+        palette=((0, 0, 0), (255, 255, 255)),
+        gsd=float(stated["gsd_m"]) if stated.get("gsd_m") else None,
+        source=str(stated.get("source", "")),
+    )
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
     faults: list[Problem] = []

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from mfnet_lite.rasters.io import raster_info, read_raster
+from mfnet_lite.rasters.interpret import interpret_for_view
+from mfnet_lite.rasters.interpretation import Interpretation
+from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
+from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.scaling import Scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiling import Window
@@ -21,10 +24,12 @@ class Stretch:
     Attributes:
         bands: Red, green and blue, counted from 1; the same number three times for one band.
         scalings: One per band, from the whole scene; None for 8-bit bands, which are taken as they are.
+        reading: Which pixels hold data.
     """
 
     bands: tuple[int, int, int]
     scalings: tuple[Scaling, ...] | None
+    reading: Interpretation
 
     @classmethod
     def of(cls, path: str | Path, bands: tuple[int, ...] = (1, 2, 3)) -> Stretch:
@@ -52,10 +57,18 @@ class Stretch:
                 f"choose from 1 to {info.bands}"
             )
         red, green, blue = bands
+        reading = interpret_for_view(path, bands)
+        notes = Notes()
+        notes.add(Path(path), reading.notes)
+        notes.add(Path(path), (f"is wrong: {what}; {remedy}" for what, remedy in reading.faults))
+        notes.tell()
         if info.dtype == "uint8":
-            return cls((red, green, blue), None)
-        fitted = {band: fit_scaling_from_file(path, "robust", band=band) for band in set(bands)}
-        return cls((red, green, blue), tuple(fitted[band] for band in bands))
+            return cls((red, green, blue), None, reading)
+        fitted = {
+            band: fit_scaling_from_file(path, "robust", band=band, reading=reading)
+            for band in set(bands)
+        }
+        return cls((red, green, blue), tuple(fitted[band] for band in bands), reading)
 
 
 def read_picture(
@@ -71,9 +84,10 @@ def read_picture(
     Returns:
         The picture (0 where there is no data), and which pixels hold data.
     """
-    raster = read_raster(path, window, stretch.bands)
-    valid = raster.valid
-    array = raster.array
+    reading = stretch.reading
+    with open_raster(path) as source:
+        array = read_window(source, path, window, stretch.bands)
+        valid = reading.usable(array, source.nodata, own_mask(source, window, reading.alpha))
     if stretch.scalings is not None:
         scaled = [
             scaling(band, valid) for scaling, band in zip(stretch.scalings, array, strict=True)

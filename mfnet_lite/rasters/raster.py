@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Num
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
+from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
+from mfnet_lite.rasters.georeference import pixel_width, transform_of_points
+
 Colour = tuple[int, int, int]
-METRES_PER_DEGREE = 111_320.0  # one degree of latitude; good to 1 % everywhere
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,19 @@ class RasterInfo:
         height: Rows.
         width: Columns.
         dtype: Type of the first band, such as ``"uint8"``.
-        crs: Coordinate system, or None for plain pictures.
-        transform: From (column, row) to coordinates, or None for plain pictures.
+        crs: Coordinate system (of the ground control points, if these are all there is), or None for
+            plain images.
+        transform: From (column, row) to coordinates, or None for plain images.
         nodata: Declared value of missing pixels, or None.
         colours: Colour table of band 1, value to (r, g, b), or None.
         descriptions: Names of the bands, None where unnamed.
+        scales: Per band, what a pixel is multiplied with to give the quantity measured.
+        offsets: Per band, what is added after that.
+        units: Per band, the unit of the quantity, None where the file does not say.
+        alpha: Number of the band that is marked as opacity, or None.
+        bits: Bits in use of each pixel where they are fewer than those of ``dtype``, or None.
+        gcps: Ground control points of a scene that has no transform.
+        rpcs: Rational polynomial coefficients of a satellite scene, or None.
     """
 
     path: Path
@@ -42,16 +53,38 @@ class RasterInfo:
     nodata: float | None
     colours: dict[int, Colour] | None
     descriptions: tuple[str | None, ...]
+    scales: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+    units: tuple[str | None, ...] = ()
+    alpha: int | None = None
+    bits: int | None = None
+    gcps: tuple[GroundControlPoint, ...] = ()
+    rpcs: RPC | None = None
 
     @property
     def gsd(self) -> float | None:
-        """Ground sampling distance in metres (the pixel's width), or None without georeference."""
-        if self.transform is None:
-            return None
-        step = float(np.hypot(self.transform.a, self.transform.d))
-        if self.crs is not None and self.crs.is_geographic:
-            return step * METRES_PER_DEGREE
-        return step
+        """Ground sampling distance in metres (a pixel's width), or None without georeference."""
+        return self._gsd()[0]
+
+    def ground_sampling(self, stated: float | None = None) -> float | None:
+        """The pixel's width that counts: the file's own where it has a coordinate system, else as stated.
+
+        The same rule holds in training, scoring and prediction, so that a tile is scaled alike in all of them.
+
+        Args:
+            stated: Metres, from ``dataset.json``, or None.
+
+        Returns:
+            Metres; None if neither says.
+        """
+        own, sure = self._gsd()
+        return own if sure or stated is None else stated
+
+    def _gsd(self) -> tuple[float | None, bool]:
+        transform = self.transform or transform_of_points(list(self.gcps))
+        if transform is None:
+            return None, False
+        return pixel_width(transform, self.crs, self.height, self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +99,8 @@ class Raster:
         colours: Colour table of band 1, or None.
         descriptions: Names of the bands read.
         mask: The file's own mask (True = valid), or None if it has none.
+        gcps: Ground control points, counted from the first pixel of *this* array.
+        rpcs: Rational polynomial coefficients, for an array that is the whole scene.
 
     Example:
         >>> raster = Raster(np.array([[[1.0, -9999.0], [np.nan, 4.0]]]), nodata=-9999.0)
@@ -80,6 +115,8 @@ class Raster:
     colours: dict[int, Colour] | None = None
     descriptions: tuple[str | None, ...] = ()
     mask: Bool[np.ndarray, "height width"] | None = None
+    gcps: tuple[GroundControlPoint, ...] = ()
+    rpcs: RPC | None = None
 
     @property
     def valid(self) -> Bool[np.ndarray, "height width"]:

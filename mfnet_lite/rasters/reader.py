@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Num
+from jaxtyping import Bool, Float, Num, UInt8
 from torch import Tensor
 
-from mfnet_lite.rasters.io import own_mask, read_raster, read_window
+from mfnet_lite.rasters.grids import check_tile_grids
+from mfnet_lite.rasters.interpret import interpret
+from mfnet_lite.rasters.interpretation import Interpretation
+from mfnet_lite.rasters.io import own_mask, raster_info, read_raster, read_window
+from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.open_files import OpenFiles
-from mfnet_lite.rasters.raster import valid_mask
-from mfnet_lite.rasters.scaling import Scaling, check_name
+from mfnet_lite.rasters.scaling import DEFAULT_GSD, Scaling, check_name
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
-from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo, Tile
+from mfnet_lite.rasters.tiles import PICTURES, Tile
 from mfnet_lite.rasters.tiling import Window
 
-PICTURES = (OPTICAL, "before", "after")
+NodataPolicy = Literal["images", "any", "first"]
+POLICIES = get_args(NodataPolicy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,24 +36,57 @@ class Decoded:
     nodata: float | None
 
 
+class Patch(NamedTuple):
+    """A window of a tile.
+
+    Attributes:
+        arrays: Sensors by name, ``(bands, height, width)`` float32 in [0, 1].
+        label: Class indices ``(height, width)`` uint8; None if the tile has no label.
+        valid: Where every sensor holds data.
+        counted: Where a pixel counts, which the reader's nodata policy says.
+    """
+
+    arrays: dict[str, Float[np.ndarray, "bands height width"]]
+    label: UInt8[np.ndarray, "height width"] | None
+    valid: Bool[np.ndarray, "height width"]
+    counted: Bool[np.ndarray, "height width"]
+
+
 class TileReader:
     """Reads windows of tiles as scaled float arrays.
 
     Args:
         sensors: Which to read; the first one's raster gives the size of a tile.
         scaling: For elevations: ``minmax``, ``robust`` or ``ground``.
+        holes: Which pixels do not count: those where one of the ``images`` (the optical one, of both dates) lacks
+            data, where ``any`` sensor does, or where the ``first`` does. Of sensors that are no images, the first
+            stands for them.
+
+    Attributes:
+        deciding: The sensors without which a pixel does not count.
+        notes: Remarks on the files read so far.
     """
 
-    def __init__(self, sensors: Sequence[str], scaling: str = "ground") -> None:
+    def __init__(
+        self, sensors: Sequence[str], scaling: str = "ground", holes: NodataPolicy = "images"
+    ) -> None:
         check_name(scaling)
         if not sensors:
             raise ValueError("expected at least one sensor, got none; name one such as 'optical'")
+        if holes not in POLICIES:
+            raise ValueError(f"holes must be one of {', '.join(POLICIES)}, got {holes!r}")
         self.sensors = tuple(sensors)
         self.scaling = scaling
+        images = tuple(name for name in self.sensors if name in PICTURES)
+        by_policy = {"any": self.sensors, "images": images, "first": ()}
+        self.deciding = by_policy[holes] or self.sensors[:1]
+        self.notes = Notes()
         self._files = OpenFiles()
         self._decoded: dict[Path, Decoded] = {}
+        self._readings: dict[Path, Interpretation] = {}
         self._fitted: dict[tuple[Path, int], Scaling] = {}
         self._sizes: dict[Path, tuple[int, int]] = {}
+        self._checked: set[tuple[Path, ...]] = set()
 
     def __getstate__(self) -> dict[str, Any]:
         """Handles stay behind when the reader is sent to another process."""
@@ -90,19 +127,29 @@ class TileReader:
                 raster = read_raster(path)
                 self._decoded[path] = Decoded(raster.array, raster.mask, raster.nodata)
 
-    def fit(self, tile: Tile) -> None:
-        """Compute the statistics of a tile's scaled sensors now instead of at its first crop.
+    def prepare(self, tile: Tile) -> None:
+        """Check a tile's grids, learn how its files are read and fit its scalings, now instead of at its first crop.
 
         Args:
             tile: The tile.
-        """
-        one = Window(0, 0, 1, 1)
-        for name in self.sensors:
-            self._sensor(tile, name, one)
 
-    def read(
-        self, tile: Tile, window: Window
-    ) -> tuple[dict[str, Float[np.ndarray, "bands height width"]], np.ndarray | None, np.ndarray]:
+        Raises:
+            ValueError: Files that do not lie upon each other, or numbers whose meaning is not known.
+        """
+        self._check(tile)
+        for name in self.sensors:
+            reading = self._reading(tile, name)
+            if reading.divisor is None:
+                for band in reading.bands:
+                    self._scaling(tile, name, band)
+
+    def _check(self, tile: Tile) -> None:
+        files = tuple(tile.files.values())
+        if files not in self._checked:
+            check_tile_grids(tile)
+            self._checked.add(files)
+
+    def read(self, tile: Tile, window: Window) -> Patch:
         """A window of all sensors.
 
         Args:
@@ -110,42 +157,50 @@ class TileReader:
             window: May hang over the tile: what lies outside is zero, not valid and not labelled.
 
         Returns:
-            Sensors by name in [0, 1], the label (uint8, None if the tile has none) and the mask of
-            pixels where every sensor holds data.
+            Sensors, label and masks. Where a pixel does not count the label is the ignored one, so that what is
+            learnt and scored is what a map shows.
+
+        Raises:
+            ValueError: Files that do not lie upon each other, or numbers whose meaning is not known.
         """
+        self._check(tile)
         arrays: dict[str, np.ndarray] = {}
         valid = np.ones((window.height, window.width), dtype=bool)
-        labelled = valid
+        counted = valid
         for name in self.sensors:
             arrays[name], usable = self._sensor(tile, name, window)
             valid = valid & usable
-            if name == self.sensors[0]:
-                labelled = usable
+            if name in self.deciding:
+                counted = counted & usable
+        self.notes.tell()
         if tile.label is None:
-            return arrays, None, valid
+            return Patch(arrays, None, valid, counted)
         raw, _, nodata, where = self._raw(tile.label, window, None)
         label = np.full((window.height, window.width), tile.info.ignore_index, dtype=np.uint8)
         label[where] = tile.info.coding.decode(raw, tile.label, nodata)
-        label[~labelled] = tile.info.ignore_index
-        return arrays, label, valid
+        label[~counted] = tile.info.ignore_index
+        return Patch(arrays, label, valid, counted)
 
     def _raw(
-        self, path: Path, window: Window, bands: tuple[int, ...] | None
-    ) -> tuple[np.ndarray, np.ndarray, float | None, tuple[slice, slice]]:
-        """Pixels of the part inside the raster, their mask, nodata, and where they go."""
+        self, path: Path, window: Window, bands: tuple[int, ...] | None, alpha: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray | None, float | None, tuple[slice, slice]]:
+        """Pixels of the part inside the raster, the file's mask, nodata, and where they go."""
         held = self._decoded.get(path)
         if held is not None:
             inside = window.inside(*held.array.shape[1:])
             chosen = slice(None) if bands is None else [band - 1 for band in bands]
             array = held.array[chosen][(..., *inside.slices)]
             mask = None if held.mask is None else held.mask[inside.slices]
+            if alpha is not None:
+                opaque = held.array[alpha - 1][inside.slices] > 0
+                mask = opaque if mask is None else mask & opaque
             nodata = held.nodata
         else:
             source, info = self._files.get(path)
             inside = window.inside(info.height, info.width)
             if inside.height and inside.width:
                 array = read_window(source, path, inside, bands)
-                mask = own_mask(source, inside)
+                mask = own_mask(source, inside, alpha)
             else:
                 count = info.bands if bands is None else len(bands)
                 array = np.zeros((count, inside.height, inside.width), dtype=info.dtype)
@@ -153,32 +208,52 @@ class TileReader:
             nodata = info.nodata
         top, left = inside.row - window.row, inside.col - window.col
         where = (slice(top, top + inside.height), slice(left, left + inside.width))
-        return array, valid_mask(array, nodata, mask), nodata, where
+        return array, mask, nodata, where
 
     def _sensor(self, tile: Tile, name: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        path, info = file_of(tile, name), tile.info.sensors[name]
-        array, usable, _, where = self._raw(path, window, info.select)
+        path, reading = file_of(tile, name), self._reading(tile, name)
+        array, mask, nodata, where = self._raw(path, window, reading.bands, reading.alpha)
+        usable = reading.usable(array, nodata, mask)
         scaled = np.zeros((array.shape[0], window.height, window.width), dtype=np.float32)
         valid = np.zeros(scaled.shape[1:], dtype=bool)
         inside = Window(
             window.row + (where[0].start or 0), window.col + (where[1].start or 0), *usable.shape
         )
-        factor = picture_scale(path, info, array.dtype, self.scaling)
-        if factor is not None:
-            part = np.clip(array.astype(np.float32) / np.float32(factor), 0, 1)
-            scaled[(..., *where)] = np.where(usable, part, np.float32(0))
-        else:
-            for index in range(array.shape[0]):
-                band = index + 1 if info.select is None else info.select[index]
-                fitted = self._scaling(path, band, tile, info)
-                scaled[(index, *where)] = fitted(array[index], usable, inside)
+        for index, band in enumerate(reading.bands):
+            quantity = reading.of_band(array[index], band)
+            if reading.divisor is not None:
+                part = np.clip(quantity.astype(np.float32) / np.float32(reading.divisor), 0, 1)
+                scaled[(index, *where)] = np.where(usable, part, np.float32(0))
+            else:
+                fitted = self._scaling(tile, name, band)
+                scaled[(index, *where)] = fitted(quantity, usable, inside)
         valid[where] = usable
         return scaled, valid
 
-    def _scaling(self, path: Path, band: int, tile: Tile, info: SensorInfo) -> Scaling:
+    def _reading(self, tile: Tile, name: str) -> Interpretation:
+        """How a file is read, learnt once."""
+        path = file_of(tile, name)
+        if path not in self._readings:
+            info = tile.info.sensors[name]
+            gsd = raster_info(path).ground_sampling(tile.info.gsd)
+            found = interpret(path, info, self.scaling, gsd)
+            self.notes.add(path, found.notes)
+            self.notes.add(path, (f"is wrong: {what}; {remedy}" for what, remedy in found.faults))
+            self._readings[path] = found
+        return self._readings[path]
+
+    def _scaling(self, tile: Tile, name: str, band: int) -> Scaling:
+        path, info = file_of(tile, name), tile.info.sensors[name]
         if (path, band) not in self._fitted:
-            name = self.scaling if info.is_height else "robust"
-            self._fitted[path, band] = fit_scaling_from_file(path, name, tile.info.gsd, band)
+            scaling = self.scaling if info.is_height else "robust"
+            gsd = raster_info(path).ground_sampling(tile.info.gsd)
+            if gsd is None and scaling == "ground":
+                self.notes.add(path, (
+                    f"does not say how wide its pixels are: {DEFAULT_GSD:g} m is assumed to find the ground; "
+                    'write "gsd_m" in dataset.json',
+                ))  # fmt: skip
+            reading = self._reading(tile, name)
+            self._fitted[path, band] = fit_scaling_from_file(path, scaling, gsd, band, reading)
         return self._fitted[path, band]
 
 
@@ -201,37 +276,6 @@ def file_of(tile: Tile, sensor: str) -> Path:
             "open the dataset with that sensor or ask for another"
         )
     return tile.files[sensor]
-
-
-def picture_scale(path: Path, info: SensorInfo, dtype: np.dtype[Any], scaling: str) -> float | None:
-    """The number a sensor is divided by to reach [0, 1], or None if it is fitted per tile.
-
-    Args:
-        path: The file, for messages.
-        info: The sensor.
-        dtype: Type of its pixels.
-        scaling: Name of the scaling of elevations.
-
-    Returns:
-        255 for bytes, the stated scale, 1 for pictures in floats; None for elevations and for other
-        measurements in floats (radar, thermal), which are fitted. Elevations in bytes are heights
-        above ground already (Potsdam's normalised DSM): ``ground`` divides them by 255.
-
-    Raises:
-        ValueError: A picture in a wider integer type without a stated scale.
-    """
-    if info.is_height:
-        return 255.0 if dtype == np.uint8 and scaling == "ground" else None
-    if info.scale is not None:
-        return info.scale
-    if dtype == np.uint8:
-        return 255.0
-    if np.issubdtype(dtype, np.floating):
-        return 1.0 if info.name in PICTURES else None
-    raise ValueError(
-        f"{path} is {dtype} and its range is not known: expected uint8, or image_scale in "
-        "dataset.json; state the value which means full reflectance, such as 10000 for Sentinel-2"
-    )
 
 
 def to_sample(

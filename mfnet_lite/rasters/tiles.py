@@ -14,12 +14,17 @@ import numpy as np
 
 from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.rasters.units import metres_per_unit
 
 OPTICAL = "optical"
 ALL = "all"
 SPLITS = ("train", "val", "test")
-HEIGHTS = frozenset({"dsm", "ndsm", "dtm", "chm", "height", "elevation"})
-METRES = frozenset({"m", "metre", "metres", "meter", "meters"})
+PICTURES = (OPTICAL, "before", "after")
+HEIGHTS = frozenset({
+    "dsm", "ndsm", "dem", "dtm", "dhm", "chm", "height", "heights", "elevation", "altitude",
+    "dom", "ndom", "dgm", "mns", "mnt", "mnh",
+})  # fmt: skip
+"""Names of elevation sensors, in English, German (dom, dgm) and French (mns, mnt, mnh)."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,10 @@ class SensorInfo:
         select: Band numbers counted from 1 which a sample takes; None takes all.
         names: Names of the bands in the file.
         dtype: Type of the pixels, if stated.
-        unit: Unit of the values, if stated.
+        unit: Unit of the values, if stated; a unit of length makes the sensor an elevation.
         scale: Divide by this to reach [0, 1], for types other than uint8 (Sentinel-2: 10000).
+        nodata: A value that means "no measurement" although the files do not declare it.
+        tags: ``ignore`` makes the scale, offset and unit that the files declare count for nothing.
     """
 
     name: str
@@ -45,11 +52,13 @@ class SensorInfo:
     dtype: str | None = None
     unit: str | None = None
     scale: float | None = None
+    nodata: float | None = None
+    tags: str | None = None
 
     @property
     def is_height(self) -> bool:
         """Whether the values are elevations, which need scaling by tile."""
-        return self.name.lower() in HEIGHTS or (self.unit or "").lower() in METRES
+        return self.name.lower() in HEIGHTS or metres_per_unit(self.unit or "") is not None
 
 
 @dataclass(frozen=True)

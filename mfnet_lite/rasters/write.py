@@ -60,7 +60,8 @@ def geotiff_profile(
         width: Columns.
         count: Bands.
         dtype: Type of the pixels.
-        like: Take coordinate system and transform from here unless they are given.
+        like: Take coordinate system and transform (or ground control points, or rational polynomial
+            coefficients) from here unless they are given.
         crs: Coordinate system.
         transform: From (column, row) to coordinates.
         nodata: Value of missing pixels.
@@ -83,6 +84,12 @@ def geotiff_profile(
         "compress": "deflate",
         "BIGTIFF": "IF_SAFER",
     }
+    if like is not None and transform is None and profile["transform"] is None:
+        # A scene that was never rectified: its points or its sensor model say where the pixels lie.
+        if like.gcps:
+            profile["gcps"] = list(like.gcps)
+        if like.rpcs is not None:
+            profile["rpcs"] = like.rpcs
     if height >= BLOCK and width >= BLOCK:
         profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
     if not palette:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mfnet_lite.rasters import describe_elevation, read_raster, write_raster
-from mfnet_lite.rasters import doctor as module
+from mfnet_lite.rasters import missing as module
 
 
 def town(rows: int = 96, cols: int = 128) -> np.ndarray:

@@ -1,0 +1,203 @@
+"""What the numbers of an elevation file mean: metres, whatever the file counts in."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from mfnet_lite.rasters.georeference import crs_name, vertical_unit
+from mfnet_lite.rasters.interpretation import Interpretation, stated_key, tag_values
+from mfnet_lite.rasters.missing import HIGHEST, LOWEST, HeightSurvey, undeclared_codes
+from mfnet_lite.rasters.raster import RasterInfo
+from mfnet_lite.rasters.tiles import SensorInfo
+from mfnet_lite.rasters.units import KNOWN_UNITS, metres_per_unit
+
+STEEPEST = 4.0  # times the side of a tile; no relief is so high
+DECLARE = "declare it (rio edit-info --nodata VALUE)"
+
+
+def interpret_heights(
+    path: Path,
+    sensor: SensorInfo,
+    info: RasterInfo,
+    bands: tuple[int, ...],
+    scaling: str = "ground",
+    gsd: float | None = None,
+) -> Interpretation:
+    """Learn scale, unit and missing values of an elevation file.
+
+    Args:
+        path: The file.
+        sensor: What the dataset says about it.
+        info: Its header.
+        bands: The one band that holds heights, counted from 1.
+        scaling: ``ground`` needs metres; the others are the same in every unit.
+        gsd: Metres per pixel, if known: relief is compared with the size of the tile.
+
+    Returns:
+        Gain and offset lead to metres; heights that do not occur on Earth and isolated repeated values are
+        no measurements.
+
+    Raises:
+        ValueError: More than one band, a unit nobody knows, two units that contradict each other, or heights
+            that are no metres while nothing says what they are.
+    """
+    if len(bands) != 1:
+        raise ValueError(
+            f"{path} has {len(bands)} bands where heights have one: expected 1 for {sensor.name}; "
+            "export the band with the heights"
+        )
+    gain, offset, unit = metres_of(path, sensor, info, bands[0])
+    tagged = tag_values(sensor, bands, info.scales, info.offsets) != ((), ())
+    if info.dtype == "uint8" and not tagged and unit is None:
+        # Grey values: heights above ground already (Potsdam's normalised surface model).
+        codes = () if sensor.nodata is None else (sensor.nodata,)
+        return Interpretation(bands, codes=codes, divisor=255.0 if scaling == "ground" else None)
+    if unit is None and scaling == "ground" and _in_feet(info):
+        raise ValueError(
+            f"{path} does not say the unit of its heights, and its coordinate system "
+            f"{crs_name(info.crs)} counts in feet: expected metres or feet; write "
+            f'{stated_key(sensor, "unit", "us-ft")} (or "m") in dataset.json'
+        )
+    limits = ((LOWEST - offset) / gain, (HIGHEST - offset) / gain)
+    codes, survey = undeclared_codes(path, bands[0], gain, limits)
+    if sensor.nodata is not None:
+        codes = (*codes, sensor.nodata)
+    _check_range(path, sensor, survey, gain, offset, unit)
+    _check_relief(path, sensor, survey, gain, unit, gsd)
+    faults = []
+    if survey.outside:
+        faults.append((
+            f"{survey.outside} pixel(s) lie outside {LOWEST:.0f} to {HIGHEST:.0f} m: nodata which is not declared",
+            DECLARE,
+        ))  # fmt: skip
+    found = [code for code in codes if code != sensor.nodata]
+    if found:
+        values = ", ".join(f"{code:g}" for code in found)
+        faults.append(
+            (f"{values} looks like undeclared nodata, far from all other heights", DECLARE)
+        )
+    plain = gain == 1 and offset == 0
+    return Interpretation(
+        bands,
+        gains=() if plain else (gain,),
+        offsets=() if plain else (offset,),
+        codes=codes,
+        limits=limits,
+        faults=tuple(faults),
+    )
+
+
+def metres_of(
+    path: Path, sensor: SensorInfo, info: RasterInfo, band: int
+) -> tuple[float, float, str | None]:
+    """How the numbers of an elevation file become metres.
+
+    Args:
+        path: The file.
+        sensor: What the dataset says about it.
+        info: Its header.
+        band: The band that holds heights, counted from 1.
+
+    Returns:
+        Gain, offset, and the unit that the file or the dataset states; None where nobody says, which is taken
+        for metres.
+
+    Raises:
+        ValueError: A scale that is not positive, a unit nobody knows, or two that contradict each other.
+    """
+    gains, offsets = tag_values(sensor, (band,), info.scales, info.offsets)
+    gain, offset = (gains[0], offsets[0]) if gains else (1.0, 0.0)
+    if gain <= 0:
+        raise ValueError(
+            f"{path} declares the scale {gain:g}: expected a number above 0; correct the tag, or write "
+            f"{stated_key(sensor, 'tags', 'ignore')} in dataset.json"
+        )
+    if sensor.scale is not None and sensor.scale != 1:
+        raise ValueError(
+            f"{path} holds heights, and dataset.json states the scale {sensor.scale:g} for {sensor.name}: "
+            f"expected a unit; write {stated_key(sensor, 'unit', 'cm')} (or {', '.join(KNOWN_UNITS)}) instead"
+        )
+    unit = _unit(path, sensor, info, band)
+    metres = 1.0 if unit is None else _factor(path, sensor, unit)
+    return gain * metres, offset * metres, unit
+
+
+def _unit(path: Path, sensor: SensorInfo, info: RasterInfo, band: int) -> str | None:
+    """The unit that the file or the dataset states; None where nobody says."""
+    tag = info.units[band - 1] if info.units and sensor.tags != "ignore" else None
+    vertical = vertical_unit(info.crs) if sensor.tags != "ignore" else None
+    said = [
+        (f"dataset.json says {sensor.unit}", sensor.unit),
+        (f"its unit tag {tag}", tag),
+        (f"its vertical coordinate system {vertical}", vertical),
+    ]
+    given = [(words, unit) for words, unit in said if unit]
+    for (words, unit), (others, another) in pairwise(given):
+        one, two = _factor(path, sensor, unit), _factor(path, sensor, another)
+        if abs(one - two) > 1e-3 * one:
+            raise ValueError(
+                f"{path} contradicts itself about the unit of its heights: {words}, {others}; expected one; "
+                f"correct the wrong one, or write {stated_key(sensor, 'tags', 'ignore')} with the right "
+                '"unit" in dataset.json'
+            )
+    return given[0][1] if given else None
+
+
+def _factor(path: Path, sensor: SensorInfo, unit: str) -> float:
+    factor = metres_per_unit(unit)
+    if factor is None:
+        raise ValueError(
+            f"{path} gives its heights in {unit!r}: expected one of {', '.join(KNOWN_UNITS)}; correct the "
+            f"unit, or write {stated_key(sensor, 'tags', 'ignore')} in dataset.json"
+        )
+    return factor
+
+
+def _in_feet(info: RasterInfo) -> bool:
+    if info.crs is None or not info.crs.is_projected:
+        return False
+    return "foot" in str(info.crs.linear_units).lower()
+
+
+def _check_range(
+    path: Path,
+    sensor: SensorInfo,
+    survey: HeightSurvey,
+    gain: float,
+    offset: float,
+    unit: str | None,
+) -> None:
+    """Heights that lie outside the Earth for the most part are in another unit."""
+    low, high = survey.naive
+    if survey.outside <= survey.valid or not high > low:
+        return
+    shown = f"{low * gain + offset:.0f} to {high * gain + offset:.0f} m"
+    what = f"taking its values for {unit}" if unit else "taking its values for metres"
+    raise ValueError(
+        f"{path} would hold heights from {shown}, {what}: expected {LOWEST:.0f} to {HIGHEST:.0f} m; write the "
+        f"right unit, such as {stated_key(sensor, 'unit', 'cm')}, in dataset.json"
+    )
+
+
+def _check_relief(
+    path: Path,
+    sensor: SensorInfo,
+    survey: HeightSurvey,
+    gain: float,
+    unit: str | None,
+    gsd: float | None,
+) -> None:
+    """A tile of 60 m whose heights span a kilometre is in centimetres, unless somebody says otherwise."""
+    if unit is not None or not gsd or not survey.usable.any():
+        return
+    p2, p98 = np.percentile(survey.values[survey.usable], (2, 98))
+    side = max(survey.info.height, survey.info.width) * gsd
+    if (p98 - p2) * gain > max(STEEPEST * side, 100.0):
+        raise ValueError(
+            f"{path} would span {(p98 - p2) * gain:.0f} m of height over {side:.0f} m of ground, taking its "
+            f"values for metres: expected less; write the unit, such as {stated_key(sensor, 'unit', 'cm')} "
+            '(or "m" if it is right), in dataset.json'
+        )

@@ -1,0 +1,259 @@
+"""Where the pixels of a raster lie on the ground: coordinate systems by name, equality, pixel width.
+
+A coordinate system is written in many ways: by number, as text of three dialects, with a vertical part
+joined to it, with the datum left unnamed. What decides whether two rasters fit is the *horizontal* system,
+so systems are compared by what their numbers mean, not by how they are spelled.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.transform import Affine, from_gcps
+
+METRES_PER_DEGREE = 111_320.0  # of longitude on the equator (WGS 84: 111,319.5)
+LONG_NAME = 60  # characters of a name that still fit into one sentence
+
+
+def crs_name(crs: CRS | None) -> str:
+    """A short name of a coordinate system for messages and tables.
+
+    Args:
+        crs: The system, or None.
+
+    Returns:
+        Such as ``EPSG:25832`` or ``EPSG:25832+7837``; the system's own name where no authority knows it;
+        ``none`` for plain images.
+    """
+    if crs is None:
+        return "none"
+    text = str(crs.to_string())
+    if len(text) <= LONG_NAME and "[" not in text:
+        return text
+    name = str(_projjson(crs.to_wkt()).get("name", "")) or text
+    parts = [_code(part) for part in _projjson(crs.to_wkt()).get("components", ())]
+    if parts and all(parts):
+        return "+".join(parts).replace("+EPSG:", "+")
+    return name if len(name) <= LONG_NAME else f"{name[: LONG_NAME - 1]}…"
+
+
+def _code(system: dict[str, Any]) -> str:
+    found = system.get("id")
+    return f"{found['authority']}:{found['code']}" if found else ""
+
+
+@lru_cache(maxsize=256)
+def _projjson(wkt: str) -> dict[str, Any]:
+    """The structure of a system as PROJ understands it; empty if it cannot say."""
+    try:
+        return dict(CRS.from_wkt(wkt).to_dict(projjson=True))
+    except (CRSError, ValueError):
+        return {}
+
+
+def horizontal(system: dict[str, Any]) -> dict[str, Any]:
+    """The horizontal part of a system: the first component of a compound, the source of a bound one.
+
+    Args:
+        system: As PROJJSON.
+
+    Returns:
+        PROJJSON of a projected or geographic system.
+    """
+    while True:
+        if system.get("type") == "CompoundCRS" and system.get("components"):
+            system = system["components"][0]
+        elif system.get("type") == "BoundCRS" and system.get("source_crs"):
+            system = system["source_crs"]
+        else:
+            return system
+
+
+def vertical_unit(crs: CRS | None) -> str | None:
+    """The unit of the heights, if the system has a vertical part.
+
+    Args:
+        crs: The system, or None.
+
+    Returns:
+        Its name such as ``metre`` or ``US survey foot``; None for a purely horizontal system.
+    """
+    if crs is None:
+        return None
+    parts = _projjson(crs.to_wkt()).get("components", ())
+    for part in parts[1:]:
+        axes = part.get("coordinate_system", {}).get("axis", ())
+        if axes:
+            unit = axes[0].get("unit")
+            return str(unit["name"] if isinstance(unit, dict) else unit) if unit else None
+    return None
+
+
+def same_horizontal(one: CRS, other: CRS) -> bool:
+    """Whether two systems give a place the same horizontal coordinates.
+
+    Equal are: the same system with and without a vertical part, written in different dialects, and with the
+    datum left unnamed on the same ellipsoid. Two *named* datums differ, even where they are centimetres
+    apart: a file that says ETRS89 does not say WGS 84.
+
+    Args:
+        one: A system.
+        other: Another.
+
+    Returns:
+        True if they are the same.
+    """
+    if one == other:
+        return True
+    a, b = (horizontal(_projjson(crs.to_wkt())) for crs in (one, other))
+    if not a or not b or _kind(a) != _kind(b):
+        return False
+    if not _same_numbers(_conversion(a), _conversion(b)):
+        return False
+    if not _same_numbers(_geodetic(a), _geodetic(b)):
+        return False
+    names = {_datum_name(a), _datum_name(b)} - {""}
+    return len(names) < 2
+
+
+def _kind(system: dict[str, Any]) -> str:
+    """Projected or geographic; a three-dimensional system counts as its horizontal part."""
+    return str(system.get("type"))
+
+
+def _conversion(system: dict[str, Any]) -> list[tuple[str, float]]:
+    """The projection: method and parameters in metres and degrees, and the unit of the axes."""
+    found = [("unit", _in_unit(1.0, _axis_unit(system)))]
+    conversion = system.get("conversion")
+    if conversion:
+        method = re.sub(r"[^a-z0-9]", "", str(conversion["method"]["name"]).lower())
+        found.append((f"method {method}", 0.0))
+        for parameter in conversion.get("parameters", ()):
+            name = str(parameter.get("id", {}).get("code", parameter["name"]))
+            found.append((name, _in_unit(float(parameter["value"]), parameter.get("unit"))))
+    return sorted(found)
+
+
+def _axis_unit(system: dict[str, Any]) -> Any:
+    axes = system.get("coordinate_system", {}).get("axis", ())
+    return axes[0].get("unit") if axes else None
+
+
+def _in_unit(value: float, unit: Any) -> float:
+    """A parameter in metres, degrees or as a plain number."""
+    if not isinstance(unit, dict):
+        return value  # metre, degree, unity
+    factor = float(unit.get("conversion_factor", 1.0))
+    if unit.get("type") == "AngularUnit":
+        factor = float(np.degrees(factor))
+    return value * factor
+
+
+def _geodetic(system: dict[str, Any]) -> list[tuple[str, float]]:
+    """Ellipsoid and prime meridian."""
+    datum = _datum(system)
+    ellipsoid = datum.get("ellipsoid", {})
+    axis = ellipsoid.get("semi_major_axis", ellipsoid.get("radius", 0.0))
+    axis = axis["value"] * axis["unit"]["conversion_factor"] if isinstance(axis, dict) else axis
+    flattening = float(ellipsoid.get("inverse_flattening", 0.0))
+    if not flattening and isinstance(ellipsoid.get("semi_minor_axis"), int | float):
+        minor = float(ellipsoid["semi_minor_axis"])
+        flattening = float(axis) / (float(axis) - minor) if minor != axis else 0.0
+    meridian = datum.get("prime_meridian", {}).get("longitude", 0.0)
+    meridian = meridian["value"] if isinstance(meridian, dict) else meridian
+    return [("axis", float(axis)), ("flattening", flattening), ("meridian", float(meridian))]
+
+
+def _datum(system: dict[str, Any]) -> dict[str, Any]:
+    base = system.get("base_crs", system)
+    found = base.get("datum") or base.get("datum_ensemble") or {}
+    return dict(found)
+
+
+def _datum_name(system: dict[str, Any]) -> str:
+    """A datum's name without spelling; empty if it is unnamed."""
+    name = str(_datum(system).get("name", "")).lower()
+    if "unknown" in name or "not specified" in name or "unnamed" in name or "based on" in name:
+        return ""
+    plain = re.sub(r"[^a-z0-9]", "", name).removesuffix("ensemble")
+    if plain.startswith("etrs89"):
+        # EPSG has given each country's realisation of ETRS89 a datum of its own ("ETRS89-NOR [EUREF89]"), so
+        # that a compound system and its old horizontal part no longer agree by name.
+        return DATUMS["etrs89"]
+    return DATUMS.get(plain, DATUMS.get(plain.removeprefix("d"), plain))
+
+
+DATUMS = {
+    "wgs84": "worldgeodeticsystem1984",
+    "wgs1984": "worldgeodeticsystem1984",
+    "etrs89": "europeanterrestrialreferencesystem1989",
+    "etrs1989": "europeanterrestrialreferencesystem1989",
+    "nad83": "northamericandatum1983",
+    "northamerican1983": "northamericandatum1983",
+}
+"""Short spellings that other programs write."""
+
+
+def _same_numbers(one: list[tuple[str, float]], other: list[tuple[str, float]]) -> bool:
+    """Whether two lists have the same names and values up to rounding in the text."""
+    if [name for name, _ in one] != [name for name, _ in other]:
+        return False
+    return all(
+        abs(a - b) <= 1e-8 * max(1.0, abs(a)) for (_, a), (_, b) in zip(one, other, strict=True)
+    )
+
+
+def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> tuple[float, bool]:
+    """Ground sampling distance: how wide a pixel in the middle of a raster is.
+
+    Degrees and Web Mercator's metres shrink away from the equator, so there the place counts; feet are
+    turned into metres.
+
+    Args:
+        transform: From (column, row) to coordinates.
+        crs: The coordinate system, or None.
+        height: Rows.
+        width: Columns.
+
+    Returns:
+        Metres, and whether the file says so: without a coordinate system its numbers are taken for metres.
+    """
+    step = float(np.hypot(transform.a, transform.d))
+    if crs is None:
+        return step, False
+    middle = transform.f + transform.d * width / 2 + transform.e * height / 2
+    if crs.is_geographic:
+        factor = METRES_PER_DEGREE * float(np.cos(np.radians(np.clip(middle, -89.9, 89.9))))
+        return step * factor, True
+    unit = _linear_factor(crs)
+    if unit is None:
+        return step, False  # a local system without a unit
+    if "pseudomercator" in re.sub(
+        r"[^a-z]", "", json.dumps(_projjson(crs.to_wkt())).lower()[:4000]
+    ):
+        # The scale of the projection at a northing is 1 / cos(latitude) = cosh(northing / radius).
+        return step * unit / float(np.cosh(middle * unit / 6_378_137.0)), True
+    return step * unit, True
+
+
+def _linear_factor(crs: CRS) -> float | None:
+    try:
+        return float(crs.linear_units_factor[1])
+    except (CRSError, ValueError, AttributeError):
+        return None
+
+
+def transform_of_points(points: list[GroundControlPoint]) -> Affine | None:
+    """The affine transform that fits ground control points best, or None for fewer than three.
+
+    Args:
+        points: Ground control points.
+    """
+    return from_gcps(points) if len(points) >= 3 else None

@@ -1,0 +1,259 @@
+"""What the numbers in a sensor's file mean: the one place where all commands learn it.
+
+``data check``, training, scoring, prediction and ``masks`` read rasters through an
+:class:`~mfnet_lite.rasters.interpretation.Interpretation`, so that what is checked, learnt, scored and mapped is
+the same. A file says much about itself: scale and offset, unit, opacity, bits in use, colour table. That is
+honoured. What it does not say is taken from ``dataset.json``; what neither says is guessed only where a wrong
+guess costs nothing, and then told. Where two readings are plausible and the wrong one would spoil the result,
+:func:`interpret` asks for one line in ``dataset.json``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mfnet_lite.rasters.elevation import DECLARE, interpret_heights
+from mfnet_lite.rasters.interpretation import Interpretation, stated_key, tag_values
+from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.missing import ValueSurvey, alpha_is_mask, survey_values
+from mfnet_lite.rasters.raster import RasterInfo
+from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
+
+BRIGHTEST = 1.5  # of full reflectance; mirrors and snow pass it, a wrong scale passes it everywhere
+DARKEST = -0.5
+FEW = 0.01  # share of the values that may lie beyond either
+FULL_WORDS = "the value which means full reflectance, such as 10000 for Sentinel-2"
+
+
+def interpret(
+    path: str | Path, sensor: SensorInfo, scaling: str = "ground", gsd: float | None = None
+) -> Interpretation:
+    """Learn how a sensor's file is read.
+
+    Headers alone decide for images of bytes; other types are read through once, strip by strip, because only
+    their values tell whether a reading is sensible.
+
+    Args:
+        path: The file.
+        sensor: What the dataset says about it.
+        scaling: Name of the scaling of elevations.
+        gsd: Metres per pixel, if known.
+
+    Returns:
+        The interpretation.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Unreadable, a band it lacks, or numbers whose meaning is not known: one sentence with the
+            line for ``dataset.json`` that settles it.
+    """
+    path = Path(path)
+    info = raster_info(path)
+    bands = _bands(path, sensor, info)
+    _refuse_palette(path, info)
+    if sensor.is_height:
+        return interpret_heights(path, sensor, info, bands, scaling, gsd)
+    found = _image(path, sensor, info, bands)
+    alpha, notes = _alpha(path, sensor, info)
+    return replace(found, alpha=alpha, notes=(*found.notes, *notes))
+
+
+def interpret_for_view(path: str | Path, bands: tuple[int, ...]) -> Interpretation:
+    """Learn which pixels of a picture hold data, where its values will be stretched anyway.
+
+    Args:
+        path: The file.
+        bands: Band numbers counted from 1.
+
+    Returns:
+        Codes and opacity; no divisor.
+
+    Raises:
+        ValueError: A palette picture.
+    """
+    path = Path(path)
+    info = raster_info(path)
+    _refuse_palette(path, info)
+    sensor = SensorInfo("optical", select=bands)
+    alpha, notes = _alpha(path, sensor, info)
+    if info.dtype.startswith("uint"):
+        return Interpretation(bands, alpha=alpha, notes=notes)
+    survey = survey_values(path, tuple(sorted(set(bands))), (-np.inf, np.inf))
+    return Interpretation(
+        bands, codes=tuple(survey.codes), alpha=alpha, notes=notes, faults=_code_faults(survey)
+    )
+
+
+def _bands(path: Path, sensor: SensorInfo, info: RasterInfo) -> tuple[int, ...]:
+    bands = sensor.select or tuple(range(1, info.bands + 1))
+    if max(bands) > info.bands:
+        raise ValueError(
+            f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
+            f"choose from 1 to {info.bands}"
+        )
+    return bands
+
+
+def _refuse_palette(path: Path, info: RasterInfo) -> None:
+    """A palette picture holds numbers of colours, whose order means nothing."""
+    if info.bands != 1 or not info.colours:
+        return
+    if any(len(set(colour)) > 1 for colour in info.colours.values()):
+        raise ValueError(
+            f"{path} is a palette picture, its pixels are numbers of colours: expected grey values or red, green, "
+            "blue; expand it (gdal_translate -expand rgb)"
+        )
+
+
+def _alpha(path: Path, sensor: SensorInfo, info: RasterInfo) -> tuple[int | None, tuple[str, ...]]:
+    """The band that says where there is data, if one does; and what was guessed about it."""
+    band = info.alpha
+    if band is None or (sensor.select is not None and band in sensor.select):
+        return None, ()
+    mask, hides = alpha_is_mask(path, band)
+    if not mask:
+        if sensor.select is not None:
+            return None, ()
+        return None, (
+            f"marks band {band} as opacity, which holds grey values: it is read as a band",
+        )
+    if not hides:
+        return None, ()
+    notes = [f"is transparent in places (band {band} is 0 there): no data"]
+    if sensor.select is None:
+        others = ",".join(str(i) for i in range(1, info.bands + 1) if i != band)
+        notes.append(f"counts its opacity as a band as well: leave it out with --bands {others}")
+    return band, tuple(notes)
+
+
+def _image(
+    path: Path, sensor: SensorInfo, info: RasterInfo, bands: tuple[int, ...]
+) -> Interpretation:
+    """The divisor of an image or another measurement."""
+    gains, offsets = tag_values(sensor, bands, info.scales, info.offsets)
+    given = () if sensor.nodata is None else (sensor.nodata,)
+    if info.dtype == "uint8":
+        return replace(_bytes(path, sensor, info, bands, gains, offsets), codes=given)
+    floating = np.issubdtype(np.dtype(info.dtype), np.floating)
+    scale = sensor.scale
+    if scale is None and not gains and info.bits and not floating:
+        scale = float(2**info.bits - 1)  # the file says how many bits are in use
+    if scale is not None and gains:
+        if not _agree(scale, gains, offsets):
+            raise ValueError(
+                f"{path} declares the scale {gains[0]:g} and the offset {offsets[0]:g}, but dataset.json states "
+                f"{stated_key(sensor, 'scale', _number(scale))}: expected one of them; remove that line, or write "
+                f"{stated_key(sensor, 'tags', 'ignore')} to ignore what the file declares"
+            )
+        gains = offsets = ()
+    picture = sensor.name in PICTURES
+    if scale is None and not gains and not floating:
+        raise ValueError(
+            f"{path} is {info.dtype} and its range is not known: expected uint8, or "
+            f"{stated_key(sensor, 'scale', 10000)} in dataset.json; state {FULL_WORDS}"
+            + ("" if picture else f", or {stated_key(sensor, 'unit', 'm')} if these are heights")
+        )
+    full = scale if scale is not None else 1.0
+    limits = (DARKEST * full, BRIGHTEST * full)
+    if gains:
+        limits = ((DARKEST - offsets[0]) / gains[0], (BRIGHTEST - offsets[0]) / gains[0])
+    survey = survey_values(path, bands, limits)
+    reading = Interpretation(
+        bands,
+        gains,
+        offsets,
+        (*survey.codes, *given),
+        divisor=full if picture or scale is not None else None,
+        faults=_code_faults(survey),
+    )
+    if not survey.count or reading.divisor is None:
+        return reading
+    return replace(reading, notes=_check_values(path, sensor, info, survey, reading))
+
+
+def _agree(scale: float, gains: tuple[float, ...], offsets: tuple[float, ...]) -> bool:
+    """Whether dividing by the stated scale is what the file's own scale and offset do."""
+    return all(abs(g * scale - 1) < 0.01 for g in gains) and all(abs(o) < 0.005 for o in offsets)
+
+
+def _bytes(
+    path: Path,
+    sensor: SensorInfo,
+    info: RasterInfo,
+    bands: tuple[int, ...],
+    gains: tuple[float, ...],
+    offsets: tuple[float, ...],
+) -> Interpretation:
+    """Bytes are divided by 255, unless the file says that they stand for something else."""
+    full = float(2**info.bits - 1) if info.bits and info.bits < 8 else 255.0
+    if gains and sensor.name in PICTURES:
+        tops = [full * gain + offset for gain, offset in zip(gains, offsets, strict=True)]
+        if not all(0.5 <= top <= BRIGHTEST for top in tops):
+            raise ValueError(
+                f"{path} declares the scale {gains[0]:g} and the offset {offsets[0]:g}, so that its bytes reach "
+                f"{max(tops):g}: expected reflectance up to 1; write {stated_key(sensor, 'tags', 'ignore')} in "
+                "dataset.json to read the bytes as they are"
+            )
+        return Interpretation(bands, gains, offsets, divisor=1.0)
+    if sensor.scale is not None and sensor.scale <= 255:
+        return Interpretation(bands, divisor=sensor.scale)
+    # A scale above 255 is that of the dataset's wider files; bytes bring their own range.
+    return Interpretation(bands, divisor=full)
+
+
+def _code_faults(survey: ValueSurvey) -> tuple[tuple[str, str], ...]:
+    if not survey.codes:
+        return ()
+    values = ", ".join(f"{code:g}" for code in survey.codes)
+    return ((f"{values} looks like undeclared nodata", DECLARE),)
+
+
+def _check_values(
+    path: Path, sensor: SensorInfo, info: RasterInfo, survey: ValueSurvey, reading: Interpretation
+) -> tuple[str, ...]:
+    """Whether the values fit the divisor; a refusal for floats, notes for integers with a stated scale."""
+    divisor = reading.divisor or 1.0
+    gain, offset = (reading.gains[0], reading.offsets[0]) if reading.gains else (1.0, 0.0)
+    bright, high = ((value * gain + offset) / divisor for value in (survey.bright, survey.high))
+    stated = sensor.scale is not None
+    share = survey.beyond / survey.count
+    sure = stated and not np.issubdtype(np.dtype(info.dtype), np.floating)
+    if share > FEW and not sure:
+        raise ValueError(
+            f"{path} is {info.dtype} with values up to {survey.high:g}: expected 0 to {divisor / gain:g}; write "
+            f"{stated_key(sensor, 'scale', _likely_scale(survey.high))} in dataset.json, {FULL_WORDS}"
+        )
+    if survey.below / survey.count > FEW:
+        raise ValueError(
+            f"{path} is {info.dtype} with values down to {survey.low:g}: expected 0 to {divisor / gain:g}; "
+            "undo its normalisation, or declare the values that mean no data (rio edit-info --nodata VALUE)"
+        )
+    if bright < FEW and stated and divisor > 1:
+        if not sure and high <= BRIGHTEST / divisor:
+            raise ValueError(
+                f"{path} is {info.dtype} with values up to {survey.high:g}, but the scale {divisor:g} is stated: "
+                f"expected values up to {divisor:g}; remove the scale, or export the image anew"
+            )
+        return (
+            f"is nearly black: 98 % of its values lie below {survey.bright:g}, while {divisor:g} is stated as full "
+            "reflectance",
+        )
+    if share > FEW:
+        return (
+            f"has {share:.0%} of its values above {BRIGHTEST * divisor:g}, while {divisor:g} is stated as full "
+            "reflectance: they are clipped",
+        )
+    return ()
+
+
+def _number(value: float) -> int | float:
+    return int(value) if value.is_integer() else value
+
+
+def _likely_scale(high: float) -> int:
+    """The usual range that holds a value, as an example in a message."""
+    usual = (255, 1023, 4095, 10_000, 65_535)
+    return next((top for top in usual if high <= top * 1.05), 65_535)

@@ -1,0 +1,127 @@
+"""How the numbers of one file become quantities, and which of them are no measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Num
+
+from mfnet_lite.rasters.raster import valid_mask
+from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
+
+
+@dataclass(frozen=True)
+class Interpretation:
+    """How the chosen bands of one file are read.
+
+    Attributes:
+        bands: Band numbers counted from 1.
+        gains: Per band, what its values are multiplied with to give the quantity (metres, reflectance).
+        offsets: Per band, what is added after that.
+        codes: Values that mean "no measurement" although the file does not declare them.
+        limits: Lowest and highest value that can be a measurement, as the file writes it.
+        alpha: Number of the band whose zeros mean "no data here", or None.
+        divisor: The quantity that becomes 1; None where a scaling is fitted to each tile.
+        notes: What had to be guessed, as predicates of a sentence whose subject is the file.
+        faults: What is wrong with the file though it can be read: (problem, remedy).
+    """
+
+    bands: tuple[int, ...]
+    gains: tuple[float, ...] = ()
+    offsets: tuple[float, ...] = ()
+    codes: tuple[float, ...] = ()
+    limits: tuple[float, float] | None = None
+    alpha: int | None = None
+    divisor: float | None = None
+    notes: tuple[str, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
+
+    def of_band(
+        self, array: Num[np.ndarray, "height width"], band: int
+    ) -> Num[np.ndarray, "height width"]:
+        """One band's pixels as quantities.
+
+        Args:
+            array: Pixels as the file writes them.
+            band: Which of :attr:`bands` they are from.
+
+        Returns:
+            float32; the array itself where the file's numbers are the quantities.
+        """
+        if not self.gains:
+            return array
+        place = self.bands.index(band)
+        gain, offset = self.gains[place], self.offsets[place]
+        return (array.astype(np.float64) * gain + offset).astype(np.float32)
+
+    def usable(
+        self,
+        array: Num[np.ndarray, "bands height width"],
+        nodata: float | None,
+        mask: Bool[np.ndarray, "height width"] | None,
+    ) -> Bool[np.ndarray, "height width"]:
+        """Which pixels hold a measurement.
+
+        Args:
+            array: The chosen bands as the file writes them.
+            nodata: The declared value of missing pixels, or None.
+            mask: The file's own mask and its opacity, True = data, or None.
+
+        Returns:
+            ``(height, width)`` bool.
+        """
+        usable = valid_mask(array, nodata, mask)
+        if self.codes:
+            usable &= ~np.isin(array, np.asarray(self.codes).astype(array.dtype)).any(axis=0)
+        if self.limits is not None:
+            with np.errstate(invalid="ignore"):
+                low, high = self.limits
+                usable &= ((array >= low) & (array <= high)).all(axis=0)
+        return usable
+
+
+def stated_key(sensor: SensorInfo, key: str, value: object) -> str:
+    """The line to add to ``dataset.json``, for messages.
+
+    Args:
+        sensor: The sensor it is about.
+        key: ``scale``, ``unit``, ``nodata`` or ``tags``.
+        value: An example.
+
+    Example:
+        >>> stated_key(SensorInfo("nir"), "scale", 10000)
+        '"sensors": {"nir": {"scale": 10000}}'
+        >>> stated_key(SensorInfo("optical"), "scale", 10000)
+        '"image_scale": 10000'
+    """
+    shown = f'"{value}"' if isinstance(value, str) else f"{value}"
+    if key == "scale" and sensor.name in (OPTICAL, "before", "after"):
+        return f'"image_scale": {shown}'
+    return f'"sensors": {{"{sensor.name}": {{"{key}": {shown}}}}}'
+
+
+def tag_values(
+    sensor: SensorInfo,
+    bands: tuple[int, ...],
+    scales: tuple[float, ...],
+    offsets: tuple[float, ...],
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Scale and offset that a file declares for the chosen bands.
+
+    Args:
+        sensor: Its ``tags`` may say that they are to be ignored.
+        bands: Band numbers counted from 1.
+        scales: Of all bands.
+        offsets: Of all bands.
+
+    Returns:
+        Both, empty where they change nothing.
+    """
+    if sensor.tags == "ignore" or not scales:
+        return (), ()
+    gains = tuple(float(scales[band - 1]) for band in bands)
+    adds = tuple(float(offsets[band - 1]) for band in bands)
+    if all(g == 1 for g in gains) and not any(adds):
+        return (), ()
+    return gains, adds

@@ -1,0 +1,57 @@
+"""Remarks on files, told once: the same remark on a hundred files is one line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+LOGGER = logging.getLogger("mfnet_lite.rasters")
+"""Where remarks go; Python prints them on stderr unless the program says otherwise."""
+
+
+class Notes:
+    """Collects remarks, each with the files it is about."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[Path]] = {}
+        self._told: set[str] = set()
+
+    def add(self, path: Path, remarks: Iterable[str]) -> None:
+        """Remember what is to be said about a file.
+
+        Args:
+            path: The file.
+            remarks: Predicates of a sentence whose subject is the file.
+        """
+        for remark in remarks:
+            files = self._files.setdefault(remark, [])
+            if path not in files:
+                files.append(path)
+
+    def lines(self) -> list[str]:
+        """The remarks as sentences, each naming its first file.
+
+        Returns:
+            One line per remark.
+
+        Example:
+            >>> notes = Notes()
+            >>> notes.add(Path("a.tif"), ["is nearly black"])
+            >>> notes.add(Path("b.tif"), ["is nearly black"])
+            >>> notes.lines()
+            ['a.tif is nearly black (and 1 more file)']
+        """
+        return [self._line(remark) for remark in self._files]
+
+    def tell(self) -> None:
+        """Log every remark that has not been told yet."""
+        for remark in self._files:
+            if remark not in self._told:
+                self._told.add(remark)
+                LOGGER.warning("%s", self._line(remark))
+
+    def _line(self, remark: str) -> str:
+        first, *others = self._files[remark]
+        more = f" (and {len(others)} more file{'s' * (len(others) > 1)})" if others else ""
+        return f"{first} {remark}{more}"
