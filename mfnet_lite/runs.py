@@ -56,6 +56,8 @@ class RunConfig:
         size: side of the training crops.
         seed: of the initial weights, the crops and their order.
         gsd: metres per pixel of the training data.
+        holes: which pixels count in scores and appear in maps, see
+            :class:`~mfnet_lite.rasters.reader.TileReader`.
         train: settings of the training.
         dataset: what it was trained on: kind, source, tiles of each split.
         versions: of Python and the libraries.
@@ -73,6 +75,7 @@ class RunConfig:
     size: int = 128
     seed: int = 0
     gsd: float | None = None
+    holes: str = "any"
     train: dict[str, Any] = field(default_factory=dict)
     dataset: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,13 +14,21 @@ import typer
 
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.memory import peak_memory
-from mfnet_lite.cli.options import KINDS, check_window, listed, parameters_of, vote
+from mfnet_lite.cli.options import (
+    KINDS,
+    check_holes,
+    check_window,
+    listed,
+    parameters_of,
+    vote,
+)
 
 GSD_RATIO = (0.8, 1.25)  # pixels of a scene over those of the training that need no remark
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from mfnet_lite.rasters import RasterInfo, SensorInfo
     from mfnet_lite.runs import RunConfig
     from mfnet_lite.training import ConfusionMatrix
 
@@ -48,10 +58,18 @@ def evaluate(
     sensors: Annotated[
         str | None, typer.Option(help="Fewer than the run knows, if the model can do without.")
     ] = None,
+    holes: Annotated[
+        str | None,
+        typer.Option(
+            help="Do not count pixels where any sensor has no data, one of the images, or only the first; "
+            "as in training if absent."
+        ),
+    ] = None,
 ) -> None:
     """Score a run on the tiles of a split."""
     from mfnet_lite.devices import pick_device
-    from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset
+    from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset, raster_info
+    from mfnet_lite.rasters.tiles import with_sensors
     from mfnet_lite.runs import channels_of, check_fits, load_run, seen_in_training
     from mfnet_lite.training import evaluate as score
 
@@ -72,6 +90,10 @@ def evaluate(
     ):
         reading["optical_bands"] = select
     dataset = open_dataset(folder, kind, names, **reading)
+    known = config.sensor_infos()
+    described = {name: info.completed(known[name]) for name, info in dataset.info.sensors.items()}
+    dataset = with_sensors(dataset, described)
+    policy = check_holes(config.holes if holes is None else holes)
     tiles = dataset.tiles(split)
     check_fits(config, config.channels | channels_of(dataset, split), folder)
     if dataset.info.num_classes != len(config.classes):
@@ -90,9 +112,12 @@ def evaluate(
             err=True,
         )
     split = dataset.split_name(split)
+    scored = WholeTiles(tiles, names, config.scaling, holes=policy)
+    scored.prepare()
+    _compare_gsd(raster_info(tiles[0].files[names[0]]), config.gsd, dataset.info.gsd)
     matrix = score(
         _mirrored(model, flips).to(place),
-        WholeTiles(tiles, names, config.scaling),
+        scored,
         ignore_index=dataset.info.ignore_index,
         window=config.window if window is None else window,
         stride=stride,
@@ -105,6 +130,7 @@ def evaluate(
     if dataset.kind == "pairs":
         result = _change_first(matrix) | result
     result |= {"convention": convention, "split": split, "tiles": len(tiles), "flips": flips}
+    result |= {"nodata_policy": policy}
     if as_json:
         typer.echo(json.dumps(result, indent=1, allow_nan=False))
         return
@@ -124,6 +150,7 @@ def evaluate(
     typer.echo(
         means + "  ".join(f"{k} {_percent(result[k])}" for k in ("OA", "mF1", "mIoU", "kappa"))
     )
+    typer.echo(f"pixels counted: {_policy_words(policy, names)}")
 
 
 @plain_errors
@@ -145,8 +172,19 @@ def predict(
         str, typer.Option(help="smooth, sum, or authors: sum with repeats at the border.")
     ] = "smooth",
     holes: Annotated[
-        str, typer.Option(help="No data in the map where any or only the first sensor has none.")
-    ] = "any",
+        str | None,
+        typer.Option(
+            help="No data in the map where any sensor has none, one of the images, or only the first; as in "
+            "training if absent."
+        ),
+    ] = None,
+    dataset_json: Annotated[
+        Path | None,
+        typer.Option(
+            help="A dataset.json that says what these rasters do not: image_scale, gsd_m, and scale, unit, "
+            "nodata or tags of sensors."
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option(help="Windows at once.")] = 4,
     flips: Annotated[
         bool,
@@ -172,7 +210,10 @@ def predict(
         if not (name and equals and value):
             raise ValueError(f"--sensor {entry} is not understood: expected NAME=FILE")
         paths[name] = Path(value)
-    infos = config.sensor_infos()
+    infos, stated_gsd = config.sensor_infos(), config.gsd
+    if dataset_json is not None:
+        infos, stated_gsd = _described(infos, dataset_json, stated_gsd)
+    policy = check_holes(config.holes if holes is None else holes)
     present = tuple(name for name in config.channels if name in paths)
     missing = [name for name in config.channels if name not in paths]
     if missing and not (present and takes_absent(model)):
@@ -192,14 +233,7 @@ def predict(
         select = infos[name].select
         bands = raster_info(path).bands
         check_fits(config, config.channels | {name: len(select) if select else bands}, path)
-    first = raster_info(paths[present[0]]).gsd
-    if first and config.gsd and not GSD_RATIO[0] < first / config.gsd < GSD_RATIO[1]:
-        typer.echo(
-            f"note: the pixels of {paths[present[0]]} are {first:g} m wide, those of the training were "
-            f"{config.gsd:g} m; resample the scene, for example with gdalwarp -tr "
-            f"{config.gsd:g} {config.gsd:g}",
-            err=True,
-        )
+    _compare_gsd(raster_info(paths[present[0]]), config.gsd, stated_gsd)
     predict_scene(
         _mirrored(model, flips),
         {name: paths[name] for name in present},
@@ -213,7 +247,8 @@ def predict(
         sensors=infos,
         classes=config.classes,
         palette=config.palette,
-        holes=holes,  # type: ignore[arg-type]
+        gsd=stated_gsd,
+        holes=policy,
         device=device,
         progress=sys.stderr.isatty(),
     )
@@ -244,6 +279,48 @@ def _used(
             f"{', '.join(names)} alone"
         )
     return names
+
+
+def _described(
+    infos: dict[str, SensorInfo], path: Path, gsd: float | None
+) -> tuple[dict[str, SensorInfo], float | None]:
+    """What a file says of a scene's sensors, completed by what the run knows of them."""
+    from mfnet_lite.rasters.describe import read_json_file, sensor_from_json
+
+    stated = read_json_file(path)
+    found = {
+        name: replace(sensor_from_json(name, info.folder, stated), select=info.select).completed(
+            info
+        )
+        for name, info in infos.items()
+    }
+    return found, float(stated["gsd_m"]) if stated.get("gsd_m") else gsd
+
+
+def _compare_gsd(info: RasterInfo, trained: float | None, stated: float | None) -> None:
+    """Remark that pixels are much wider or narrower than those of the training."""
+    width = info.ground_sampling(stated)
+    if not width or not trained or GSD_RATIO[0] < width / trained < GSD_RATIO[1]:
+        return
+    remedy = "resample it"
+    if info.transform is not None and info.gsd:
+        # gdalwarp wants the units of the coordinate system, which may be feet or degrees
+        units = trained * math.hypot(info.transform.a, info.transform.d) / info.gsd
+        remedy = f"resample the scene, for example with gdalwarp -tr {units:g} {units:g}"
+    typer.echo(
+        f"note: the pixels of {info.path} are {width:g} m wide, those of the training were {trained:g} m; {remedy}",
+        err=True,
+    )
+
+
+def _policy_words(policy: str, names: tuple[str, ...]) -> str:
+    """Which pixels count, in words."""
+    words = {
+        "any": f"where each of {', '.join(names)} has data",
+        "images": "where the images have data",
+        "first": f"where {names[0]} has data",
+    }
+    return words[policy] + ", as in the map (--holes)"
 
 
 def _mirrored(model: nn.Module, flips: bool) -> nn.Module:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import functools
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -43,13 +45,35 @@ def sentence(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+class _Echo(logging.Handler):
+    """Prints the library's remarks as the commands print their own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(f"note: {record.getMessage()}", err=True)
+
+
+@contextmanager
+def remarks_as_notes() -> Iterator[None]:
+    """While a command runs, what the library remarks about files is printed as ``note: …`` on stderr."""
+    logger, echo = logging.getLogger("mfnet_lite"), _Echo()
+    propagates = logger.propagate
+    logger.addHandler(echo)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(echo)
+        logger.propagate = propagates
+
+
 def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Turn errors with a message for users into one line on stderr."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with remarks_as_notes():
+                command(*args, **kwargs)
         except MISTAKES as error:
             typer.echo(f"error: {sentence(error)}", err=True)
             raise typer.Exit(1) from None

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 KINDS = "auto, folder, pairs, loveda, hunan, vaihingen or potsdam"
 """Words for ``--kind``, spelled out here because ``--help`` imports no reader."""
 
+HOLES = ("any", "images", "first")
+"""Words for ``--holes``; a test compares them with those of the reader."""
+
 SAME = ("model", "options", "channels", "classes", "scaling", "size", "dataset", "base")
 TRAINED_SAME = ("light", "objects", "object_weight", "boundary_weight")
 """What a run and its continuation must share, as fields and among the settings of the training."""
@@ -167,6 +170,23 @@ def check_window(window: int | None) -> None:
     """
     if window is not None and window < 1:
         raise ValueError(f"--window must be at least 1 pixel, got {window}")
+
+
+def check_holes(holes: str) -> Any:
+    """Refuse another word for ``--holes``.
+
+    Args:
+        holes: what the user wrote.
+
+    Returns:
+        The same.
+
+    Raises:
+        ValueError: with the words that there are.
+    """
+    if holes not in HOLES:
+        raise ValueError(f"--holes must be one of {', '.join(HOLES)}, got {holes!r}")
+    return holes
 
 
 def listed(names: str | None, option: str) -> tuple[str, ...] | None:

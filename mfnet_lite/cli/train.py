@@ -15,6 +15,7 @@ from mfnet_lite.cli.options import (
     band_numbers,
     builder_options,
     check_crop,
+    check_holes,
     check_same_run,
     defaults_of,
     describe_loss,
@@ -147,6 +148,13 @@ def train(
     light: Annotated[
         float, typer.Option(help="Augmentation: change of light and quarter turns; 0 = flips only.")
     ] = 0.25,
+    holes: Annotated[
+        str,
+        typer.Option(
+            help="Pixels that no score and no map counts: where any sensor has no data, one of the images, "
+            "or only the first."
+        ),
+    ] = "any",
     kind: Annotated[str, typer.Option(help=f"Which reader to use: {KINDS}.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
 ) -> None:
@@ -197,8 +205,16 @@ def train(
         reading["optical_bands"] = chosen
     dataset = open_dataset(folder, kind, wanted, **reading)
     if wanted is None and dataset.kind != "pairs":
-        both = [name for name in DEFAULT_SENSORS if name in dataset.info.sensors]
+        every = tuple(dataset.info.sensors)
+        both = [name for name in DEFAULT_SENSORS if name in every]
         dataset = open_dataset(folder, kind, both or None, **reading)
+        unused = [name for name in every if name not in dataset.info.sensors]
+        if unused:
+            typer.echo(
+                f"note: trained on {', '.join(dataset.info.sensors)}; {', '.join(unused)} would be read with "
+                f"--sensors {','.join(every)}",
+                err=True,
+            )
     for note in dataset.notes:
         typer.echo(f"note: {note}", err=True)
     draft = RunConfig(
@@ -213,6 +229,7 @@ def train(
         size=usual.size if size is None else size,
         seed=seed,
         gsd=dataset.info.gsd,
+        holes=check_holes(holes),
         dataset=describe_dataset(dataset),
         versions=versions(),
     )
@@ -261,7 +278,10 @@ def train(
         samples = WithObjects(crops, find_object_files(tiles, objects), cache=pictures)
     samples = samples if plain else Augmented(samples, seed, light)
     held_out = dataset.splits.get("val") or ()
-    val = WholeTiles(held_out, names, scaling) if held_out else None
+    policy = check_holes(holes)
+    val = WholeTiles(held_out, names, scaling, holes=policy) if held_out else None
+    if val is not None:
+        val.prepare()
     if not resume:
         out.mkdir(parents=True, exist_ok=True)
         run.save(out)

@@ -32,8 +32,24 @@ def read_json(root: Path) -> dict[str, Any]:
         ValueError: Not a JSON object, or a key we read holds something else than it should.
     """
     path = root / "dataset.json"
+    return read_json_file(path) if path.is_file() else {}
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """What a file in the form of ``dataset.json`` says.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its keys.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not a JSON object, or a key we read holds something else than it should.
+    """
     if not path.is_file():
-        return {}
+        raise FileNotFoundError(f"{path} does not exist: expected a dataset.json; check the path")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

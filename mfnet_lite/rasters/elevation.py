@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mfnet_lite.rasters.georeference import crs_name, vertical_unit
-from mfnet_lite.rasters.interpretation import Interpretation, stated_key, tag_values
+from mfnet_lite.rasters.interpretation import Fault, Interpretation, stated_key, tag_values
 from mfnet_lite.rasters.missing import HIGHEST, LOWEST, HeightSurvey, undeclared_codes
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import SensorInfo
@@ -53,13 +53,13 @@ def interpret_heights(
     tagged = tag_values(sensor, bands, info.scales, info.offsets) != ((), ())
     if info.dtype == "uint8" and not tagged and unit is None:
         # Grey values: heights above ground already (Potsdam's normalised surface model).
-        codes = () if sensor.nodata is None else (sensor.nodata,)
-        return Interpretation(bands, codes=codes, divisor=255.0 if scaling == "ground" else None)
+        given = () if sensor.nodata is None else (sensor.nodata,)
+        return Interpretation(bands, codes=given, divisor=255.0 if scaling == "ground" else None)
+    notes: tuple[str, ...] = ()
     if unit is None and scaling == "ground" and _in_feet(info):
-        raise ValueError(
-            f"{path} does not say the unit of its heights, and its coordinate system "
-            f"{crs_name(info.crs)} counts in feet: expected metres or feet; write "
-            f'{stated_key(sensor, "unit", "us-ft")} (or "m") in dataset.json'
+        notes = (
+            f"does not say the unit of its heights, and its coordinate system {crs_name(info.crs)} counts in feet: "
+            f"taken for metres; if they are feet, write {stated_key(sensor, 'unit', 'us-ft')} in dataset.json",
         )
     limits = ((LOWEST - offset) / gain, (HIGHEST - offset) / gain)
     codes, survey = undeclared_codes(path, bands[0], gain, limits)
@@ -68,16 +68,15 @@ def interpret_heights(
     _check_range(path, sensor, survey, gain, offset, unit)
     _check_relief(path, sensor, survey, gain, unit, gsd)
     faults = []
+    span = f"{LOWEST:.0f} to {HIGHEST:.0f} m"
     if survey.outside:
-        faults.append((
-            f"{survey.outside} pixel(s) lie outside {LOWEST:.0f} to {HIGHEST:.0f} m: nodata which is not declared",
-            DECLARE,
-        ))  # fmt: skip
-    found = [code for code in codes if code != sensor.nodata]
+        problem = f"{survey.outside} pixel(s) lie outside {span}: nodata which is not declared"
+        faults.append(Fault(problem, DECLARE, f"has values outside {span}, taken for nodata"))
+    found = ", ".join(f"{code:g}" for code in codes if code != sensor.nodata)
     if found:
-        values = ", ".join(f"{code:g}" for code in found)
+        problem = f"{found} looks like undeclared nodata, far from all other heights"
         faults.append(
-            (f"{values} looks like undeclared nodata, far from all other heights", DECLARE)
+            Fault(problem, DECLARE, f"has {found} far from all other heights, taken for nodata")
         )
     plain = gain == 1 and offset == 0
     return Interpretation(
@@ -86,6 +85,7 @@ def interpret_heights(
         offsets=() if plain else (offset,),
         codes=codes,
         limits=limits,
+        notes=notes,
         faults=tuple(faults),
     )
 

@@ -84,7 +84,7 @@ def inspect_sensor(
                 "fill them, or declare NaN as nodata (rio edit-info --nodata nan) so that they count as missing",
             )
         )
-    problems += [Problem(path, what, remedy) for what, remedy in reading.faults]
+    problems += [Problem(path, fault.problem, fault.remedy) for fault in reading.faults]
     if not holding:
         problems.append(Problem(path, "holds no valid pixel", "export it again or remove the tile"))
     return SensorFact(info, reading.notes), problems

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mfnet_lite.rasters.elevation import DECLARE, interpret_heights
-from mfnet_lite.rasters.interpretation import Interpretation, stated_key, tag_values
+from mfnet_lite.rasters.interpretation import Fault, Interpretation, stated_key, tag_values
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.missing import ValueSurvey, alpha_is_mask, survey_values
 from mfnet_lite.rasters.raster import RasterInfo
@@ -204,11 +204,13 @@ def _bytes(
     return Interpretation(bands, divisor=full)
 
 
-def _code_faults(survey: ValueSurvey) -> tuple[tuple[str, str], ...]:
+def _code_faults(survey: ValueSurvey) -> tuple[Fault, ...]:
     if not survey.codes:
         return ()
     values = ", ".join(f"{code:g}" for code in survey.codes)
-    return ((f"{values} looks like undeclared nodata", DECLARE),)
+    return (
+        Fault(f"{values} looks like undeclared nodata", DECLARE, f"has {values}, taken for nodata"),
+    )
 
 
 def _check_values(

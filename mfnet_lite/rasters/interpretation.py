@@ -12,6 +12,21 @@ from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
 
 
 @dataclass(frozen=True)
+class Fault:
+    """Something wrong with a file that can be read all the same.
+
+    Attributes:
+        problem: What is wrong, with numbers.
+        remedy: What to do.
+        note: What is done about it: the predicate of a sentence whose subject is the file.
+    """
+
+    problem: str
+    remedy: str
+    note: str
+
+
+@dataclass(frozen=True)
 class Interpretation:
     """How the chosen bands of one file are read.
 
@@ -24,7 +39,7 @@ class Interpretation:
         alpha: Number of the band whose zeros mean "no data here", or None.
         divisor: The quantity that becomes 1; None where a scaling is fitted to each tile.
         notes: What had to be guessed, as predicates of a sentence whose subject is the file.
-        faults: What is wrong with the file though it can be read: (problem, remedy).
+        faults: What is wrong with the file though it can be read.
     """
 
     bands: tuple[int, ...]
@@ -35,7 +50,12 @@ class Interpretation:
     alpha: int | None = None
     divisor: float | None = None
     notes: tuple[str, ...] = ()
-    faults: tuple[tuple[str, str], ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user should know before results are believed."""
+        return (*self.notes, *(f"{fault.note}; {fault.remedy}" for fault in self.faults))
 
     def of_band(
         self, array: Num[np.ndarray, "height width"], band: int

@@ -59,8 +59,7 @@ class Stretch:
         red, green, blue = bands
         reading = interpret_for_view(path, bands)
         notes = Notes()
-        notes.add(Path(path), reading.notes)
-        notes.add(Path(path), (f"is wrong: {what}; {remedy}" for what, remedy in reading.faults))
+        notes.add(Path(path), reading.remarks)
         notes.tell()
         if info.dtype == "uint8":
             return cls((red, green, blue), None, reading)

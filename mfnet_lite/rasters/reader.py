@@ -237,8 +237,7 @@ class TileReader:
             info = tile.info.sensors[name]
             gsd = raster_info(path).ground_sampling(tile.info.gsd)
             found = interpret(path, info, self.scaling, gsd)
-            self.notes.add(path, found.notes)
-            self.notes.add(path, (f"is wrong: {what}; {remedy}" for what, remedy in found.faults))
+            self.notes.add(path, found.remarks)
             self._readings[path] = found
         return self._readings[path]
 

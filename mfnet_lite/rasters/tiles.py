@@ -7,7 +7,7 @@ Each reader (:mod:`~mfnet_lite.rasters.layout`, :mod:`~mfnet_lite.rasters.pairs`
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +59,18 @@ class SensorInfo:
     def is_height(self) -> bool:
         """Whether the values are elevations, which need scaling by tile."""
         return self.name.lower() in HEIGHTS or metres_per_unit(self.unit or "") is not None
+
+    def completed(self, other: SensorInfo) -> SensorInfo:
+        """This description, with what it leaves open taken from another one of the same sensor.
+
+        Args:
+            other: Such as the one a run was trained with.
+        """
+        keys = ("unit", "scale", "nodata", "tags")
+        own = {key: getattr(self, key) for key in keys}
+        return replace(
+            self, **{key: getattr(other, key) if own[key] is None else own[key] for key in keys}
+        )
 
 
 @dataclass(frozen=True)
@@ -201,6 +213,21 @@ class TileSet:
                 "choose one of them or add the folder"
             )
         return self.splits[name]
+
+
+def with_sensors(dataset: TileSet, sensors: Mapping[str, SensorInfo]) -> TileSet:
+    """The same tiles, with other descriptions of their sensors.
+
+    Args:
+        dataset: The dataset.
+        sensors: Descriptions by name.
+    """
+    info = replace(dataset.info, sensors=dict(sensors))
+    splits = {
+        split: tuple(replace(tile, info=info) for tile in tiles)
+        for split, tiles in dataset.splits.items()
+    }
+    return replace(dataset, info=info, splits=splits)
 
 
 def hold_out(

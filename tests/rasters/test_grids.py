@@ -1,0 +1,83 @@
+"""Grids compared by hand-made offsets, and one check for every reader."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rasterio.transform import Affine
+
+from mfnet_lite.rasters import RandomCrops, WholeTiles, open_folder, raster_info, write_raster
+from mfnet_lite.rasters.grids import check_grid, corner_distance, grid_difference
+
+PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)
+
+
+def save(path, size=(20, 30), crs="EPSG:25832", transform=PLACE):
+    return write_raster(path, np.ones(size, np.uint8), crs=crs, transform=transform)
+
+
+def test_distance_of_corners_by_hand():
+    moved = Affine(0.5, 0, 400_001, 0, -0.5, 5_700_000)
+    assert corner_distance(moved, PLACE, 20, 30) == pytest.approx(2.0)
+    wider = Affine(0.6, 0, 400_000, 0, -0.5, 5_700_000)
+    assert corner_distance(wider, PLACE, 20, 30) == pytest.approx(30 * 0.1 / 0.5)
+    assert corner_distance(PLACE, PLACE, 20, 30) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({}, None),
+        ({"crs": "EPSG:25832+7837"}, None),
+        ({"transform": Affine(0.5, 0, 400_000.004, 0, -0.5, 5_700_000)}, None),  # rounding
+        ({"transform": None, "crs": None}, None),  # a plain picture says nothing
+        ({"size": (20, 31)}, "20 x 31 pixels instead of 20 x 30"),
+        ({"crs": "EPSG:25833"}, "EPSG:25833 instead of EPSG:25832"),
+        ({"transform": Affine(0.5, 0, 400_000.25, 0, -0.5, 5_700_000)}, "up to 0.50 pixels away"),
+        ({"transform": Affine(0.5, 0, 400_000, 0, 0.5, 5_699_990)}, "up to 20.00 pixels away"),
+    ],
+)
+def test_differences(tmp_path, change, problem):
+    first = raster_info(save(tmp_path / "a.tif"))
+    other = raster_info(save(tmp_path / "b.tif", **change))
+    found = grid_difference(other, first)
+    assert (found is None) is (problem is None)
+    if problem:
+        assert problem in found.problem
+        with pytest.raises(ValueError, match=r"b\.tif .* expected .*a\.tif; resample it"):
+            check_grid({"optical": first.path, "dsm": other.path})
+
+
+def test_points_without_a_transform_are_compared_too(tmp_path):
+    """A scene that was never rectified still lies somewhere."""
+    import rasterio
+    from rasterio.control import GroundControlPoint
+
+    def scene(name: str, east: float) -> None:
+        points = [
+            GroundControlPoint(r, c, 400_000 + east + 0.5 * c, 5_700_000 - 0.5 * r)
+            for r, c in ((0, 0), (0, 30), (20, 0), (20, 30))
+        ]
+        profile = {"driver": "GTiff", "height": 20, "width": 30, "count": 1, "dtype": "uint8"}
+        with rasterio.open(tmp_path / name, "w", **profile, gcps=points, crs="EPSG:25832") as out:
+            out.write(np.ones((1, 20, 30), np.uint8))
+
+    scene("near.tif", 0)
+    scene("far.tif", 5)
+    first = raster_info(save(tmp_path / "a.tif"))
+    near, far = raster_info(tmp_path / "near.tif"), raster_info(tmp_path / "far.tif")
+    assert near.gsd == pytest.approx(0.5)
+    assert grid_difference(near, first) is None
+    assert "10.00 pixels" in grid_difference(far, first).problem
+
+
+@pytest.mark.parametrize("part", ["dsm", "label"])
+@pytest.mark.parametrize("reader", [WholeTiles, lambda tiles: RandomCrops(tiles, 16)])
+def test_no_reader_lays_files_upon_each_other_that_do_not_lie_there(dataset, part, reader):
+    path = dataset / "train" / part / "t0.tif"
+    info = raster_info(path)
+    moved = Affine(0.25, 0, info.transform.c + 3, 0, -0.25, info.transform.f)
+    write_raster(path, np.ones((40, 48), np.float32), crs=info.crs, transform=moved)
+    tiles = [t for s in open_folder(dataset).splits.values() for t in s if t.id == "t0"]
+    with pytest.raises(ValueError, match=r"t0\.tif lies up to 12\.00 pixels off"):
+        reader(tiles)[0]
