@@ -24,6 +24,7 @@ import mfnet_lite
 from mfnet_lite.files import write_text
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import SensorInfo, TileSet, raster_info
+from mfnet_lite.rasters.bands import choose_bands
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning import base_hash
@@ -198,7 +199,21 @@ def channels_of(dataset: TileSet, split: str) -> dict[str, int]:
     """
     tile = dataset.tiles(split)[0]
     return {
-        name: len(info.select) if info.select is not None else raster_info(tile.files[name]).bands
+        name: len(choose_bands(tile.files[name], info).bands)
+        for name, info in dataset.info.sensors.items()
+    }
+
+
+def sensors_of(dataset: TileSet, split: str) -> dict[str, dict[str, Any]]:
+    """What a run has to remember of its sensors, the pixels' type of the first tile included.
+
+    Args:
+        dataset: an open dataset.
+        split: which split to look at.
+    """
+    tile = dataset.tiles(split)[0]
+    return {
+        name: asdict(info) | {"dtype": info.dtype or raster_info(tile.files[name]).dtype}
         for name, info in dataset.info.sensors.items()
     }
 

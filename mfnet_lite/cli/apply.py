@@ -195,6 +195,8 @@ def predict(
     """Write a georeferenced map of a scene of any size."""
     from mfnet_lite.predict import predict_scene
     from mfnet_lite.rasters import raster_info, windows
+    from mfnet_lite.rasters.bands import choose_bands
+    from mfnet_lite.rasters.tiles import PICTURES
     from mfnet_lite.runs import check_fits, load_run, takes_absent
 
     begun = time.perf_counter()
@@ -230,10 +232,23 @@ def predict(
     for name in paths.keys() - config.channels.keys():
         typer.echo(f"note: {paths.pop(name)} is not read, the run does not use {name}", err=True)
     for name, path in paths.items():
-        select = infos[name].select
-        bands = raster_info(path).bands
-        check_fits(config, config.channels | {name: len(select) if select else bands}, path)
+        bands = choose_bands(path, infos[name]).bands
+        check_fits(config, config.channels | {name: len(bands)}, path)
     _compare_gsd(raster_info(paths[present[0]]), config.gsd, stated_gsd)
+    stretched = [
+        name
+        for name in present
+        if name not in PICTURES
+        and not (infos[name].is_height and config.scaling == "ground")
+        and infos[name].scale is None
+        and raster_info(paths[name]).dtype != "uint8"
+    ]
+    if stretched:
+        typer.echo(
+            f"note: {', '.join(stretched)} is stretched between the lowest and highest values of this scene, as in "
+            "training over each tile; a scene of other contents than a tile comes out in other greys",
+            err=True,
+        )
     predict_scene(
         _mirrored(model, flips),
         {name: paths[name] for name in present},

@@ -170,6 +170,7 @@ def train(
         describe_dataset,
         frozen_hash,
         load_config,
+        sensors_of,
         versions,
     )
     from mfnet_lite.training import TrainConfig, WithObjects, fit
@@ -221,7 +222,7 @@ def train(
         model=model,
         options=options,
         channels=channels_of(dataset, "train"),
-        sensors={name: asdict(facts) for name, facts in dataset.info.sensors.items()},
+        sensors=sensors_of(dataset, "train"),
         classes=dataset.info.classes,
         palette=colours_for(dataset.info.num_classes, dataset.info.palette),
         ignore_index=dataset.info.ignore_index,

@@ -51,7 +51,9 @@ def interpret_heights(
         )
     gain, offset, unit = metres_of(path, sensor, info, bands[0])
     tagged = tag_values(sensor, bands, info.scales, info.offsets) != ((), ())
-    if info.dtype == "uint8" and not tagged and unit is None:
+    grey = info.dtype == "uint8" and not tagged and unit is None
+    _check_kind(path, sensor, grey)
+    if grey:
         # Grey values: heights above ground already (Potsdam's normalised surface model).
         given = () if sensor.nodata is None else (sensor.nodata,)
         return Interpretation(bands, codes=given, divisor=255.0 if scaling == "ground" else None)
@@ -87,6 +89,21 @@ def interpret_heights(
         limits=limits,
         notes=notes,
         faults=tuple(faults),
+    )
+
+
+def _check_kind(path: Path, sensor: SensorInfo, grey: bool) -> None:
+    """Bytes are grey values, wider types are heights: a run and a dataset hold one of them."""
+    if sensor.dtype is None or grey == (sensor.dtype == "uint8"):
+        return
+    if grey:
+        raise ValueError(
+            f"{path} holds bytes without a unit, where {sensor.dtype} heights are expected: expected metres; if a "
+            f"byte counts metres, write {stated_key(sensor, 'unit', 'm')} in dataset.json, else export the heights"
+        )
+    raise ValueError(
+        f"{path} holds heights, where grey values of 8 bits are expected: expected uint8; scale it as the "
+        "training data were scaled"
     )
 
 

@@ -245,7 +245,7 @@ def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> 
 
 def _linear_factor(crs: CRS) -> float | None:
     try:
-        return float(crs.linear_units_factor[1])
+        return float(crs.units_factor[1])  # linear_units_factor does not know local systems
     except (CRSError, ValueError, AttributeError):
         return None
 

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mfnet_lite.rasters.bands import choose_bands
 from mfnet_lite.rasters.elevation import DECLARE, interpret_heights
 from mfnet_lite.rasters.interpretation import Fault, Interpretation, stated_key, tag_values
 from mfnet_lite.rasters.io import raster_info
-from mfnet_lite.rasters.missing import ValueSurvey, alpha_is_mask, survey_values
+from mfnet_lite.rasters.missing import ValueSurvey, survey_values
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
 
@@ -52,13 +53,13 @@ def interpret(
     """
     path = Path(path)
     info = raster_info(path)
-    bands = _bands(path, sensor, info)
-    _refuse_palette(path, info)
+    chosen = choose_bands(path, sensor, info)
+    _refuse_storage(path, info)
     if sensor.is_height:
-        return interpret_heights(path, sensor, info, bands, scaling, gsd)
-    found = _image(path, sensor, info, bands)
-    alpha, notes = _alpha(path, sensor, info)
-    return replace(found, alpha=alpha, notes=(*found.notes, *notes))
+        found = interpret_heights(path, sensor, info, chosen.bands, scaling, gsd)
+    else:
+        found = _image(path, sensor, info, chosen.bands)
+    return replace(found, alpha=chosen.alpha, notes=(*found.notes, *chosen.notes))
 
 
 def interpret_for_view(path: str | Path, bands: tuple[int, ...]) -> Interpretation:
@@ -76,9 +77,9 @@ def interpret_for_view(path: str | Path, bands: tuple[int, ...]) -> Interpretati
     """
     path = Path(path)
     info = raster_info(path)
-    _refuse_palette(path, info)
-    sensor = SensorInfo("optical", select=bands)
-    alpha, notes = _alpha(path, sensor, info)
+    _refuse_storage(path, info)
+    chosen = choose_bands(path, SensorInfo("optical", select=bands), info)
+    alpha, notes = chosen.alpha, chosen.notes
     if info.dtype.startswith("uint"):
         return Interpretation(bands, alpha=alpha, notes=notes)
     survey = survey_values(path, tuple(sorted(set(bands))), (-np.inf, np.inf))
@@ -87,18 +88,13 @@ def interpret_for_view(path: str | Path, bands: tuple[int, ...]) -> Interpretati
     )
 
 
-def _bands(path: Path, sensor: SensorInfo, info: RasterInfo) -> tuple[int, ...]:
-    bands = sensor.select or tuple(range(1, info.bands + 1))
-    if max(bands) > info.bands:
+def _refuse_storage(path: Path, info: RasterInfo) -> None:
+    """A palette picture holds numbers of colours, whose order means nothing; a negative shows the opposite."""
+    if info.white_is_zero:
         raise ValueError(
-            f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
-            f"choose from 1 to {info.bands}"
+            f"{path} is stored as a negative (white is zero): expected black as zero; invert it, for example with "
+            "gdal_calc"
         )
-    return bands
-
-
-def _refuse_palette(path: Path, info: RasterInfo) -> None:
-    """A palette picture holds numbers of colours, whose order means nothing."""
     if info.bands != 1 or not info.colours:
         return
     if any(len(set(colour)) > 1 for colour in info.colours.values()):
@@ -106,27 +102,6 @@ def _refuse_palette(path: Path, info: RasterInfo) -> None:
             f"{path} is a palette picture, its pixels are numbers of colours: expected grey values or red, green, "
             "blue; expand it (gdal_translate -expand rgb)"
         )
-
-
-def _alpha(path: Path, sensor: SensorInfo, info: RasterInfo) -> tuple[int | None, tuple[str, ...]]:
-    """The band that says where there is data, if one does; and what was guessed about it."""
-    band = info.alpha
-    if band is None or (sensor.select is not None and band in sensor.select):
-        return None, ()
-    mask, hides = alpha_is_mask(path, band)
-    if not mask:
-        if sensor.select is not None:
-            return None, ()
-        return None, (
-            f"marks band {band} as opacity, which holds grey values: it is read as a band",
-        )
-    if not hides:
-        return None, ()
-    notes = [f"is transparent in places (band {band} is 0 there): no data"]
-    if sensor.select is None:
-        others = ",".join(str(i) for i in range(1, info.bands + 1) if i != band)
-        notes.append(f"counts its opacity as a band as well: leave it out with --bands {others}")
-    return band, tuple(notes)
 
 
 def _image(

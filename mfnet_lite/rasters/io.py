@@ -30,7 +30,7 @@ from rasterio.transform import Affine
 from mfnet_lite.rasters.raster import Raster, RasterInfo
 from mfnet_lite.rasters.tiling import Window
 
-RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".vrt", ".asc")
 
 
 @contextmanager
@@ -110,6 +110,7 @@ def info_of(source: Any, path: str | Path) -> RasterInfo:
         transform = source.transform
         points, points_crs = source.gcps
         rpcs = source.rpcs
+    structure = source.tags(ns="IMAGE_STRUCTURE")
     alphas = [i for i, c in enumerate(source.colorinterp, start=1) if c == ColorInterp.alpha]
     bits = source.tags(1, ns="IMAGE_STRUCTURE").get("NBITS")
     return RasterInfo(
@@ -127,6 +128,8 @@ def info_of(source: Any, path: str | Path) -> RasterInfo:
         offsets=tuple(source.offsets),
         units=tuple(unit or None for unit in source.units),
         alpha=alphas[0] if alphas else None,
+        roles=tuple(role.name for role in source.colorinterp),
+        white_is_zero=structure.get("MINISWHITE") == "YES",
         bits=int(bits) if bits else None,
         gcps=tuple(points),
         rpcs=rpcs,
@@ -200,6 +203,10 @@ def own_mask(
     mask: np.ndarray | None = None
     if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
         mask = np.asarray(source.read_masks(1, window=place) > 0)
+    if len({str(value) for value in source.nodatavals}) > 1:
+        # Each band has a nodata value of its own: a pixel is missing where every band says so.
+        some: np.ndarray = (source.read_masks(window=place) > 0).any(axis=0)
+        mask = some if mask is None else mask & some
     if alpha is not None:
         opaque = np.asarray(source.read(alpha, window=place) > 0)
         mask = opaque if mask is None else mask & opaque

@@ -22,6 +22,7 @@ from pathlib import Path
 from mfnet_lite.rasters.describe import read_json, sensor_from_json
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
 from mfnet_lite.rasters.scan import (
+    SPELLINGS,
     choose_sensors,
     empty_folder,
     gather,
@@ -59,9 +60,10 @@ def pair_folders(root: Path) -> dict[str, Path]:
         Split → folder, ``{"all": root}`` for one without split folders, empty if it holds no pairs.
     """
     found = {
-        name: root / name
-        for name in SPLITS
-        if _first(root / name, BEFORE) and _first(root / name, AFTER)
+        split: root / spelled
+        for split in SPLITS
+        for spelled in (split, *SPELLINGS.get(split, ()))
+        if _first(root / spelled, BEFORE) and _first(root / spelled, AFTER)
     }
     if not found and _first(root, BEFORE) and _first(root, AFTER):
         return {ALL: root}

@@ -38,6 +38,8 @@ class RasterInfo:
         offsets: Per band, what is added after that.
         units: Per band, the unit of the quantity, None where the file does not say.
         alpha: Number of the band that is marked as opacity, or None.
+        roles: Per band, what the file calls its colour: ``red``, ``gray``, ``undefined`` …
+        white_is_zero: Whether the file stores a negative: 0 is white.
         bits: Bits in use of each pixel where they are fewer than those of ``dtype``, or None.
         gcps: Ground control points of a scene that has no transform.
         rpcs: Rational polynomial coefficients of a satellite scene, or None.
@@ -57,6 +59,8 @@ class RasterInfo:
     offsets: tuple[float, ...] = ()
     units: tuple[str | None, ...] = ()
     alpha: int | None = None
+    roles: tuple[str, ...] = ()
+    white_is_zero: bool = False
     bits: int | None = None
     gcps: tuple[GroundControlPoint, ...] = ()
     rpcs: RPC | None = None

@@ -12,6 +12,7 @@ from mfnet_lite.rasters.io import RASTER_SUFFIXES, open_raster, read_window
 from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 
+SPELLINGS = {"val": ("valid", "validation")}  # other names of a split's folder
 STRIP_PIXELS = 4_000_000  # pixels held at once when a file is read through
 
 
@@ -23,6 +24,9 @@ def rasters_in(folder: Path) -> dict[str, Path]:
 
     Returns:
         Stem → path, sorted by stem.
+
+    Raises:
+        ValueError: Two rasters of one name of which not exactly one is a GeoTIFF.
     """
     if not folder.is_dir():
         return {}
@@ -30,8 +34,15 @@ def rasters_in(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in RASTER_SUFFIXES:
             continue
-        if path.stem in found and path.suffix.lower() not in (".tif", ".tiff"):
-            continue
+        other = found.get(path.stem)
+        if other is not None:
+            geotiffs = [p for p in (other, path) if p.suffix.lower() in (".tif", ".tiff")]
+            if len(geotiffs) != 1:
+                raise ValueError(
+                    f"{folder} holds {other.name} and {path.name}, two rasters of one name: expected one; "
+                    "remove or rename the other"
+                )
+            path = geotiffs[0]
         found[path.stem] = path
     return dict(sorted(found.items()))
 
@@ -46,7 +57,12 @@ def split_folders(root: Path, inside: str) -> dict[str, Path]:
     Returns:
         Split name → folder; ``{"all": root}`` without split folders; empty if neither is there.
     """
-    found = {name: root / name for name in SPLITS if (root / name / inside).is_dir()}
+    found = {
+        split: root / spelled
+        for split in SPLITS
+        for spelled in (split, *SPELLINGS.get(split, ()))
+        if (root / spelled / inside).is_dir()
+    }
     if not found and (root / inside).is_dir():
         return {ALL: root}
     return found

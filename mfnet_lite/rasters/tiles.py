@@ -66,7 +66,7 @@ class SensorInfo:
         Args:
             other: Such as the one a run was trained with.
         """
-        keys = ("unit", "scale", "nodata", "tags")
+        keys = ("unit", "scale", "nodata", "tags", "dtype")
         own = {key: getattr(self, key) for key in keys}
         return replace(
             self, **{key: getattr(other, key) if own[key] is None else own[key] for key in keys}
