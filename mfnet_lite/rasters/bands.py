@@ -14,7 +14,7 @@ from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
 from mfnet_lite.rasters.tiling import Window
 
 RED_GREEN_BLUE = ("red", "green", "blue")
-CORNER = 48  # pixels along the side of what is looked at for a collar
+CORNER = 8  # pixels along the side of what is looked at for a collar; no shadow is so evenly black
 
 
 @dataclass(frozen=True)

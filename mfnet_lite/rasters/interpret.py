@@ -25,6 +25,7 @@ from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
 
 BRIGHTEST = 1.5  # of full reflectance; mirrors and snow pass it, a wrong scale passes it everywhere
 DARKEST = -0.5
+BLACK = 0.03  # of full reflectance; a scene with land or clouds is brighter somewhere
 FEW = 0.01  # share of the values that may lie beyond either
 FULL_WORDS = "the value which means full reflectance, such as 10000 for Sentinel-2"
 
@@ -194,7 +195,7 @@ def _check_values(
     """Whether the values fit the divisor; a refusal for floats, notes for integers with a stated scale."""
     divisor = reading.divisor or 1.0
     gain, offset = (reading.gains[0], reading.offsets[0]) if reading.gains else (1.0, 0.0)
-    bright, high = ((value * gain + offset) / divisor for value in (survey.bright, survey.high))
+    high = (survey.high * gain + offset) / divisor
     stated = sensor.scale is not None
     share = survey.beyond / survey.count
     sure = stated and not np.issubdtype(np.dtype(info.dtype), np.floating)
@@ -208,15 +209,16 @@ def _check_values(
             f"{path} is {info.dtype} with values down to {survey.low:g}: expected 0 to {divisor / gain:g}; "
             "undo its normalisation, or declare the values that mean no data (rio edit-info --nodata VALUE)"
         )
-    if bright < FEW and stated and divisor > 1:
-        if not sure and high <= BRIGHTEST / divisor:
+    if stated and divisor > 1 and high < BLACK:
+        if not sure and survey.high <= BRIGHTEST:
             raise ValueError(
                 f"{path} is {info.dtype} with values up to {survey.high:g}, but the scale {divisor:g} is stated: "
                 f"expected values up to {divisor:g}; remove the scale, or export the image anew"
             )
         return (
-            f"is nearly black: 98 % of its values lie below {survey.bright:g}, while {divisor:g} is stated as full "
-            "reflectance",
+            f"comes out nearly black: its values reach {survey.high:g}, while {divisor:g} is stated as full "
+            f"reflectance; if {_likely_scale(survey.high)} is meant, write "
+            f"{stated_key(sensor, 'scale', _likely_scale(survey.high))} in dataset.json",
         )
     if share > FEW:
         return (

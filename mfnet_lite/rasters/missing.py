@@ -24,7 +24,12 @@ APART = (
     30.0  # metres between a code and the rest at least: ground at 0 under a roof of 8 m is no code
 )
 MOST_CODES = 4
+HEIGHT_CODES = frozenset({
+    0.0, -1.0, -99.0, -999.0, 999.0, -9999.0, 9999.0, -99999.0, 99999.0,
+    -32768.0, -32767.0, 32767.0, 65535.0,
+})  # fmt: skip
 FLOAT_CODES = (-9999.0, -99999.0, -999999.0, -32768.0, -32767.0, 1e20)
+OPAQUE = {1.0, 255.0, 65535.0}  # what writers put into an opacity band where there is data
 HUGE = 1e30  # 3.4e38 and its neighbours, the largest numbers of a float32
 
 
@@ -119,7 +124,9 @@ def survey_heights(
 
 
 def isolated_value(survey: HeightSurvey, metres: float = 1.0) -> float | None:
-    """An extreme value that is repeated and far from all others, if there is one.
+    """An extreme value that is repeated, far from all others, and one that programs write for missing data.
+
+    A flat tower is repeated and far from the rest as well; it does not happen to be 0 or 9999.
 
     Args:
         survey: Of the file.
@@ -129,6 +136,8 @@ def isolated_value(survey: HeightSurvey, metres: float = 1.0) -> float | None:
         The value as the file writes it, or None.
     """
     for value, count in ((survey.low, survey.at_low), (survey.high, survey.at_high)):
+        if value not in HEIGHT_CODES:
+            continue
         rest = survey.values[survey.usable & (survey.values != value)]
         if count < 2 or rest.size == 0:
             continue
@@ -267,7 +276,7 @@ def _representable(value: float, dtype: np.dtype) -> bool:
 
 
 def alpha_is_mask(path: str | Path, band: int) -> tuple[bool, bool]:
-    """Whether a band that is marked as opacity is a mask: 0 and the largest value alone.
+    """Whether a band that is marked as opacity is a mask: 0 and one value for opaque (1, 255, 65535).
 
     A near infrared band that a writer marked as opacity has grey values between.
 
@@ -278,13 +287,13 @@ def alpha_is_mask(path: str | Path, band: int) -> tuple[bool, bool]:
     Returns:
         Whether it is a mask, and whether that mask hides anything.
     """
-    hides = False
+    values: set[float] = set()
     with open_raster(path) as source:
         for window in file_strips(source):
-            array = read_window(source, path, window, (band,))
-            full = np.iinfo(array.dtype).max if np.issubdtype(array.dtype, np.integer) else 1
-            zero = array == 0
-            if not (zero | (array == full)).all():
+            values |= {
+                float(value) for value in np.unique(read_window(source, path, window, (band,)))
+            }
+            opaque = values - {0.0}
+            if len(opaque) > 1 or not opaque <= OPAQUE:
                 return False, False
-            hides = hides or bool(zero.any())
-    return True, hides
+    return True, 0.0 in values
