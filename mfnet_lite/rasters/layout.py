@@ -20,14 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mfnet_lite.rasters.describe import (
-    label_coding,
-    read_json,
-    sensor_from_json,
-    stated_palette,
-)
+from mfnet_lite.rasters.describe import read_json, sensor_from_json
 from mfnet_lite.rasters.io import raster_info
-from mfnet_lite.rasters.labels import IGNORE
+from mfnet_lite.rasters.label_json import label_coding
+from mfnet_lite.rasters.label_keys import stated_palette
 from mfnet_lite.rasters.scan import (
     choose_sensors,
     empty_folder,
@@ -124,14 +120,16 @@ def open_folder(
         label_folder: Folder of the labels, for datasets with several versions of them.
         label_offset: Added to label values: −1 for labels counted from 1 with 0 = not labelled, as
             LoveDA's. None takes ``label_offset`` of ``dataset.json``, else 0.
-        ignore_index: Label of pixels that do not count; None takes ``dataset.json``, else 255.
+        ignore_index: Value of pixels that do not count, any whole number; None takes ``dataset.json``,
+            else 255.
 
     Returns:
         The dataset. Without class names the classes are counted from the label values.
 
     Raises:
         FileNotFoundError: No ``image`` folder, or a sensor which is not there.
-        ValueError: A ``dataset.json`` that cannot be read or understood.
+        ValueError: A ``dataset.json`` that cannot be read or understood, or labels that can be read in
+            two ways (the message names the line that settles it).
     """
     root = Path(root)
     folders = split_folders(root, "image")
@@ -141,8 +139,6 @@ def open_folder(
             "put the optical tiles there"
         )
     stated = read_json(root)
-    ignore = ignore_index if ignore_index is not None else int(stated.get("ignore_index", IGNORE))
-    offset = label_offset if label_offset is not None else int(stated.get("label_offset", 0))
     found = _sensor_folders(folders, stated)
     notes: list[str] = []
     faults: list[Problem] = []
@@ -174,7 +170,9 @@ def open_folder(
     for path in folders.values():
         faults += empty_folder(path / label_folder)
     listed = [path for by_stem in labels.values() for path in by_stem.values()]
-    names, coding, remarks = label_coding(stated, listed, classes, offset, ignore)
+    names, coding, remarks = label_coding(
+        root, stated, listed, classes, label_offset, ignore_index
+    )
     if optical_bands is not None and OPTICAL in described:
         described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
     info = DatasetInfo(

@@ -1,17 +1,17 @@
-"""Finding files: rasters of a folder, folders of splits, partners, and values of labels."""
+"""Finding files: rasters of a folder, folders of splits, partners, lists of names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mfnet_lite.rasters.io import RASTER_SUFFIXES, open_raster, read_window
+from mfnet_lite.rasters.io import RASTER_SUFFIXES
 from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 
+LISTED_SUFFIXES = (*RASTER_SUFFIXES, ".bmp", ".npy")
 STRIP_PIXELS = 4_000_000  # pixels held at once when a file is read through
 
 
@@ -130,26 +130,6 @@ def file_strips(source: Any) -> Iterator[Window]:
     return strips(source.height, source.width, int(source.block_shapes[0][0]))
 
 
-def label_values(paths: Iterable[Path]) -> set[int]:
-    """All values which occur in label files, nodata left out.
-
-    Args:
-        paths: Single-band labels.
-
-    Returns:
-        The distinct values.
-    """
-    seen: set[int] = set()
-    for path in paths:
-        with open_raster(path) as source:
-            nodata = source.nodata
-            for window in file_strips(source):
-                seen |= {int(v) for v in np.unique(read_window(source, path, window, (1,)))}
-        if nodata is not None and np.isfinite(nodata):
-            seen.discard(int(nodata))
-    return seen
-
-
 def name_lists(root: Path) -> dict[str, tuple[Path, list[str]]]:
     """Lists of tile names: ``train.txt`` … or ``list.txt``, in the folder itself or in ``list/``.
 
@@ -157,23 +137,51 @@ def name_lists(root: Path) -> dict[str, tuple[Path, list[str]]]:
         root: The dataset.
 
     Returns:
-        Split → the list's path and its stems in order; ``list.txt`` alone is the split ``all``.
+        Split → the list's path and its lines in order, as written; ``list.txt`` alone is the split ``all``.
     """
     found: dict[str, tuple[Path, list[str]]] = {}
     for folder in (root, root / "list", root / "lists"):
         for split in SPLITS:
             path = folder / f"{split}.txt"
             if path.is_file():
-                found.setdefault(split, (path, _names(path)))
+                found.setdefault(split, (path, _lines(path)))
     if not found and (root / "list.txt").is_file():
-        found[ALL] = (root / "list.txt", _names(root / "list.txt"))
+        found[ALL] = (root / "list.txt", _lines(root / "list.txt"))
     return found
 
 
-def _names(path: Path) -> list[str]:
-    """Stems of the first word of each line (some lists add the label's path behind it)."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [Path(line.split()[0]).stem for line in lines if line.strip()]
+def _lines(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def listed_names(line: str) -> list[str]:
+    """The tiles that a line of a list may mean, the likeliest first.
+
+    Names hold spaces and dots, lines hold paths, and some lists add the label's path behind the image's.
+    A suffix is left out only if it is one of an image, and the rest of a line only if it is a second
+    column: behind a comma or a tab, behind a name with a suffix, or with a folder of its own.
+
+    Args:
+        line: As written.
+
+    Returns:
+        Names to look for, without folders.
+
+    Example:
+        >>> listed_names("A/block 12.tif"), listed_names("A/x.png label/x.png")
+        (['block 12.tif', 'block 12'], ['x.png', 'x'])
+    """
+    words = re.split(r"(\s*,\s*|\s+)", line)
+    found: list[str] = []
+    for end in range(len(words), 0, -2):
+        part, rest = "".join(words[:end]).strip().strip("\"'"), "".join(words[end:])
+        name = part.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        stem, dot, suffix = name.rpartition(".")
+        plain = stem if dot and f".{suffix.lower()}" in LISTED_SUFFIXES else ""
+        column = not rest or plain or "/" in rest or rest.strip(" ")[0] in ",\t"
+        found += [candidate for candidate in (name, plain) if candidate and column]
+    return list(dict.fromkeys(found))
 
 
 def choose_sensors(
