@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.labels import tell_absent
 from mfnet_lite.cli.memory import peak_memory
 from mfnet_lite.cli.options import KINDS, check_window, listed, parameters_of, vote
 
@@ -105,6 +106,7 @@ def evaluate(
     if dataset.kind == "pairs":
         result = _change_first(matrix) | result
     result |= {"convention": convention, "split": split, "tiles": len(tiles), "flips": flips}
+    tell_absent(result, split)
     if as_json:
         typer.echo(json.dumps(result, indent=1, allow_nan=False))
         return

@@ -18,6 +18,8 @@ from tqdm import tqdm
 from mfnet_lite.rasters.detect import open_dataset
 from mfnet_lite.rasters.facts import GridFact, LabelFact, SensorFact, inspect_label, inspect_sensor
 from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.label_counts import LabelCounts, absent_note, nothing_to_learn
+from mfnet_lite.rasters.labels import IGNORE
 from mfnet_lite.rasters.plates import annotation, plate_files, read_plates
 from mfnet_lite.rasters.render import render_report
 from mfnet_lite.rasters.tiles import Problem, Tile, TileSet
@@ -132,24 +134,35 @@ def check_dataset(
     ]
     problems += dataset.faults
     rows: list[Row] = []
+    labels, training = LabelCounts(), LabelCounts()
     every = [(split, tile) for split, tiles in dataset.splits.items() for tile in tiles]
     expected = _expected_bands(dataset, every)
     for split, tile in tqdm(
         every, desc="checking", disable=None if progress else True, leave=False
     ):
-        row, found = _check_tile(split, tile, expected)
+        row, found, label = _check_tile(split, tile, expected)
         rows.append(row)
         problems += found
+        if label is not None:
+            labels.add(label.found)
+            if split in ("train", "all"):
+                training.add(label.found)
+    classes = dataset.info.classes
+    if training.classes:
+        fault = nothing_to_learn(training.classes, classes, training.nodata)
+        if fault and not problems:
+            problems.append(Problem.told(root, fault))
+    class_notes = absent_note(training.classes, classes) if training.classes else []
     unique = tuple(dict.fromkeys(problems))
     info = dataset.info
     return CheckReport(
         root,
         dataset.kind,
-        info.classes,
+        classes,
         info.ignore_index,
         tuple(rows),
         unique,
-        (*dataset.notes, *_class_notes(dataset, rows)),
+        (*dataset.notes, *labels.notes(), *class_notes),
     )
 
 
@@ -172,8 +185,9 @@ def _check_plates(root: Path, progress: bool) -> CheckReport:
         except (FileNotFoundError, ValueError) as error:
             problems.append(Problem.told(path, str(error)))
             continue
-        plate = int(label.sum())
-        counts = {0: label.size - plate, 1: plate}
+        counts = {index: int((label == index).sum()) for index in (0, 1)}
+        if left := label.size - sum(counts.values()):
+            counts[IGNORE] = left
         size = (label.shape[0], label.shape[1])
         rows.append(Row(split, tile.id, {"optical": f"3 x {image.dtype}"}, size, "none", counts))
     bare = sum(not row.counts[1] for row in rows)
@@ -181,7 +195,9 @@ def _check_plates(root: Path, progress: bool) -> CheckReport:
     return CheckReport(root, kind, PLATE_CLASSES, 255, tuple(rows), tuple(problems), notes)
 
 
-def _check_tile(split: str, tile: Tile, expected: dict[str, int]) -> tuple[Row, list[Problem]]:
+def _check_tile(
+    split: str, tile: Tile, expected: dict[str, int]
+) -> tuple[Row, list[Problem], LabelFact | None]:
     """Read the files of one tile."""
     problems: list[Problem] = []
     sensors: dict[str, SensorFact] = {}
@@ -207,7 +223,7 @@ def _check_tile(split: str, tile: Tile, expected: dict[str, int]) -> tuple[Row, 
         crs="none" if first is None else first.crs_name,
         counts={} if label is None else label.counts,
     )
-    return row, problems
+    return row, problems, label
 
 
 def _misaligned(grids: list[GridFact]) -> Iterator[Problem]:
@@ -240,13 +256,3 @@ def _expected_bands(dataset: TileSet, every: list[tuple[str, Tile]]) -> dict[str
             if seen:
                 expected[name] = seen.most_common(1)[0][0]
     return expected
-
-
-def _class_notes(dataset: TileSet, rows: list[Row]) -> list[str]:
-    """Classes that no training pixel has."""
-    train = [row for row in rows if row.split in ("train", "all") and row.counts]
-    if not train:
-        return []
-    seen = {index for row in train for index, count in row.counts.items() if count}
-    absent = [name for index, name in enumerate(dataset.info.classes) if index not in seen]
-    return [f"no training pixel is labelled {', '.join(absent)}"] if absent else []

@@ -86,7 +86,10 @@ def _are_values(value: Any) -> bool:
     if not isinstance(value, dict) or not value:
         return False
     if all(is_whole(key) for key in value):
-        return all(isinstance(meant, str) or (_is_integer(meant) and meant >= 0) for meant in value.values())
+        return all(
+            isinstance(meant, str) or (_is_integer(meant) and meant >= 0)
+            for meant in value.values()
+        )
     return all(_is_integer(number) for number in value.values())
 
 

@@ -114,9 +114,7 @@ def open_hunan(
     first = next((path for found in labels.values() for path in found.values()), None)
     # Files already recoded to class indices are signed, because of the −1.
     recoded = not original or (first is not None and raster_info(first).dtype.startswith("int"))
-    coding = LabelCoding(
-        len(CLASSES), IGNORE, PREPARED if recoded else ORIGINAL, classes=CLASSES
-    )
+    coding = LabelCoding(len(CLASSES), IGNORE, PREPARED if recoded else ORIGINAL, classes=CLASSES)
     coding = adapt(coding, read_json(root), root)
     info = DatasetInfo(CLASSES, coding, described, PALETTE, 10.0, "MMHunan")
     splits: dict[str, tuple[Tile, ...]] = {}

@@ -265,12 +265,9 @@ def _assemble(
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
     notes: list[str] = []
+    home = {i: split for split, listed in official.items() for i in listed.split()}
     for split in ("train", "test", OTHER):
-        named = [
-            i
-            for i in ids
-            if split == next((s for s in official if i in official[s].split()), OTHER)
-        ]
+        named = [i for i in ids if split == home.get(i, OTHER)]
         labels = found["label"]
         if split in eroded and found["eroded"]:
             labels = found["eroded"]

@@ -59,9 +59,7 @@ def pack_colours(
 
 def nearest_colours(
     packed: Int[np.ndarray, " colours"], known: Mapping[Colour, int]
-) -> tuple[
-    Int[np.ndarray, " colours"], Num[np.ndarray, " colours"], Bool[np.ndarray, " colours"]
-]:
+) -> tuple[Int[np.ndarray, " colours"], Num[np.ndarray, " colours"], Bool[np.ndarray, " colours"]]:
     """The known colour closest to each of others, by their distance in the cube of red, green, blue.
 
     Args:

@@ -88,7 +88,9 @@ class LabelFile:
             bands, alphas = tuple(range(1, info.bands + 1)), []
         alpha = alphas[0] if alphas and _is_mask(source, info, alphas[0]) else None
         if len(bands) >= 3 and coding.palette and not coding.exact:
-            return cls(info.path, info.nodata, replace(coding, colours=coding.palette), bands, alpha)
+            return cls(
+                info.path, info.nodata, replace(coding, colours=coding.palette), bands, alpha
+            )
         if len(bands) != 1 or info.colours is None or coding.threshold is not None:
             return cls(info.path, info.nodata, coding, bands, alpha)
         full = source.colormap(1)
@@ -251,7 +253,9 @@ def table_reading(
     palette, by_value = coding.palette, coding.class_of_value()
     if not palette:
         return "values"
-    shown = {v: palette[c] for v, c in meant.items() if palette.get(c) not in (None, coding.ignore_index)}
+    shown = {
+        v: palette[c] for v, c in meant.items() if palette.get(c) not in (None, coding.ignore_index)
+    }
     if not shown:
         return "none"
     if coding.exact and any(colour not in palette for colour in meant.values()):

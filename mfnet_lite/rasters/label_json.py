@@ -212,10 +212,14 @@ def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple
     seen = label_values(labels)
     count, conventional, odd = count_classes(seen, void, shift)
     if odd:
-        shown = ", ".join(str(value) for value in sorted(seen)[:8]) + (", …" if len(seen) > 8 else "")
-        lone = f'"ignore_index": {odd[0]} in dataset.json if {odd[0]} means not labelled, else ' if (
-            len(odd) == 1 and float(odd[0]).is_integer()
-        ) else ""
+        shown = ", ".join(str(value) for value in sorted(seen)[:8]) + (
+            ", …" if len(seen) > 8 else ""
+        )
+        lone = (
+            f'"ignore_index": {odd[0]} in dataset.json if {odd[0]} means not labelled, else '
+            if (len(odd) == 1 and float(odd[0]).is_integer())
+            else ""
+        )
         first = sorted(seen - {void})[:2]
         pairs = ", ".join(f'"{value}": {i}' for i, value in enumerate(first))
         raise ValueError(
@@ -223,9 +227,7 @@ def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple
             f'write {lone}the class of each value in dataset.json, like "label_values": {{{pairs}}}, or '
             'name the "classes"'
         )
-    notes = [
-        f"labels hold {value}, which counts as not labelled" for value in conventional
-    ]
+    notes = [f"labels hold {value}, which counts as not labelled" for value in conventional]
     told = f"no class names: counted {count} classes from the label values"
     if not shift and seen and min(seen - {void} - set(conventional), default=0) >= 1:
         told += ' (none is 0: write "label_offset": -1 in dataset.json if they are counted from 1)'

@@ -168,7 +168,9 @@ def count_classes(
     count = max(whole, default=1) + 1
     lowest = 0
     for index, value in enumerate(whole):
-        if value - lowest > PHANTOMS:  # as many classes without a pixel, from here to the one before
+        if (
+            value - lowest > PHANTOMS
+        ):  # as many classes without a pixel, from here to the one before
             odd += [v - offset for v in whole[index:]]
             break
         lowest = value

@@ -170,9 +170,7 @@ def open_folder(
     for path in folders.values():
         faults += empty_folder(path / label_folder)
     listed = [path for by_stem in labels.values() for path in by_stem.values()]
-    names, coding, remarks = label_coding(
-        root, stated, listed, classes, label_offset, ignore_index
-    )
+    names, coding, remarks = label_coding(root, stated, listed, classes, label_offset, ignore_index)
     if optical_bands is not None and OPTICAL in described:
         described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
     info = DatasetInfo(

@@ -113,9 +113,7 @@ def open_loveda(
         )
     values = {index + 1: index for index in range(len(CLASSES))} | {0: IGNORE, IGNORE: IGNORE}
     colours = {colour: index for index, colour in enumerate(PALETTE)} | {BLACK: IGNORE}
-    coding = LabelCoding(
-        len(CLASSES), IGNORE, values, palette=colours, exact=True, classes=CLASSES
-    )
+    coding = LabelCoding(len(CLASSES), IGNORE, values, palette=colours, exact=True, classes=CLASSES)
     optical = SensorInfo(OPTICAL, "images_png", 3, None, ("R", "G", "B"), "uint8")
     described = choose_sensors(root, {OPTICAL: optical}, sensors)
     coding = adapt(coding, read_json(root), root)

@@ -153,8 +153,13 @@ def _lossy(folders: Mapping[str, Path]) -> tuple[str, ...]:
     """A note if the masks are those of CDD, which are handed out as JPEG in folders named ``OUT``."""
     places = [folder / "OUT" for folder in folders.values()]
     files = [p for place in places if place.is_dir() for p in rasters_in(place).values()]
-    same = files and all(_first(folder, LABELS) == place for folder, place in zip(folders.values(), places, strict=True))
-    return (CDD_MASKS,) if same and all(p.suffix.lower() in (".jpg", ".jpeg") for p in files) else ()
+    same = files and all(
+        _first(folder, LABELS) == place
+        for folder, place in zip(folders.values(), places, strict=True)
+    )
+    return (
+        (CDD_MASKS,) if same and all(p.suffix.lower() in (".jpg", ".jpeg") for p in files) else ()
+    )
 
 
 def _one_scene(files: Mapping[str, Mapping[str, Path]], labels: Mapping[str, Path]) -> bool:
@@ -197,7 +202,9 @@ def by_lists(
     used: set[str] = set()
     for split, (path, lines) in lists.items():
         meant = {line: listed_names(line) for line in lines}
-        names = {line: next((n for n in found if n in by_id), None) for line, found in meant.items()}
+        names = {
+            line: next((n for n in found if n in by_id), None) for line, found in meant.items()
+        }
         splits[split] = tuple(by_id[name] for line in lines if (name := names[line]) is not None)
         used |= {name for name in names.values() if name is not None}
         unmet = {line: found for line, found in meant.items() if names[line] is None}

@@ -131,9 +131,7 @@ class TileReader:
         label[~labelled] = tile.info.ignore_index
         return arrays, label, valid
 
-    def _label(
-        self, tile: Tile, path: Path, window: Window
-    ) -> UInt8[np.ndarray, "height width"]:
+    def _label(self, tile: Tile, path: Path, window: Window) -> UInt8[np.ndarray, "height width"]:
         """A window of a label; what lies outside the file is not labelled."""
         label = np.full((window.height, window.width), tile.info.ignore_index, dtype=np.uint8)
         held = self._decoded_labels.get(path)

@@ -144,13 +144,21 @@ def name_lists(root: Path) -> dict[str, tuple[Path, list[str]]]:
         for split in SPLITS:
             path = folder / f"{split}.txt"
             if path.is_file():
-                found.setdefault(split, (path, _lines(path)))
+                found.setdefault(split, (path, lines_of(path)))
     if not found and (root / "list.txt").is_file():
-        found[ALL] = (root / "list.txt", _lines(root / "list.txt"))
+        found[ALL] = (root / "list.txt", lines_of(root / "list.txt"))
     return found
 
 
-def _lines(path: Path) -> list[str]:
+def lines_of(path: Path) -> list[str]:
+    """Lines of a text that hold something.
+
+    Args:
+        path: UTF-8, with or without the mark that Windows puts first.
+
+    Returns:
+        The lines, without white space at their ends.
+    """
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     return [line.strip() for line in lines if line.strip()]
 
