@@ -25,12 +25,45 @@ def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) ->
     """
     from mfnet_lite.rasters.label_counts import absent_note, count_tiles, nothing_to_learn
 
+    if any(tile.label is None for tile in tiles):
+        return  # the crops say which
     found = count_tiles(tiles)
     fault = nothing_to_learn(found.classes, classes, found.nodata)
     if fault:
         raise ValueError(f"{folder}: {fault}")
-    for note in (*found.notes(), *absent_note(found.classes, classes)):
+    for note in (*found.notes(), *absent_note(found.classes, classes, tiles[0].info.coding)):
         typer.echo(f"note: {note}", err=True)
+
+
+def check_classes(trained: Sequence[str], found: Sequence[str], run: Path, folder: Path) -> None:
+    """Compare the classes of a run with those of the data it is to be scored on.
+
+    Args:
+        trained: Names of the run's classes.
+        found: Names of the dataset's.
+        run: For messages.
+        folder: For messages.
+
+    Raises:
+        ValueError: Another number of classes, or the same names in another order.
+    """
+    if len(found) != len(trained):
+        raise ValueError(
+            f"{folder} has {len(found)} classes, but the run was trained on {len(trained)}; evaluate on "
+            "data with the same classes"
+        )
+    if tuple(found) == tuple(trained):
+        return
+    if sorted(found) == sorted(trained):
+        raise ValueError(
+            f"{folder} lists the classes in the order {', '.join(found)}, but {run} was trained on "
+            f"{', '.join(trained)}; write them in that order in dataset.json and give each value its class "
+            'under "label_values"'
+        )
+    pairs = ", ".join(
+        f"{theirs} as {ours}" for ours, theirs in zip(trained, found, strict=True) if ours != theirs
+    )
+    typer.echo(f"note: classes bear other names than in {run}: {pairs}", err=True)
 
 
 def tell_absent(scores: dict[str, Any], split: str) -> None:

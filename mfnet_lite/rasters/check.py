@@ -152,7 +152,9 @@ def check_dataset(
         fault = nothing_to_learn(training.classes, classes, training.nodata)
         if fault and not problems:
             problems.append(Problem.told(root, fault))
-    class_notes = absent_note(training.classes, classes) if training.classes else []
+    class_notes = []
+    if training.classes:
+        class_notes = absent_note(training.classes, classes, dataset.info.coding)
     unique = tuple(dict.fromkeys(problems))
     info = dataset.info
     return CheckReport(

@@ -102,7 +102,7 @@ def count_labels(path: Path, coding: LabelCoding) -> tuple[RasterInfo, LabelCoun
                     found.conventional[value] += pixels
     found.classes.pop(UNKNOWN, None)
     if found.unknown:
-        found.complaint = file.coding.complaint(dict(found.unknown.most_common()))
+        found.complaint = file.coding.complaint(dict(found.unknown.most_common()), path)
     return info, found
 
 
@@ -171,18 +171,30 @@ def absent_classes(counts: Mapping[int, int], classes: Sequence[str]) -> list[st
     return [name for index, name in enumerate(classes) if not counts.get(index)]
 
 
-def absent_note(counts: Mapping[int, int], classes: Sequence[str]) -> list[str]:
+def absent_note(
+    counts: Mapping[int, int], classes: Sequence[str], coding: LabelCoding | None = None
+) -> list[str]:
     """A note on classes that no training pixel has.
 
     Args:
         counts: Class index → training pixels.
         classes: Names in the order of the indices.
+        coding: How labels are written, for a remark on classes counted from 1.
 
     Returns:
         One note, or none.
     """
     absent = absent_classes(counts, classes)
-    return [f"no training pixel is labelled {', '.join(absent)}"] if absent else []
+    if not absent:
+        return []
+    told = f"no training pixel is labelled {', '.join(absent)}"
+    plain = coding is not None and not (coding.values or coding.colours or coding.palette)
+    if plain and absent[0] == classes[0] and len(classes) > 2:
+        told += (
+            f", the class of the value 0 (if the values count from 1 for {classes[0]}, write "
+            '"label_offset": -1 in dataset.json)'
+        )
+    return [told]
 
 
 def nothing_to_learn(

@@ -206,7 +206,7 @@ class LabelFile:
             raise
         unknown = self.unknown(part)
         if unknown:
-            raise ValueError(f"{self.path} {self.coding.complaint(unknown)}")
+            raise ValueError(f"{self.path} {self.coding.complaint(unknown, self.path)}")
         return part.indices.astype(np.uint8)
 
 

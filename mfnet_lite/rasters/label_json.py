@@ -19,13 +19,15 @@ from mfnet_lite.rasters.label_keys import stated_palette, stated_unknown, stated
 from mfnet_lite.rasters.label_scan import (
     count_classes,
     differing_tables,
+    doubtful_255,
     headers,
     label_values,
-    only_0_and_255,
 )
 from mfnet_lite.rasters.labels import FIELD_IGNORES, IGNORE, LabelCoding
 from mfnet_lite.rasters.raster import Colour, RasterInfo
+from mfnet_lite.rasters.scan import LOSSY_SUFFIXES
 
+MANY = 32  # values of labels without class names that look like blended ones rather than classes
 MOST_CLASSES = 255  # indices 0 to 254; one of a byte's values has to mean "not labelled"
 
 
@@ -99,11 +101,19 @@ def label_coding(
                 f'"palette" in {file}, or under "label_values" what each value means if they are'
             )
     plain = [info.path for info in infos if info not in painted]
-    if told is None and len(names) in (0, 2) and not shift and plain and only_0_and_255(plain):
+    doubt = doubtful_255(plain) if told is None and len(names) in (0, 2) and not shift else ""
+    if doubt:
+        one = '"1": 1, ' if "others" in doubt else ""
         raise ValueError(
-            f"{root} has labels that hold the values 0 and 255 only, and 255 may be a class or mean not "
-            f'labelled; write "label_values": {{"0": 0, "255": 1}} in {file.name} if it is a class, '
-            'or "ignore_index": 255 if it is not'
+            f'{root} {doubt}, and 255 may be a class or mean not labelled; write "label_values": '
+            f'{{"0": 0, {one}"255": 1}} in '
+            f'{file.name} if it is a class, or "ignore_index": 255 if it is not'
+        )
+    lossy = [path for path in plain if path.suffix.lower() in LOSSY_SUFFIXES]
+    if lossy and len(names) > 2:
+        notes.append(
+            f"{len(lossy)} label(s) are JPEG, first {lossy[0].name}, whose saving changes values near edges; "
+            "export them as PNG or GeoTIFF"
         )
     if not names:
         count, found = _counted(root, [Path(path) for path in labels], void, shift)
@@ -211,6 +221,16 @@ def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple
     """Number of classes by the values of labels, with notes; refused if it cannot be."""
     seen = label_values(labels)
     count, conventional, odd = count_classes(seen, void, shift)
+    blended = (
+        [path for path in labels if path.suffix.lower() in LOSSY_SUFFIXES] if len(seen) > 2 else []
+    )
+    if blended or (odd and len(seen) > MANY):
+        what = f"JPEG labels, first {blended[0].name}, with" if blended else "labels with"
+        raise ValueError(
+            f"{root} has {what} {len(seen)} different values, as masks saved with loss or with soft edges "
+            'have; export them anew, or for two classes write "label_threshold": 128 in dataset.json '
+            "(class 1 from that value on)"
+        )
     if odd:
         shown = ", ".join(str(value) for value in sorted(seen)[:8]) + (
             ", …" if len(seen) > 8 else ""
@@ -229,6 +249,8 @@ def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple
         )
     notes = [f"labels hold {value}, which counts as not labelled" for value in conventional]
     told = f"no class names: counted {count} classes from the label values"
+    if not shift and 0 in seen and count > 2:
+        told += ' (if 0 means not labelled, write "label_offset": -1 in dataset.json)'
     if not shift and seen and min(seen - {void} - set(conventional), default=0) >= 1:
         told += ' (none is 0: write "label_offset": -1 in dataset.json if they are counted from 1)'
     notes.append(f"{told}; name them in dataset.json")

@@ -66,33 +66,48 @@ def label_values(paths: Sequence[Path]) -> set[int | float]:
         ValueError: As :func:`values_of`.
     """
     seen: set[int | float] = set()
-    for found in _each(paths):
+    for _, found in _each(paths):
         seen |= found
     return seen
 
 
-def only_0_and_255(paths: Sequence[Path]) -> bool:
-    """Whether all labels hold nothing but 0 and 255, and some 255; stops at the first other value.
+def doubtful_255(paths: Sequence[Path]) -> str:
+    """Whether 255 may be a class: where it stands beside 0 alone, while 1 is nowhere or in other files.
+
+    Stops at the first label that settles it: one with 1 and 255, or with a third value.
 
     Args:
         paths: Labels. Unreadable ones are left out: the check tells when their turn comes.
 
     Returns:
-        True if it is so.
+        What was found, as the predicate of a sentence; empty if nothing is doubtful.
     """
-    seen: set[int | float] = set()
-    for found in _each(paths, lenient=True):
-        seen |= found
-        if not seen <= {0, 255}:
-            return False
-    return 255 in seen
+    ones: list[Path] = []
+    highs: list[Path] = []
+    only = False
+    for path, found in _each(paths, lenient=True):
+        if not found <= {0, 1, 255} or found >= {1, 255}:
+            return ""
+        if 1 in found:
+            ones.append(path)
+        elif found == {0, 255}:
+            highs.append(path)
+        only = only or 255 in found
+    if not ones:
+        return "has labels that hold the values 0 and 255 only" if only else ""
+    if not highs:
+        return ""
+    return (
+        f"has labels that hold 0 and 1, like {ones[0].name}, and others that hold 0 and 255, like "
+        f"{highs[0].name}"
+    )
 
 
-def _each(paths: Sequence[Path], lenient: bool = False) -> Iterator[set[int | float]]:
+def _each(paths: Sequence[Path], lenient: bool = False) -> Iterator[tuple[Path, set[int | float]]]:
     bar = tqdm(paths, desc="looking at labels", disable=None, leave=False, delay=2)
     for path in bar:
         try:
-            yield values_of(path)
+            yield path, values_of(path)
         except ValueError:
             if not lenient:
                 raise

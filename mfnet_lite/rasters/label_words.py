@@ -20,6 +20,7 @@ def describe_unknown(
     colours: bool,
     num_classes: int,
     classes: Sequence[str] = (),
+    lossy: bool = False,
 ) -> str:
     """Tell in words which values are unknown and what to do.
 
@@ -30,6 +31,7 @@ def describe_unknown(
         colours: Whether these are colours.
         num_classes: Number of classes.
         classes: Their names, if known.
+        lossy: Whether the file is of a kind that changes values when it is saved.
 
     Returns:
         The predicate of a sentence whose subject is the file.
@@ -37,7 +39,7 @@ def describe_unknown(
     shown = ", ".join(f"{value} ({count} px)" for value, count in list(unknown.items())[:3])
     if len(unknown) > 3:
         shown += f" and {len(unknown) - 3} more, {sum(unknown.values())} px in all"
-    remedy = _colours(classes) if colours else _values(unknown, num_classes)
+    remedy = _colours(classes) if colours else _values(unknown, num_classes, lossy)
     what = "colour" if colours else "value"
     return f"holds {len(unknown)} unknown label {what}(s): {shown}; expected {expected}; {remedy}"
 
@@ -50,11 +52,11 @@ def _colours(classes: Sequence[str]) -> str:
     )
 
 
-def _values(unknown: Mapping[int | float | Colour, int], num_classes: int) -> str:
+def _values(unknown: Mapping[int | float | Colour, int], num_classes: int, lossy: bool) -> str:
     numbers = [value for value in unknown if isinstance(value, int | float)]
     lone = len(numbers) == 1 and numbers[0] in FOREIGN_IGNORES
     soft = all(0 < value < 255 for value in numbers) and (len(numbers) > 1 or numbers[0] > 2)
-    if num_classes == 2 and numbers and soft and not lone:
+    if num_classes == 2 and numbers and soft and (lossy or not lone):
         middle = "0.5" if max(numbers) < 1 else "128"
         return (
             "a mask of two classes that was saved with loss or with soft edges: export it anew, or "

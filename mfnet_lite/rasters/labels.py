@@ -244,20 +244,26 @@ class LabelCoding:
             raise ValueError(f"{path}: {error}") from error
         settled, _ = self.settle(array, indices)
         if (settled == UNKNOWN).any():
-            raise ValueError(f"{path} {self.complaint(self.unknown_values(array, indices))}")
+            raise ValueError(f"{path} {self.complaint(self.unknown_values(array, indices), path)}")
         return settled.astype(np.uint8)
 
-    def complaint(self, unknown: Mapping[int | float | Colour, int]) -> str:
+    def complaint(self, unknown: Mapping[int | float | Colour, int], path: str | Path = "") -> str:
         """Tell in words which values are unknown and what to do.
 
         Args:
             unknown: What :meth:`unknown_values` returned, not empty.
+            path: The file, for what its suffix says.
 
         Returns:
             The predicate of a sentence whose subject is the file.
         """
         return describe_unknown(
-            unknown, self.expected, bool(self.colours), self.num_classes, self.classes
+            unknown,
+            self.expected,
+            bool(self.colours),
+            self.num_classes,
+            self.classes,
+            Path(path).suffix.lower() in (".jpg", ".jpeg"),
         )
 
 

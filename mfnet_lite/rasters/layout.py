@@ -28,6 +28,7 @@ from mfnet_lite.rasters.scan import (
     choose_sensors,
     empty_folder,
     gather,
+    labels_in,
     rasters_in,
     split_folders,
 )
@@ -166,7 +167,10 @@ def open_folder(
         split: {name: rasters_in(path / folder) for name, folder in found.items()}
         for split, path in folders.items()
     }
-    labels = {split: rasters_in(path / label_folder) for split, path in folders.items()}
+    labels: dict[str, Mapping[str, Path]] = {}
+    for split, path in folders.items():
+        labels[split], left = labels_in(path / label_folder)
+        notes += left
     for path in folders.values():
         faults += empty_folder(path / label_folder)
     listed = [path for by_stem in labels.values() for path in by_stem.values()]

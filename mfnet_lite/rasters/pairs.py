@@ -30,6 +30,7 @@ from mfnet_lite.rasters.scan import (
     choose_sensors,
     empty_folder,
     gather,
+    labels_in,
     listed_names,
     name_lists,
     rasters_in,
@@ -131,7 +132,8 @@ def open_pairs(
             for name in described
         }
         label_folder = _first(folder, LABELS)
-        labels = rasters_in(label_folder) if label_folder else {}
+        labels, left = labels_in(label_folder) if label_folder else ({}, [])
+        notes += left
         if label_folder:
             faults += empty_folder(label_folder)
         if _one_scene(files, labels):

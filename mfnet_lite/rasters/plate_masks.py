@@ -11,9 +11,8 @@ from mfnet_lite.rasters.io import info_of, open_raster
 from mfnet_lite.rasters.label_files import LabelFile
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
 from mfnet_lite.rasters.raster import valid_mask
+from mfnet_lite.rasters.scan import LOSSY_SUFFIXES
 from mfnet_lite.rasters.tiling import Window
-
-LOSSY = (".jpg", ".jpeg")
 
 
 def read_plate_mask(path: Path) -> UInt8[np.ndarray, "height width"]:
@@ -46,7 +45,7 @@ def read_plate_mask(path: Path) -> UInt8[np.ndarray, "height width"]:
     values = np.unique(grey[usable]).tolist()
     top = values[-1] if values else 0
     whole = np.iinfo(grey.dtype).max if np.issubdtype(grey.dtype, np.integer) else 255
-    if path.suffix.lower() in LOSSY and 0 < top < 128:
+    if path.suffix.lower() in LOSSY_SUFFIXES and 0 < top < 128:
         raise ValueError(
             f"{path} is a JPEG with values up to {top}: expected 0 elsewhere and 255 on plates, since its "
             "saving blends neighbours; export it as PNG"
@@ -56,7 +55,7 @@ def read_plate_mask(path: Path) -> UInt8[np.ndarray, "height width"]:
             f"{path} holds 1 and {whole}: expected 0 elsewhere and one value on plates; export it anew with "
             "pixels that do not count left transparent"
         )
-    soft = path.suffix.lower() in LOSSY or top == whole
+    soft = path.suffix.lower() in LOSSY_SUFFIXES or top == whole
     plate = grey >= (whole + 1) // 2 if soft else grey > 0
     if not usable.all() and usable.any() and plate[usable].all():
         raise ValueError(

@@ -12,6 +12,7 @@ from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, SensorIn
 from mfnet_lite.rasters.tiling import Window
 
 LISTED_SUFFIXES = (*RASTER_SUFFIXES, ".bmp", ".npy")
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
 STRIP_PIXELS = 4_000_000  # pixels held at once when a file is read through
 
 
@@ -34,6 +35,34 @@ def rasters_in(folder: Path) -> dict[str, Path]:
             continue
         found[path.stem] = path
     return dict(sorted(found.items()))
+
+
+def labels_in(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Label files of a folder by stem: of several that differ in their suffix the one without loss counts.
+
+    Args:
+        folder: May be missing.
+
+    Returns:
+        Stem → path, sorted by stem; and a note if some files are left out.
+    """
+    found = rasters_in(folder)
+    left = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        chosen = found.get(path.stem)
+        hidden = path.name.startswith(".") or path.suffix.lower() not in RASTER_SUFFIXES
+        if hidden or chosen is None or chosen == path:
+            continue
+        if chosen.suffix.lower() in LOSSY_SUFFIXES and path.suffix.lower() not in LOSSY_SUFFIXES:
+            found[path.stem], path = path, chosen
+        left.append(path.name)
+    if not left:
+        return found, []
+    kept = found[Path(left[0]).stem].name
+    return found, [
+        f"{folder.parent.name}/{folder.name}: {len(left)} label(s) of a name that another bears as well are "
+        f"not read, such as {left[0]} beside {kept}"
+    ]
 
 
 def split_folders(root: Path, inside: str) -> dict[str, Path]:
