@@ -224,12 +224,12 @@ def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple
     blended = (
         [path for path in labels if path.suffix.lower() in LOSSY_SUFFIXES] if len(seen) > 2 else []
     )
-    if blended or (odd and len(seen) > MANY):
+    if blended or len(seen) > MANY:
         what = f"JPEG labels, first {blended[0].name}, with" if blended else "labels with"
         raise ValueError(
             f"{root} has {what} {len(seen)} different values, as masks saved with loss or with soft edges "
-            'have; export them anew, or for two classes write "label_threshold": 128 in dataset.json '
-            "(class 1 from that value on)"
+            'have; export them anew, for two classes write "label_threshold": 128 in dataset.json (class '
+            '1 from that value on), or name the "classes" if there are so many'
         )
     if odd:
         shown = ", ".join(str(value) for value in sorted(seen)[:8]) + (

@@ -189,4 +189,6 @@ def count_classes(
             odd += [v - offset for v in whole[index:]]
             break
         lowest = value
+    if not odd and count - len(whole) > max(PHANTOMS, len(whole)):
+        odd = [v - offset for v in whole]
     return count, conventional, odd
