@@ -28,7 +28,7 @@ def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) ->
     if any(tile.label is None for tile in tiles):
         return  # the crops say which
     found = count_tiles(tiles)
-    fault = nothing_to_learn(found.classes, classes, found.nodata)
+    fault = nothing_to_learn(found.classes, classes, found.nodata, tiles[0].info.ignore_index)
     if fault:
         raise ValueError(f"{folder}: {fault}")
     for note in (*found.notes(), *absent_note(found.classes, classes, tiles[0].info.coding)):

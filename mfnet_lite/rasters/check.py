@@ -149,7 +149,9 @@ def check_dataset(
                 training.add(label.found)
     classes = dataset.info.classes
     if training.classes:
-        fault = nothing_to_learn(training.classes, classes, training.nodata)
+        fault = nothing_to_learn(
+            training.classes, classes, training.nodata, dataset.info.ignore_index
+        )
         if fault and not problems:
             problems.append(Problem.told(root, fault))
     class_notes = []

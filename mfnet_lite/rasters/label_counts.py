@@ -14,7 +14,7 @@ from tqdm import tqdm
 from mfnet_lite.rasters.io import info_of, open_raster
 from mfnet_lite.rasters.label_colours import FAR, Nearest
 from mfnet_lite.rasters.label_files import LabelFile
-from mfnet_lite.rasters.labels import FIELD_IGNORES, UNKNOWN, LabelCoding
+from mfnet_lite.rasters.labels import FIELD_IGNORES, IGNORE, UNKNOWN, LabelCoding
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import Tile
@@ -198,7 +198,10 @@ def absent_note(
 
 
 def nothing_to_learn(
-    counts: Mapping[int, int], classes: Sequence[str], nodata: Iterable[int] = ()
+    counts: Mapping[int, int],
+    classes: Sequence[str],
+    nodata: Iterable[int] = (),
+    ignore: int = IGNORE,
 ) -> str:
     """Why the labels of a training cannot teach anything: none of them, or one class only.
 
@@ -206,11 +209,12 @@ def nothing_to_learn(
         counts: Class index → training pixels.
         classes: Names in the order of the indices.
         nodata: Class values which the files declare as nodata.
+        ignore: Index of pixels without a label, which may be that of a class.
 
     Returns:
         What is wrong and what to do, without subject; empty if two classes or more are labelled.
     """
-    present = [name for index, name in enumerate(classes) if counts.get(index)]
+    present = [name for i, name in enumerate(classes) if i != ignore and counts.get(i)]
     if len(present) > 1:
         return ""
     what = f"only as {present[0]}" if present else "nowhere"
@@ -221,6 +225,8 @@ def nothing_to_learn(
             f"the label files declare the value {values} as nodata, so it counts as not labelled: if it "
             "is a class, remove the declaration (rio edit-info --unset-nodata)"
         )
+    elif len(classes) == 1:
+        remedy = f'name what is not {classes[0]} as a class, too, like "classes": ["other", "{classes[0]}"]'
     else:
         remedy = (
             'add tiles that show two classes, or correct classes, "label_values" and "ignore_index" '

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,15 @@ def values_of(path: Path) -> set[int | float]:
         FileNotFoundError: No such file.
         ValueError: Unreadable, several bands that differ, or more values than a class map has.
     """
+    about = path.stat() if path.is_file() else None
+    if about is None:
+        raise FileNotFoundError(f"{path} does not exist: expected a label; check the path")
+    return set(_values_of(path, about.st_mtime_ns, about.st_size))
+
+
+@lru_cache(maxsize=65_536)
+def _values_of(path: Path, changed: int, size: int) -> frozenset[int | float]:
+    """As :func:`values_of`; a command that opens a dataset twice reads its labels once."""
     found: set[int | float] = set()
     with open_raster(path) as source:
         file = LabelFile.of(source, info_of(source, path), LabelCoding(1))
@@ -49,7 +59,7 @@ def values_of(path: Path) -> set[int | float]:
                     f"{path} holds more than {MOST_VALUES} different values, which is no map of classes; "
                     "put the labels there, not a picture"
                 )
-    return found
+    return frozenset(found)
 
 
 def label_values(paths: Sequence[Path]) -> set[int | float]:

@@ -65,6 +65,11 @@ def _values(unknown: Mapping[int | float | Colour, int], num_classes: int, lossy
     if any(not float(value).is_integer() for value in numbers):
         return "class values are whole numbers: export the label without resampling"
     whole = [int(value) for value in numbers]
+    if num_classes == 1 and set(whole) <= {1, 255}:
+        return (
+            'name what is not of the only class as a class, too, like "classes": ["other", "building"] '
+            f'in dataset.json, with "label_values": {{"0": 0, "{whole[0]}": 1}}'
+        )
     if whole == [num_classes]:
         return (
             'if the classes are counted from 1, write "label_offset": -1 in dataset.json, if '

@@ -326,6 +326,12 @@ def test_classes_counted_from_1(tmp_path):
     expect(tmp_path, LABEL)
 
 
+def test_a_single_class_needs_another(tmp_path):
+    put(tmp_path, LABEL // 2, stated={"classes": ["building"]})
+    with pytest.raises(ValueError, match=r'"classes": \["other", "building"\]'):
+        seen(tmp_path)
+
+
 def test_a_count_of_classes_that_may_be_meant():
     assert count_classes({0, 1, 5}, 255, 0) == (6, [], [])
     assert count_classes({0, 1, 254}, 255, 0) == (255, [], [254])
@@ -427,6 +433,8 @@ def test_one_class_is_nothing_to_learn():
     assert nothing_to_learn({0: 5, 1: 1, 255: 9}, CLASSES) == ""
     assert "only as roof" in nothing_to_learn({1: 5, 255: 9}, CLASSES)
     assert "nowhere" in nothing_to_learn({255: 9}, CLASSES)
+    assert "only as grass" in nothing_to_learn({0: 9, 2: 5}, CLASSES, ignore=0)
+    assert '["other", "roof"]' in nothing_to_learn({0: 9}, ["roof"])
     assert "--unset-nodata" in nothing_to_learn({1: 5}, CLASSES, {0})
 
 

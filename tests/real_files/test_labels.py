@@ -272,6 +272,24 @@ def test_classes_in_another_order(tmp_path):
     assert "lawn as grass" in call("evaluate", tmp_path / "run", root).stderr
 
 
+def test_a_training_tells_which_class_it_lacks(tmp_path):
+    """The note of the check comes before a training as well (cliffbb/DFC2025-OEM-SAR-Baseline#4)."""
+
+    def write(folder, name, label):
+        tif(folder / f"{name}.tif", label + np.uint8(1) if name != "c" else label)
+
+    names = ["road", "ground", "roof", "grass"]
+    root = dataset(tmp_path / "d", write, {"classes": names})
+    told = "no training pixel is labelled road, the class of the value 0"
+    result = call("train", root, "--out", tmp_path / "run", *SHORT)
+    assert (result.exit_code, told in result.stderr, "label_offset" in result.stderr) == (
+        0,
+        True,
+        True,
+    )
+    assert told in call("data", "check", root).stdout.replace("\n", " ")
+
+
 def test_two_conventions_in_one_dataset(tmp_path):
     """Some masks are 0/1, others 0/255 (RenYurui/StructureFlow#20)."""
 
