@@ -228,10 +228,13 @@ def _write(
     final = np.zeros(total, dtype=np.int32)
     used = 0
     with replacing(objects) as first, replacing(boundaries) as second, quiet():
-        like = (info.height, info.width, 1)
+        profiles = [
+            geotiff_profile(info.height, info.width, 1, kind, info, categorical=True)
+            for kind in ("int32", "uint8")
+        ]
         with (
-            rasterio.open(first, "w", **geotiff_profile(*like, "int32", info)) as map_o,
-            rasterio.open(second, "w", **geotiff_profile(*like, "uint8", info)) as map_b,
+            rasterio.open(first, "w", **profiles[0]) as map_o,
+            rasterio.open(second, "w", **profiles[1]) as map_b,
         ):
             map_o.set_band_description(1, "object, 0 = none")
             map_b.set_band_description(1, "boundary")
