@@ -31,6 +31,7 @@ from tqdm.auto import tqdm
 from mfnet_lite.files import replacing, write_text
 from mfnet_lite.mask_seams import Grid, matching, shared_strip
 from mfnet_lite.rasters.io import quiet, raster_info
+from mfnet_lite.rasters.orientation import check_upright
 from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.tiling import Window, window_positions
 from mfnet_lite.rasters.write import check_spares, geotiff_profile
@@ -84,10 +85,11 @@ def mask_scene(
     Raises:
         FileNotFoundError: If there is no scene.
         ValueError: If bands or sizes do not fit, ``out`` holds tiles of another scene or setting, or
-            the scene is one of the files to be written.
+            the scene is one of the files to be written or has an orientation tag.
     """
     path, out, settings = Path(path), Path(out), settings or ObjectSettings()
     info = raster_info(path)
+    check_upright(path)
     for name in (OBJECTS, BOUNDARIES):
         check_spares(out / name, [path])
     tile = sam.image_encoder.img_size if tile is None else tile
