@@ -33,8 +33,8 @@ class LoRALayer(Addition):
 
     Merging never touches the base: the sum of both weights is kept beside it. So unmerging and detaching
     give the original weight back bit for bit, and ``state_dict`` is the same merged or not. A second
-    weight is the price; :func:`mfnet_lite.tuning.fold` makes a plain network without it. Beside a quantised
-    base A and B are kept in the format it computes in, and nothing can be merged.
+    weight is the price; :func:`mfnet_lite.tuning.fold` makes a plain network without it. Beside a
+    quantised base A and B have the format it computes in, and nothing can be merged.
 
     Args:
         base: The linear layer, kept as it is.
@@ -58,8 +58,7 @@ class LoRALayer(Addition):
         check_linear(base)
         if rank < 1:
             raise ValueError(f"expected a rank of at least 1, got {rank}")
-        self.rank = rank
-        self.alpha = float(rank if alpha is None else alpha)
+        self.rank, self.alpha = rank, float(rank if alpha is None else alpha)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.register_buffer("merged_weight", None, persistent=False)
 
@@ -112,11 +111,7 @@ class LoRALayer(Addition):
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Sum both weights, once, at least in float32; merging again changes nothing.
-
-        Raises:
-            ValueError: If the base's weight is quantised.
-        """
+        """Sum both weights, once, at least in float32; of a quantised weight a ``ValueError``."""
         if self.merged_weight is None:
             check_merges(self.base)
             weight = self.base.weight
@@ -195,8 +190,8 @@ class LoRALinear(LoRALayer):
 
     def update(self, x: Float[Tensor, "*place in"], y: Float[Tensor, "*place out"]) -> Tensor:
         """Add scaling·B(Ax): two thin products, never the full BA."""
-        high = F.linear(F.linear(matching(x, self.lora_a), self.lora_a), self.lora_b)
-        return y + (self.scaling * high).to(y.dtype)
+        low = F.linear(matching(x, self.lora_a), self.lora_a)
+        return y + (self.scaling * F.linear(low, self.lora_b)).to(y.dtype)
 
 
 class LoRAQKV(LoRALayer):
@@ -242,10 +237,9 @@ class LoRAQKV(LoRALayer):
             )
         check_parts(parts)
         self.parts = parts
-        thirds, third = len(parts), base.out_features // 3
+        thirds, third, form = len(parts), base.out_features // 3, update_format(base)
         a = initial_a(thirds * rank, rank, base.in_features, init, generator)
         a = rearrange(a, "(part rank) into -> part rank into", part=thirds)
-        form = update_format(base)
         self.lora_a = nn.Parameter(a.to(**form))
         self.lora_b = nn.Parameter(torch.zeros(thirds, third, rank, **form))
         rows = torch.tensor(["qkv".index(p) for p in parts], device=base.weight.device)

@@ -201,3 +201,14 @@ def test_the_base_is_hashed_by_what_it_consists_of(make):
     assert base_hash(attach_lora(net, ["0"], rank=2)) == bare
     torch.manual_seed(1)
     assert base_hash(freeze(nn.Sequential(make(4, 4)))) != bare
+
+
+def test_what_a_layer_writes_beside_its_weight_belongs_to_the_base():
+    class Scaled(Integers):
+        def _save_to_state_dict(self, destination, prefix, keep_vars):
+            super()._save_to_state_dict(destination, prefix, keep_vars)
+            destination[prefix + "weight.absmax"] = torch.ones(3)
+
+    net = freeze(nn.Sequential(Scaled(4, 4)))
+    bare = base_hash(net)
+    assert base_hash(attach_lora(net, ["0"], rank=2)) == bare
