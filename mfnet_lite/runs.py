@@ -62,6 +62,7 @@ class RunConfig:
         dataset: what it was trained on: kind, source, tiles of each split.
         versions: of Python and the libraries.
         base: SHA-256 of the weights that were frozen, None if there are none.
+        content: a hash of each file the training reads, none in runs of earlier versions.
     """
 
     model: str
@@ -80,6 +81,7 @@ class RunConfig:
     dataset: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     base: str | None = None
+    content: dict[str, str] = field(default_factory=dict)
 
     @property
     def window(self) -> int:

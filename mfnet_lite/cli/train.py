@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.inputs import check_same_inputs, content_of, training_inputs
 from mfnet_lite.cli.options import (
     KINDS,
     assisted_loss,
@@ -262,10 +263,23 @@ def train(
         )
     settled = asdict(config) | {"light": light, **describe_loss(objects, assisted)}
     run = replace(draft, base=frozen_hash(network), train=settled)
-    if resume:
-        check_same_run(load_config(out), run, out)
+    before = load_config(out) if resume else None
+    if before is not None:
+        check_same_run(before, run, out)
     names = tuple(run.channels)
     tiles = dataset.tiles("train")
+    held_out = dataset.splits.get("val") or ()
+    maps = () if objects is None else find_object_files(tiles, objects)
+    inputs = training_inputs(dataset, names, maps)
+    run = replace(run, content=content_of(dataset, inputs))
+    if before is not None and before.content:
+        check_same_inputs(before.content, run.content, inputs, out)
+    elif before is not None:
+        typer.echo(
+            f"note: {out} is of an earlier version and does not know the content of its files, so that "
+            "nobody can say whether they are still the same",
+            err=True,
+        )
     pictures = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
     crops = RandomCrops(
         tiles, run.size, names, length=1000, seed=seed, scaling=scaling, cache=pictures
@@ -275,9 +289,8 @@ def train(
     plain = recipe == "authors" or light == 0
     samples: Samples = crops
     if objects is not None:
-        samples = WithObjects(crops, find_object_files(tiles, objects), cache=pictures)
+        samples = WithObjects(crops, maps, cache=pictures)
     samples = samples if plain else Augmented(samples, seed, light)
-    held_out = dataset.splits.get("val") or ()
     policy = check_holes(holes)
     val = WholeTiles(held_out, names, scaling, holes=policy) if held_out else None
     if val is not None:
