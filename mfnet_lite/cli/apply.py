@@ -69,6 +69,7 @@ def evaluate(
     """Score a run on the tiles of a split."""
     from mfnet_lite.devices import pick_device
     from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset, raster_info
+    from mfnet_lite.rasters.bands import check_bands
     from mfnet_lite.rasters.tiles import with_sensors
     from mfnet_lite.runs import channels_of, check_fits, load_run, seen_in_training
     from mfnet_lite.training import evaluate as score
@@ -96,6 +97,7 @@ def evaluate(
     policy = check_holes(config.holes if holes is None else holes)
     tiles = dataset.tiles(split)
     check_fits(config, config.channels | channels_of(dataset, split), folder)
+    check_bands(tiles, dataset.info.sensors)
     if dataset.info.num_classes != len(config.classes):
         raise ValueError(
             f"{folder} has {dataset.info.num_classes} classes, but the run was trained on "

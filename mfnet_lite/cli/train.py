@@ -164,6 +164,7 @@ def train(
 
     from mfnet_lite.devices import pick_device
     from mfnet_lite.rasters import RandomCrops, WholeTiles, find_object_files, open_dataset
+    from mfnet_lite.rasters.bands import check_bands
     from mfnet_lite.runs import (
         RunConfig,
         channels_of,
@@ -218,6 +219,8 @@ def train(
             )
     for note in dataset.notes:
         typer.echo(f"note: {note}", err=True)
+    tiles, held_out = dataset.tiles("train"), dataset.splits.get("val") or ()
+    check_bands((*tiles, *held_out), dataset.info.sensors)
     draft = RunConfig(
         model=model,
         options=options,
@@ -267,8 +270,6 @@ def train(
     if before is not None:
         check_same_run(before, run, out)
     names = tuple(run.channels)
-    tiles = dataset.tiles("train")
-    held_out = dataset.splits.get("val") or ()
     maps = () if objects is None else find_object_files(tiles, objects)
     inputs = training_inputs(dataset, names, maps)
     run = replace(run, content=content_of(dataset, inputs))

@@ -15,11 +15,11 @@ from typing import Any
 from rich.console import Console
 from tqdm import tqdm
 
+from mfnet_lite.rasters.bands import expected_bands
 from mfnet_lite.rasters.detect import open_dataset
 from mfnet_lite.rasters.facts import LabelFact, SensorFact, inspect_label, inspect_sensor
 from mfnet_lite.rasters.georeference import crs_name
 from mfnet_lite.rasters.grids import RESAMPLE, grid_difference
-from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.plates import annotation, plate_files, read_plates
 from mfnet_lite.rasters.raster import RasterInfo
@@ -137,7 +137,7 @@ def check_dataset(
     problems += dataset.faults
     rows: list[Row] = []
     every = [(split, tile) for split, tiles in dataset.splits.items() for tile in tiles]
-    expected = _expected_bands(dataset, every)
+    expected = expected_bands([tile for _, tile in every], dataset.info.sensors)
     remarks = Notes()
     for split, tile in tqdm(
         every, desc="checking", disable=None if progress else True, leave=False
@@ -230,26 +230,6 @@ def _misaligned(headers: list[RasterInfo]) -> Iterator[Problem]:
                 f"{difference.problem} (compared with {headers[0].path.name} of {headers[0].path.parent.name}/)",
                 RESAMPLE,
             )
-
-
-def _expected_bands(dataset: TileSet, every: list[tuple[str, Tile]]) -> dict[str, int]:
-    """Bands each sensor should have: as stated, 1 for elevations, else what most files have."""
-    expected: dict[str, int] = {}
-    for name, sensor in dataset.info.sensors.items():
-        if sensor.bands is not None:
-            expected[name] = sensor.bands
-        elif sensor.is_height and sensor.select is None:
-            expected[name] = 1
-        else:
-            seen: Counter[int] = Counter()
-            for _, tile in every:
-                try:
-                    seen[raster_info(tile.files[name]).bands] += 1
-                except ValueError:
-                    continue  # unreadable: told when the file's turn comes
-            if seen:
-                expected[name] = seen.most_common(1)[0][0]
-    return expected
 
 
 def _class_notes(dataset: TileSet, rows: list[Row]) -> list[str]:
