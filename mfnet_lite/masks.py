@@ -164,10 +164,10 @@ def begin_folder(
     of_earlier = {key for key, value in (earlier or {}).items() if old.get(key) == value}
     differing = [key for key in plan if old.get(key) != plan[key] and key not in of_earlier]
     if differing:
-        which = f"scene than {scene} (or a file beside it) is now"
-        what = ", ".join(which if key == "scene" else key for key in differing)
+        which = f" ({scene} or a file beside it has changed)" if "scene" in differing else ""
         raise ValueError(
-            f"{folder} holds tiles made with another {what}; delete it or choose another folder"
+            f"{folder} holds tiles made with another {', '.join(differing)}{which}; delete it or choose "
+            "another folder"
         )
     return bool(of_earlier)
 

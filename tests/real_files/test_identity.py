@@ -152,7 +152,9 @@ def test_masks_of_an_interrupted_scene(sam, stopped):
 def test_masks_of_a_scene_that_was_replaced(sam, stopped):
     scene, out = stopped
     swap(scene)
-    with pytest.raises(ValueError, match=r"made with another scene than .*scene\.tif \(or a file"):
+    with pytest.raises(
+        ValueError, match=r"made with another scene \(.*scene\.tif or a file beside"
+    ):
         module.mask_scene(sam, scene, out, FEW, progress=False)
 
 
