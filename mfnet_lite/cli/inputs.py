@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from mfnet_lite.rasters import ObjectFiles, TileSet
+    from mfnet_lite.runs import RunConfig
 
 STATED = "dataset.json"
 
@@ -80,3 +83,38 @@ def check_same_inputs(
                 f"cannot resume {out}: {file} ({name}), or a file beside it such as a world file, is not "
                 "what it was when the run began; bring the old one back or choose another --out"
             )
+
+
+def settle_content(
+    dataset: TileSet,
+    sensors: Sequence[str],
+    maps: Sequence[ObjectFiles],
+    before: RunConfig | None,
+    out: Path,
+) -> dict[str, str]:
+    """Hash what a training reads and, if it goes on with a run, see that it is what that was begun with.
+
+    Args:
+        dataset: The dataset.
+        sensors: Which sensors are read.
+        maps: Object maps of the training tiles.
+        before: The run that is continued, if one is. One of an earlier version is taken with a note.
+        out: Its folder, for messages.
+
+    Returns:
+        What :func:`content_of` gives.
+
+    Raises:
+        ValueError: Naming the first file that differs.
+    """
+    inputs = training_inputs(dataset, sensors, maps)
+    content = content_of(dataset, inputs)
+    if before is not None and before.content:
+        check_same_inputs(before.content, content, inputs, out)
+    elif before is not None:
+        typer.echo(
+            f"note: {out} is of an earlier version and does not know the content of its files, so that "
+            "nobody can say whether they are still the same",
+            err=True,
+        )
+    return content

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
-from mfnet_lite.cli.inputs import check_same_inputs, content_of, training_inputs
+from mfnet_lite.cli.inputs import settle_content
 from mfnet_lite.cli.options import (
     KINDS,
     assisted_loss,
@@ -271,16 +271,7 @@ def train(
         check_same_run(before, run, out)
     names = tuple(run.channels)
     maps = () if objects is None else find_object_files(tiles, objects)
-    inputs = training_inputs(dataset, names, maps)
-    run = replace(run, content=content_of(dataset, inputs))
-    if before is not None and before.content:
-        check_same_inputs(before.content, run.content, inputs, out)
-    elif before is not None:
-        typer.echo(
-            f"note: {out} is of an earlier version and does not know the content of its files, so that "
-            "nobody can say whether they are still the same",
-            err=True,
-        )
+    run = replace(run, content=settle_content(dataset, names, maps, before, out))
     pictures = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
     crops = RandomCrops(
         tiles, run.size, names, length=1000, seed=seed, scaling=scaling, cache=pictures
