@@ -109,8 +109,8 @@ def evaluate(
     seen = seen_in_training(config, dataset, split)
     if seen:
         typer.echo(
-            f"warning: {len(seen)} of {len(tiles)} tiles bear the names of tiles which {run} was trained "
-            "on; the scores tell what it remembers, not what it does elsewhere",
+            f"warning: {len(seen)} of {len(tiles)} tiles bear the names or the pixels of tiles which {run} was "
+            "trained on; the scores tell what it remembers, not what it does elsewhere",
             err=True,
         )
     split = dataset.split_name(split)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
+from mfnet_lite.rasters.grids import grid_difference
 from mfnet_lite.rasters.identity import TAG, raster_hash
 from mfnet_lite.rasters.io import (
     RASTER_SUFFIXES,
@@ -81,8 +82,8 @@ def find_object_files(tiles: Sequence[Tile], where: str | Path) -> tuple[ObjectF
 
     Raises:
         FileNotFoundError: A tile has no map of objects.
-        ValueError: A map is no single band of integers, measures otherwise than its tile, or says that it was
-            made from another picture (those of ``mfnet-lite masks`` do).
+        ValueError: A map is no single band of integers, measures otherwise than its tile or lies elsewhere, or says
+            that it was made from another picture (those of ``mfnet-lite masks`` do).
     """
     found = []
     for tile in tiles:
@@ -156,7 +157,8 @@ class ObjectReader:
         )
         if self.cache:
             if path not in self._decoded:
-                self._decoded[path] = read_raster(path).array[0]
+                raster = read_raster(path)
+                self._decoded[path] = _with_zeros(raster.array[0], raster.nodata)
             held = self._decoded[path]
             seen, own = (w.inside(*held.shape) for w in (wide, window))
             pixels = held[seen.slices]
@@ -164,12 +166,19 @@ class ObjectReader:
             source, info = self._files.get(path)
             seen, own = (w.inside(info.height, info.width) for w in (wide, window))
             if seen.height and seen.width:
-                pixels = read_window(source, path, seen, (1,))[0]
+                pixels = _with_zeros(read_window(source, path, seen, (1,))[0], info.nodata)
             else:
                 pixels = np.zeros((seen.height, seen.width), dtype=info.dtype)
         into = Window(own.row - window.row, own.col - window.col, own.height, own.width)
         out_of = Window(own.row - seen.row, own.col - seen.col, own.height, own.width)
         return pixels, (into.slices, out_of.slices)
+
+
+def _with_zeros(
+    pixels: Int[np.ndarray, "height width"], nodata: float | None
+) -> Int[np.ndarray, "height width"]:
+    """A map in which pixels without data are 0, no object, whatever number the file declares for them."""
+    return pixels if nodata is None else np.where(pixels == nodata, 0, pixels)
 
 
 def borders(ids: Int[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
@@ -241,6 +250,9 @@ def _check(tile: Tile, files: ObjectFiles) -> None:
                 f"{path} measures {info.height} x {info.width} pixels, expected the "
                 f"{own.height} x {own.width} of tile {tile.id}; make it from that picture"
             )
+        difference = grid_difference(info, own)
+        if difference:
+            raise ValueError(f"{path} {difference.predicate}; make it from that picture")
         if info.bands != 1 or not np.issubdtype(np.dtype(info.dtype), np.integer):
             raise ValueError(
                 f"{path} has {info.bands} band(s) of {info.dtype}, expected one band of integers; "

@@ -189,3 +189,17 @@ def test_maps_of_tiles_whose_picture_was_replaced(sam, tmp_path):
     path = tmp_path / "maps" / "objects" / "t1.tif"
     write_raster(path, read_raster(path).array)
     assert find_object_files(tiles, tmp_path / "maps")
+
+
+def test_a_test_tile_that_is_a_copy_of_a_training_tile(run):
+    """stefyste/RIAWELC#2: every picture of the test set is one of the training set."""
+    data, out = run
+    train = json.loads((out / "config.json").read_text())["dataset"]["tiles"]["train"][0]
+    assert "warning" not in call("evaluate", out, data, "--device", "cpu").stderr
+    for kind in ("image", "label"):
+        (data / "test" / kind / "t0.tif").unlink()
+        copy = (data / "train" / kind / f"{train}.tif").read_bytes()
+        (data / "test" / kind / "elsewhere.tif").write_bytes(copy)
+    result = call("evaluate", out, data, "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    assert "1 of 1 tiles bear the names or the pixels of tiles which" in result.stderr
