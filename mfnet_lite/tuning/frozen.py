@@ -59,7 +59,11 @@ def matching(x: Tensor, weight: Tensor) -> Tensor:
 
     Beside a quantised layer both may differ: its input in half precision, the update in single.
     """
-    return x if torch.is_autocast_enabled(x.device.type) else x.to(weight.dtype)
+    if x.dtype == weight.dtype:
+        return x
+    # there is no autocast on the device "meta"
+    casts = not x.is_meta and torch.is_autocast_enabled(x.device.type)
+    return x if casts else x.to(weight.dtype)
 
 
 def check_linear(base: nn.Module, name: str = "") -> None:

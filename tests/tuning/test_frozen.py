@@ -156,6 +156,7 @@ def test_inputs_are_cast_without_autocast_only():
     x, weight = torch.ones(2, dtype=torch.bfloat16), torch.ones(2)
     assert matching(x, weight).dtype == torch.float32
     assert matching(weight, weight) is weight
+    assert matching(x.to("meta"), weight.to("meta")).dtype == torch.float32
     with torch.autocast("cpu", torch.bfloat16):
         assert matching(x, weight) is x
 
