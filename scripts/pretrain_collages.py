@@ -75,12 +75,16 @@ class _Collage:
         self.rng, self.size = rng, size
         axis = (torch.arange(size) + 0.5) / size
         self.ys, self.xs = torch.meshgrid(axis, axis, indexing="ij")
-        self.textures = torch.stack([self._texture() for _ in range(TEXTURES)])
+        # Textures as deviations from their mean colour, in colour and in grey.
+        textures = torch.stack([self._texture() for _ in range(TEXTURES)]).float() / 255
+        self.means = textures.mean(dim=(1, 2))
+        self.textures = textures - self.means[:, None, None]
+        self.greys = self.textures.mean(dim=-1, keepdim=True)
         self.warp = torch.stack([self._noise(cells) for cells in (7, 9, 23, 29)])
         self.sun = rng.uniform(0, 2 * math.pi)
         self.shadow = rng.uniform(0.35, 0.9) if rng.random() < 0.75 else 1.0
         self.levels = torch.zeros(3, size, size, dtype=torch.int16)
-        self.image = self._colour(self._material(), (slice(None), slice(None)))
+        self.image = self._colour(self._material(), (slice(None), slice(None))).contiguous()
         self.objects = 0
 
     def draw(self) -> tuple[UInt8[Tensor, "3 y x"], Tensor]:
@@ -281,19 +285,18 @@ class _Collage:
         v: Tensor | None = None,
     ) -> Float[Tensor, "y x 3"]:
         """Colour of a surface, with its texture and its shading."""
-        piece = self.textures[material["texture"]][place].float() / 255
-        if material["grey"]:
-            piece = piece.mean(dim=-1, keepdim=True)
-        strength = material["strength"]
+        number, strength = material["texture"], material["strength"]
         base = torch.from_numpy(material["colour"]).float()
-        if strength < 1:  # the photograph's deviations around the surface's own colour
-            piece = base + strength * (piece - piece.mean(dim=(0, 1)))
+        if strength == 1:  # the photograph itself
+            base = self.means[number].mean() if material["grey"] else self.means[number]
+        texture = self.greys if material["grey"] else self.textures
+        piece = base + strength * texture[number][place]
         if u is not None and v is not None and (material["dome"] or material["slope"]):
             toward = -(math.cos(self.sun) * u + math.sin(self.sun) * v)
             light = 1 + material["slope"] * toward.clamp(-1, 1)
             light += material["dome"] * (toward.clamp(-1, 1) - 0.5 * (u * u + v * v).clamp(max=1))
             piece = piece * light[..., None]
-        return piece.expand(-1, -1, 3).clone() if piece.shape[-1] == 1 else piece
+        return piece.expand(-1, -1, 3)
 
     def _specks(self, share: float) -> None:
         """Small marks that belong to whatever they lie on."""
@@ -315,7 +318,7 @@ class _Collage:
         contrast, tint = rng.uniform(0.6, 1.2), rng.uniform(-0.08, 0.08, 3)
         picture = (picture - 0.5) * contrast + 0.5 + torch.from_numpy(tint).float()
         array = (picture.clamp(0, 1) * 255).to(torch.uint8).numpy()
-        blurred = Image.fromarray(array).filter(ImageFilter.GaussianBlur(rng.uniform(0.2, 1.1)))
+        blurred = Image.fromarray(array).filter(ImageFilter.BoxBlur(rng.uniform(0.1, 1.0)))
         noisy = np.asarray(blurred, np.float32)
         sigma = 255 * 0.05 * rng.uniform(0, 1) ** 2
         noisy = noisy + sigma * rng.standard_normal(noisy.shape, np.float32)

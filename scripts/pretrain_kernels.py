@@ -1,4 +1,4 @@
-"""Layer norm and mask loss of the pre-training, each in one walk over memory where a C++ compiler is at hand.
+"""Linear maps, layer norm and mask loss of the pre-training, each as one kernel where a C++ compiler is at hand.
 
 ``pretrain_kernels.cpp`` is compiled on the first use, which takes about half a minute, and kept in PyTorch's folder
 for extensions. Without a compiler, on a GPU or in single precision the same numbers come from PyTorch's operations.
@@ -43,19 +43,37 @@ def usable(*tensors: Tensor) -> bool:
     return half and kernels() is not None
 
 
-class FastLayerNorm(TorchFunctionMode):
-    """A context in which ``F.layer_norm`` over the last axis runs as one kernel, wherever it is called."""
+class FastKernels(TorchFunctionMode):
+    """A context in which ``F.linear`` and ``F.layer_norm`` run as one kernel each, wherever they are called."""
 
     def __torch_function__(
         self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
-        """Exchange one function, pass on all others."""
+        """Exchange two functions, pass on all others."""
+        if func is F.linear and len(args) == 3 and args[2] is not None and usable(*args):
+            return _Linear.apply(*args)
         if func is F.layer_norm:
             x, shape, weight, bias, eps = _layer_norm_arguments(*args, **(kwargs or {}))
             affine = weight is not None and bias is not None
             if affine and len(shape) == 1 and usable(x, weight, bias):
                 return _LayerNorm.apply(x, weight, bias, eps)
         return func(*args, **(kwargs or {}))
+
+
+class _Linear(torch.autograd.Function):
+    """A linear map whose bias is added inside the product (oneDNN), not in a walk of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        flat, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+        of_x = (flat @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
+        return of_x, flat.mT @ rows, flat.sum(0)
 
 
 def _layer_norm_arguments(

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import torch
 from pretrain_dense import DenseHeads, dense_losses
-from pretrain_kernels import FastLayerNorm
+from pretrain_kernels import FastKernels
 from pretrain_optim import MuonAndAdamW
 from pretrain_pictures import Stream
 from pretrain_precision import HalfPrecision, clip_gradients, keep_freed_memory
@@ -81,7 +81,7 @@ class Stage:
 
 
 STAGES = (
-    Stage("prompts", 128, 20_000, 12, 2, 8, 1, 2e-3, 8e-4, 0.5, 0.6),
+    Stage("prompts", 128, 20_000, 12, 1, 8, 1, 2e-3, 8e-4, 0.5, 0.6),
     Stage("corrections", 128, 25_000, 12, 1, 7, 2, 8e-4, 3e-4, 0.5, 0.6),
     Stage("full size", 256, 25_000, 4, 1, 6, 3, 4e-4, 1e-5, 0.3, 0.6),
 )
@@ -248,7 +248,7 @@ def train(
             levels = levels.to(device)
             rate = learning_rate(stage, step)
             run.optimiser.set_rate(rate)
-            with FastLayerNorm():
+            with FastKernels():
                 embeddings = embed_images(face, image.to(device).float())
                 dense = dense_losses(heads, embeddings, levels, generator)
                 prompted, iou = torch.zeros((), device=device), torch.zeros((), device=device)

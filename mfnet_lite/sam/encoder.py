@@ -82,16 +82,7 @@ def encode_images(
         x = x + position
     for number, block in enumerate(encoder.blocks):
         own = tables[number] if tables is not None else relative_tables(block, *x.shape[1:3])
-        attention = block.attn
-        attended = window_attention(
-            attention.qkv(block.norm1(x)),
-            attention.qkv.bias,
-            attention.num_heads,
-            block.window_size,
-            own,
-            attention.scale,
-        )
-        x = x + attention.proj(attended)
+        x = x + block.attn.proj(_attend(block, block.norm1(x), own))
         x = x + block.mlp(block.norm2(x))
     point, first_norm, kernel, second_norm = encoder.neck
     x = _channel_norm(first_norm, F.linear(x, point.weight.flatten(1), point.bias))
@@ -100,6 +91,24 @@ def encode_images(
     x = F.conv2d(rearrange(x, "n h w c -> n c h w"), weight, kernel.bias, padding=kernel.padding)
     x = _channel_norm(second_norm, rearrange(x, "n c h w -> n h w c").contiguous())
     return rearrange(x, "n h w c -> n c h w")
+
+
+def _attend(block: Block, x: Float[Tensor, "n h w width"], tables: Tables | None) -> Tensor:
+    """Attend within the windows of a block, before the output projection.
+
+    Queries are scaled by scaling their rows of the projection, which are a few against many tokens; the relative
+    positions, which multiply unscaled queries, are divided by the same factor.
+    """
+    attention = block.attn
+    width, scale = x.shape[-1], attention.scale
+    weight, bias = attention.qkv.weight, attention.qkv.bias
+    factor = torch.ones(3 * width, dtype=weight.dtype, device=weight.device)
+    factor[:width] = scale
+    weight, bias = weight * factor[:, None], None if bias is None else bias * factor
+    if tables is not None:
+        tables = (tables[0] / scale, tables[1] / scale)
+    qkv = F.linear(x, weight, bias)
+    return window_attention(qkv, bias, attention.num_heads, block.window_size, tables, 1.0)
 
 
 def _patches(
