@@ -9,7 +9,7 @@ python=${TORCH_PYTHON:-} # an interpreter that has the packages below already; t
 if [ -z "$python" ]; then
     "${PYTHON:-python3}" -m venv "$folder/env"
     python=$folder/env/bin/python
-    "$python" -m pip install -qq --disable-pip-version-check torch==2.13.0 torchvision==0.28.0 pycocotools==2.0.11 numpy==2.4.6
+    "$python" -m pip install -qq --disable-pip-version-check torch==2.15.0 torchvision==0.29.2 pycocotools==2.0.11 numpy==2.4.6
 fi
 cd "$folder"
 OMP_NUM_THREADS=1 "$python" - <<'EOF'
