@@ -80,8 +80,8 @@ def check_same_inputs(
         if old.get(name) != new.get(name):
             file = inputs.get(name, Path(name))
             raise ValueError(
-                f"cannot resume {out}: {file} ({name}), or a file beside it such as a world file, is not "
-                "what it was when the run began; bring the old one back or choose another --out"
+                f"cannot resume {out}: the content of {file} ({name}) or of a file beside it, such as a world "
+                "file, has changed since the run began; bring the old one back or choose another --out"
             )
 
 

@@ -89,9 +89,7 @@ def test_training_goes_on_with_the_same_files_only(run):
     result = call(*again)
     assert result.exit_code == 1
     assert str(label) in result.stderr
-    assert (
-        "is not what it was when the run began; bring the old one back or choose" in result.stderr
-    )
+    assert "has changed since the run began; bring the old one back or choose" in result.stderr
     assert "another --out" in result.stderr
 
 

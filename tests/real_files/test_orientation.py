@@ -97,3 +97,22 @@ def test_scenes_that_lie_down_are_refused(tmp_path, suffix):
     assert "orientation tag 6, so it is shown turned by 90 degrees to the right" in result.stderr
     assert "mogrify -auto-orient" in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_tiles_of_a_dataset_that_lie_down_are_refused(tmp_path, suffix):
+    for name in ("a", "b"):
+        path = lying(tmp_path / "data/train/image" / f"{name}{suffix}", 3)
+        label = Image.fromarray((UPRIGHT[..., 0] > 100).astype(np.uint8))
+        (tmp_path / "data/train/label").mkdir(exist_ok=True)
+        label.save(tmp_path / "data/train/label" / f"{name}.png")
+    (tmp_path / "data/dataset.json").write_text('{"classes": ["rest", "plate"]}')
+    told = [str(problem) for problem in check_dataset(tmp_path / "data", progress=False).problems]
+    assert any("orientation tag 3, so it is shown turned by 180 degrees" in line for line in told)
+    result = CliRunner().invoke(
+        app, ["train", str(tmp_path / "data"), "--out", str(tmp_path / "run"), "--steps", "1"]
+    )
+    assert result.exit_code == 1
+    assert "has the orientation tag 3" in result.stderr
+    assert str(path.parent) in result.stderr
+    assert not (tmp_path / "run").exists()
