@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-__all__ = ["owner_trains"]
+__all__ = ["keep_frozen_statistics", "owner_trains"]
 
 
 def owner_trains(model: nn.Module, buffer: str) -> bool:
@@ -30,3 +30,25 @@ def owner_trains(model: nn.Module, buffer: str) -> bool:
         if flags or not prefix:
             return any(flags)
         prefix = prefix.rpartition(".")[0]
+
+
+def keep_frozen_statistics(model: nn.Module) -> None:
+    """Put normalisation layers that are not trained into evaluation mode; call it after ``model.train()``.
+
+    Otherwise a batch norm layer whose weights are frozen goes on averaging its inputs: the frozen network is no
+    longer the one that was loaded, and what was trained beside it is saved without what moved.
+
+    Args:
+        model: Any network, with ``requires_grad`` set as during training.
+
+    Example:
+        >>> net = nn.Sequential(nn.BatchNorm2d(2), nn.BatchNorm2d(2).requires_grad_(False)).train()
+        >>> keep_frozen_statistics(net)
+        >>> net[0].training, net[1].training
+        (True, False)
+    """
+    for name, module in model.named_modules():
+        if getattr(module, "running_mean", None) is not None:
+            buffer = f"{name}.running_mean" if name else "running_mean"
+            if not owner_trains(model, buffer):
+                module.eval()

@@ -171,7 +171,14 @@ def predict_scene(
     reader.notes.tell()
     model.to(target_device)
     profile = geotiff_profile(
-        first.height, first.width, 1, "uint8", first, nodata=NODATA, palette=palette is not None
+        first.height,
+        first.width,
+        1,
+        "uint8",
+        first,
+        nodata=NODATA,
+        palette=palette is not None,
+        categorical=True,
     )
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB))

@@ -80,7 +80,7 @@ def open_raster(path: str | Path, lying_down: bool = False) -> Any:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Not a raster, cut off, or stored lying down.
+        ValueError: Not a raster, cut off, stored lying down, or several images in one file.
     """
     path = Path(path)
     if not path.is_file():
@@ -91,9 +91,18 @@ def open_raster(path: str | Path, lying_down: bool = False) -> Any:
         check_upright(path)
     try:
         with quiet():
-            return rasterio.open(path)
+            source = rasterio.open(path)
     except RasterioIOError as error:
         raise unreadable(path, error) from error
+    pages = len(source.subdatasets)
+    if pages > 1:
+        # tifffile writes an array of five bands as five pages, of which GDAL opens the first.
+        source.close()
+        raise ValueError(
+            f"{path} holds {pages} images (pages or subdatasets): expected one raster with bands; "
+            "stack them into bands, for example with rio stack or gdal_merge.py -separate"
+        )
+    return source
 
 
 def info_of(source: Any, path: str | Path) -> RasterInfo:

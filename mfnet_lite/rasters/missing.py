@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mfnet_lite.rasters.io import info_of, open_raster, own_mask, read_window
-from mfnet_lite.rasters.raster import RasterInfo, valid_mask
+from mfnet_lite.rasters.raster import HUGE, RasterInfo, valid_mask
 from mfnet_lite.rasters.scan import file_strips
 
 SAMPLE_PIXELS = 1_000_000  # percentiles and slope come from a regular grid of at most so many
@@ -30,7 +30,6 @@ HEIGHT_CODES = frozenset({
 })  # fmt: skip
 FLOAT_CODES = (-9999.0, -99999.0, -999999.0, -32768.0, -32767.0, 1e20)
 OPAQUE = {1.0, 255.0, 65535.0}  # what writers put into an opacity band where there is data
-HUGE = 1e30  # 3.4e38 and its neighbours, the largest numbers of a float32
 
 
 @dataclass(frozen=True)

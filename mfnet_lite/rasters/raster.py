@@ -16,6 +16,7 @@ from rasterio.transform import Affine
 from mfnet_lite.rasters.georeference import pixel_width, transform_of_points
 
 Colour = tuple[int, int, int]
+HUGE = 1e30  # 3.4e38 and its neighbours, the largest numbers of a float32
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,10 @@ def valid_mask(
     valid = np.ones(array.shape[1:], dtype=bool) if mask is None else mask.copy()
     if np.issubdtype(array.dtype, np.floating):
         valid &= np.isfinite(array).all(axis=0)
-    if nodata is not None and not np.isnan(nodata):
+    if nodata is not None and abs(nodata) > HUGE and np.issubdtype(array.dtype, np.floating):
+        # Written with six digits (-3.40282e+38) the tag equals no pixel; nothing measured is so large.
+        valid &= ~(np.sign(nodata) * array > HUGE).all(axis=0)
+    elif nodata is not None and not np.isnan(nodata):
         # A float32 file stores -3.4e38 rounded: compare in the type of the pixels.
         typed = np.asarray(nodata).astype(array.dtype) if _fits(nodata, array.dtype) else None
         if typed is not None:

@@ -24,6 +24,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from mfnet_lite.buffers import keep_frozen_statistics
 from mfnet_lite.devices import pick_device
 from mfnet_lite.files import write_text
 from mfnet_lite.losses.cross_entropy import cross_entropy
@@ -119,6 +120,7 @@ def fit(
         )
         begun = time.perf_counter() - run.seconds
         model.train()
+        keep_frozen_statistics(model)
         with bar:
             while run.step < config.steps:
                 rate = config.lr * factor(config.schedule, run.step, config.steps, config.warmup)

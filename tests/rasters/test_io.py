@@ -137,3 +137,17 @@ def test_missing_file_and_band(tmp_path):
     path = write_raster(tmp_path / "a.tif", np.zeros((2, 5, 5), np.uint8))
     with pytest.raises(ValueError, match=r"has 2 band\(s\), but bands \(3,\)"):
         read_raster(path, bands=(3,))
+
+
+def test_pages_are_no_bands(tmp_path):
+    """Five bands written by tifffile as five pages, of which GDAL opens the first."""
+    tifffile = pytest.importorskip("tifffile")
+    tifffile.imwrite(tmp_path / "a.tif", RNG.integers(0, 255, (5, 20, 30), dtype=np.uint8))
+    with pytest.raises(ValueError, match=r"a\.tif holds 5 images .* rio stack"):
+        raster_info(tmp_path / "a.tif")
+
+
+def test_nodata_of_six_digits_is_the_lowest_number():
+    array = np.array([[[1.0, np.finfo(np.float32).min]]], np.float32)
+    assert Raster(array, nodata=-3.40282e38).valid.tolist() == [[True, False]]
+    assert Raster(-array, nodata=3.4e38).valid.tolist() == [[True, False]]

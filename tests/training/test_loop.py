@@ -291,3 +291,30 @@ def test_biases_and_norms_are_not_decayed():
     assert [g["weight_decay"] for g in groups] == [0.01, 0.0]
     assert all(p.ndim > 1 for p in groups[0]["params"])
     assert all(p.ndim == 1 for p in groups[1]["params"])
+
+
+def test_statistics_of_frozen_layers_stay(tmp_path):
+    """A frozen encoder is the one that was loaded, also after training beside it."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = nn.Sequential(nn.Conv2d(1, 4, 1), nn.BatchNorm2d(4)).requires_grad_(
+                False
+            )
+            self.head = nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+
+        def forward(self, sample):
+            return self.head(self.encoder(sample["optical"]))
+
+    torch.manual_seed(0)
+    net = Net()
+    frozen = {name: value.clone() for name, value in net.encoder.state_dict().items()}
+    trained = net.head[0].running_mean.clone()
+    samples = [
+        {"optical": torch.rand(1, 8, 8), "label": torch.randint(2, (8, 8))} for _ in range(4)
+    ]
+    config = TrainConfig(steps=3, batch=2, device="cpu", progress=False)
+    fit(net, samples, None, config, tmp_path)
+    assert all(torch.equal(value, frozen[name]) for name, value in net.encoder.state_dict().items())
+    assert not torch.equal(trained, net.head[0].running_mean)
