@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.labels import check_classes, tell_absent
 from mfnet_lite.cli.memory import peak_memory
 from mfnet_lite.cli.options import (
     KINDS,
@@ -96,11 +97,7 @@ def evaluate(
     policy = check_holes(config.holes if holes is None else holes)
     tiles = dataset.tiles(split)
     check_fits(config, config.channels | channels_of(dataset, split), folder)
-    if dataset.info.num_classes != len(config.classes):
-        raise ValueError(
-            f"{folder} has {dataset.info.num_classes} classes, but the run was trained on "
-            f"{len(config.classes)}; evaluate on data with the same classes"
-        )
+    check_classes(config.classes, dataset.info.classes, run, folder)
     unlabelled = [tile.id for tile in tiles if tile.label is None]
     if unlabelled:
         raise ValueError(f"tile {unlabelled[0]} of {folder} has no label, so there is no score")
@@ -131,6 +128,7 @@ def evaluate(
         result = _change_first(matrix) | result
     result |= {"convention": convention, "split": split, "tiles": len(tiles), "flips": flips}
     result |= {"nodata_policy": policy}
+    tell_absent(result, split)
     if as_json:
         typer.echo(json.dumps(result, indent=1, allow_nan=False))
         return

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.labels import check_labels
 from mfnet_lite.cli.options import (
     KINDS,
     assisted_loss,
@@ -267,6 +268,7 @@ def train(
         check_same_run(load_config(out), run, out)
     names = tuple(run.channels)
     tiles = dataset.tiles("train")
+    check_labels(folder, tiles, dataset.info.classes)
     pictures = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
     crops = RandomCrops(
         tiles, run.size, names, length=1000, seed=seed, scaling=scaling, cache=pictures

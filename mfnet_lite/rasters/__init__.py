@@ -9,6 +9,7 @@ from mfnet_lite.rasters.doctor import ElevationReport, describe_elevation
 from mfnet_lite.rasters.hunan import open_hunan
 from mfnet_lite.rasters.io import open_raster, raster_info, read_raster
 from mfnet_lite.rasters.isprs import open_potsdam, open_vaihingen
+from mfnet_lite.rasters.label_counts import label_histogram
 from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.layout import open_folder
 from mfnet_lite.rasters.loveda import open_loveda
@@ -60,6 +61,7 @@ __all__ = [
     "fit_scaling",
     "fit_scaling_from_file",
     "geotiff_profile",
+    "label_histogram",
     "open_dataset",
     "open_folder",
     "open_hunan",

@@ -20,6 +20,8 @@ from mfnet_lite.rasters.facts import LabelFact, SensorFact, inspect_label, inspe
 from mfnet_lite.rasters.georeference import crs_name
 from mfnet_lite.rasters.grids import RESAMPLE, grid_difference
 from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.label_counts import LabelCounts, absent_note, nothing_to_learn
+from mfnet_lite.rasters.labels import IGNORE
 from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.plates import annotation, plate_files, read_plates
 from mfnet_lite.rasters.raster import RasterInfo
@@ -136,25 +138,40 @@ def check_dataset(
     ]
     problems += dataset.faults
     rows: list[Row] = []
+    labels, training = LabelCounts(), LabelCounts()
     every = [(split, tile) for split, tiles in dataset.splits.items() for tile in tiles]
     expected = _expected_bands(dataset, every)
     remarks = Notes()
     for split, tile in tqdm(
         every, desc="checking", disable=None if progress else True, leave=False
     ):
-        row, found = _check_tile(split, tile, expected, remarks)
+        row, found, label = _check_tile(split, tile, expected, remarks)
         rows.append(row)
         problems += found
+        if label is not None:
+            labels.add(label.found)
+            if split in ("train", "all"):
+                training.add(label.found)
+    classes = dataset.info.classes
+    if training.classes:
+        fault = nothing_to_learn(
+            training.classes, classes, training.nodata, dataset.info.ignore_index
+        )
+        if fault and not problems:
+            problems.append(Problem.told(root, fault))
+    class_notes = []
+    if training.classes:
+        class_notes = absent_note(training.classes, classes, dataset.info.coding)
     unique = tuple(dict.fromkeys(problems))
     info = dataset.info
     return CheckReport(
         root,
         dataset.kind,
-        info.classes,
+        classes,
         info.ignore_index,
         tuple(rows),
         unique,
-        (*dataset.notes, *remarks.lines(), *_class_notes(dataset, rows)),
+        (*dataset.notes, *remarks.lines(), *labels.notes(), *class_notes),
     )
 
 
@@ -177,8 +194,9 @@ def _check_plates(root: Path, progress: bool) -> CheckReport:
         except (FileNotFoundError, ValueError) as error:
             problems.append(Problem.told(path, str(error)))
             continue
-        plate = int(label.sum())
-        counts = {0: label.size - plate, 1: plate}
+        counts = {index: int((label == index).sum()) for index in (0, 1)}
+        if left := label.size - sum(counts.values()):
+            counts[IGNORE] = left
         size = (label.shape[0], label.shape[1])
         rows.append(Row(split, tile.id, {"optical": f"3 x {image.dtype}"}, size, "none", counts))
     bare = sum(not row.counts[1] for row in rows)
@@ -188,7 +206,7 @@ def _check_plates(root: Path, progress: bool) -> CheckReport:
 
 def _check_tile(
     split: str, tile: Tile, expected: dict[str, int], remarks: Notes
-) -> tuple[Row, list[Problem]]:
+) -> tuple[Row, list[Problem], LabelFact | None]:
     """Read the files of one tile."""
     problems: list[Problem] = []
     sensors: dict[str, SensorFact] = {}
@@ -217,7 +235,7 @@ def _check_tile(
         crs="none" if first is None else crs_name(first.crs),
         counts={} if label is None else label.counts,
     )
-    return row, problems
+    return row, problems, label
 
 
 def _misaligned(headers: list[RasterInfo]) -> Iterator[Problem]:
@@ -250,13 +268,3 @@ def _expected_bands(dataset: TileSet, every: list[tuple[str, Tile]]) -> dict[str
             if seen:
                 expected[name] = seen.most_common(1)[0][0]
     return expected
-
-
-def _class_notes(dataset: TileSet, rows: list[Row]) -> list[str]:
-    """Classes that no training pixel has."""
-    train = [row for row in rows if row.split in ("train", "all") and row.counts]
-    if not train:
-        return []
-    seen = {index for row in train for index, count in row.counts.items() if count}
-    absent = [name for index, name in enumerate(dataset.info.classes) if index not in seen]
-    return [f"no training pixel is labelled {', '.join(absent)}"] if absent else []

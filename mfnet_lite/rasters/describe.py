@@ -2,7 +2,11 @@
 
 Keys: ``classes`` [names], ``palette`` [[r, g, b], …], ``ignore_index`` (255), ``label_offset`` (0),
 ``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags}}, ``image_bands`` [names],
-``image_scale``, ``gsd_m``, ``source``.
+``image_scale``, ``gsd_m``, ``source``; and, for labels that are written otherwise than as class indices,
+``label_values`` {"255": 1, "7": "ignore", "3": "road"} (file value → class index, class name or not
+labelled; also the other way round, {"road": 3}), ``label_threshold`` (two classes: class 1 from this value
+on) and ``label_unknown`` ("nearest" known colour, "ignore", or a class: what a colour or value that is no
+class's becomes).
 """
 
 from __future__ import annotations
@@ -12,10 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mfnet_lite.rasters.io import raster_info
-from mfnet_lite.rasters.labels import LabelCoding
-from mfnet_lite.rasters.raster import Colour
-from mfnet_lite.rasters.scan import label_values
+from mfnet_lite.rasters.label_keys import is_whole
 from mfnet_lite.rasters.tiles import OPTICAL, PICTURES, SensorInfo
 
 
@@ -98,6 +99,18 @@ def _are_sensors(value: Any) -> bool:
     )
 
 
+def _are_values(value: Any) -> bool:
+    """Either form of ``label_values``: by file value, or by class name."""
+    if not isinstance(value, dict) or not value:
+        return False
+    if all(is_whole(key) for key in value):
+        return all(
+            isinstance(meant, str) or (_is_integer(meant) and meant >= 0)
+            for meant in value.values()
+        )
+    return all(_is_integer(number) for number in value.values())
+
+
 def _is_positive(value: Any) -> bool:
     return _is_number(value) and 0 < value < float("inf")
 
@@ -114,6 +127,13 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "ignore_index": ("a whole number", _is_integer),
     "label_offset": ("a whole number", _is_integer),
+    "label_values": (
+        'the class of each value like {"0": 0, "255": 1, "7": "ignore"}, or the value of each class like '
+        '{"road": 255}',
+        _are_values,
+    ),
+    "label_threshold": ("a number", _is_number),
+    "label_unknown": ('"nearest", "ignore" or the name of a class', lambda v: isinstance(v, str)),
     "gsd_m": ("metres per pixel, a number above 0", _is_positive),
     "image_scale": ("a number above 0", _is_positive),
     "sensors": (
@@ -156,70 +176,3 @@ def sensor_from_json(name: str, folder: str | None, stated: Mapping[str, Any]) -
         nodata=None if nodata is None else float(nodata),
         tags=own.get("tags"),
     )
-
-
-def label_coding(
-    stated: Mapping[str, Any],
-    labels: Sequence[Path],
-    classes: Sequence[str] | None,
-    offset: int,
-    ignore: int,
-) -> tuple[tuple[str, ...], LabelCoding, list[str]]:
-    """Classes and the coding of labels, from what is stated or else from the labels themselves.
-
-    Args:
-        stated: All of ``dataset.json``.
-        labels: Label files, looked at where nothing is stated.
-        classes: Names that override the stated ones.
-        offset: Added to the values of labels.
-        ignore: Index of pixels without a label.
-
-    Returns:
-        Names, coding, and notes on what was guessed.
-
-    Raises:
-        ValueError: One string instead of several names, or labels that are colours while there are
-            not as many classes as colours.
-    """
-    if isinstance(classes, str):
-        raise ValueError(f"classes is the string {classes!r}: expected a list of names; split it")
-    notes: list[str] = []
-    names = [str(name) for name in (classes or stated.get("classes") or ())]
-    palette = stated_palette(stated)
-    if palette and labels and raster_info(labels[0]).bands >= 3:
-        colours = dict(zip(palette, range(len(palette)), strict=True))
-        colours.setdefault((0, 0, 0), ignore)
-        names = names or [f"class {i}" for i in range(len(palette))]
-        if len(names) != len(palette):
-            raise ValueError(
-                f"dataset.json lists {len(palette)} colours in palette for {len(names)} classes, and "
-                f"{labels[0]} is written in colours; list one colour per class"
-            )
-        return tuple(names), LabelCoding(len(names), ignore, colours=colours), notes
-    if not names:
-        seen = {v + offset for v in label_values(labels)} - {ignore, ignore + offset}
-        names = [f"class {i}" for i in range(max((v for v in seen if v >= 0), default=1) + 1)]
-        notes.append(
-            f"no class names: counted {len(names)} classes from the label values; "
-            "name them in dataset.json"
-        )
-    values: dict[int, int] = {}
-    if offset:
-        values = dict.fromkeys(range(-offset), ignore) | {ignore: ignore}
-        values |= {index - offset: index for index in range(len(names))}
-    return tuple(names), LabelCoding(len(names), ignore, values=values), notes
-
-
-def stated_palette(stated: Mapping[str, Any]) -> tuple[Colour, ...] | None:
-    """Colours of the classes as stated.
-
-    Args:
-        stated: All of ``dataset.json``.
-
-    Returns:
-        A colour per class, or None.
-    """
-    listed = stated.get("palette")
-    if not listed:
-        return None
-    return tuple((int(c[0]), int(c[1]), int(c[2])) for c in listed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from mfnet_lite.rasters.interpret import interpret
 from mfnet_lite.rasters.interpretation import Interpretation
-from mfnet_lite.rasters.io import info_of, open_raster, own_mask, raster_info, read_window
-from mfnet_lite.rasters.labels import UNKNOWN, LabelCoding
+from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
+from mfnet_lite.rasters.label_counts import LabelCounts, count_labels
+from mfnet_lite.rasters.labels import LabelCoding
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import Problem, SensorInfo
@@ -33,6 +33,7 @@ class LabelFact:
 
     info: RasterInfo
     counts: dict[int, int]
+    found: LabelCounts
 
 
 def _unreadable(path: Path, error: Exception) -> Problem:
@@ -113,28 +114,13 @@ def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, li
     Returns:
         What was found (None if unreadable) and what is wrong.
     """
-    counts: Counter[int] = Counter()
-    unknown: Counter[int | float | tuple[int, int, int]] = Counter()
     try:
-        with open_raster(path) as source:
-            info = info_of(source, path)
-            for window in file_strips(source):
-                array = read_window(source, path, window)
-                indices = coding.lookup(array, info.nodata)
-                unknown.update(coding.unknown_values(array, indices))
-                values, numbers = np.unique(indices, return_counts=True)
-                counts.update({int(v): int(n) for v, n in zip(values, numbers, strict=True)})
+        info, found = count_labels(path, coding)
     except FileNotFoundError as error:
         return None, [_unreadable(path, error)]
     except ValueError as error:
         if str(error).startswith("expected"):  # the coding's word on the bands
             return None, [Problem.told(path, f"wrong band count: {error}")]
         return None, [_unreadable(path, error)]
-    lost = counts.pop(UNKNOWN, 0)
-    if coding.unknown is not None and lost:
-        counts[coding.unknown] += lost
-        lost = 0
-    fact = LabelFact(info, dict(sorted(counts.items())))
-    if not lost:
-        return fact, []
-    return fact, [Problem.told(path, coding.complaint(dict(unknown.most_common())))]
+    fact = LabelFact(info, dict(sorted(found.classes.items())), found)
+    return fact, [Problem.told(path, found.complaint)] if found.complaint else []

@@ -17,8 +17,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mfnet_lite.rasters.describe import read_json
 from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.label_json import adapt
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
+from mfnet_lite.rasters.oddities import HUNAN_CODES
 from mfnet_lite.rasters.pairs import by_lists
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.scan import choose_sensors, gather, rasters_in, split_folders
@@ -42,7 +45,9 @@ PALETTE: tuple[Colour, ...] = (
     (225, 174, 110),
     (239, 159, 2),
 )
-ORIGINAL = {0: IGNORE, 1: 0, 2: 1, 3: 2, 5: 3, 6: 4, 8: 5, 9: 6, IGNORE: IGNORE}
+ORIGINAL = {0: IGNORE, 1: 0, 2: 1, 3: 2, 5: 3, 6: 4, 8: 5, 9: 6, IGNORE: IGNORE} | dict.fromkeys(
+    (4, 7, 10, 11), IGNORE
+)
 PREPARED = {-1: IGNORE, IGNORE: IGNORE} | {index: index for index in range(len(CLASSES))}
 REFLECTANCE = 10_000.0  # Sentinel-2's digital number of full reflectance
 
@@ -109,7 +114,8 @@ def open_hunan(
     first = next((path for found in labels.values() for path in found.values()), None)
     # Files already recoded to class indices are signed, because of the −1.
     recoded = not original or (first is not None and raster_info(first).dtype.startswith("int"))
-    coding = LabelCoding(len(CLASSES), IGNORE, PREPARED if recoded else ORIGINAL)
+    coding = LabelCoding(len(CLASSES), IGNORE, PREPARED if recoded else ORIGINAL, classes=CLASSES)
+    coding = adapt(coding, read_json(root), root)
     info = DatasetInfo(CLASSES, coding, described, PALETTE, 10.0, "MMHunan")
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
@@ -119,10 +125,11 @@ def open_hunan(
             for name, sensor in described.items()
         }
         splits[split], incomplete[split] = gather(files, labels[split], info)
+    told = () if recoded else (HUNAN_CODES,)
     notes: list[str] = []
     if set(folders) == {"all"}:
         splits, incomplete, notes = by_lists(root, splits["all"], incomplete["all"])
     splits, held = with_validation(splits, val_fraction, seed)
     if held:
         incomplete["val"] = incomplete.get("train", ())
-    return TileSet(root, "hunan", info, splits, incomplete, (*notes, *held))
+    return TileSet(root, "hunan", info, splits, incomplete, (*told, *notes, *held))

@@ -19,10 +19,14 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from mfnet_lite.rasters.describe import read_json
 from mfnet_lite.rasters.io import RASTER_SUFFIXES, raster_info
+from mfnet_lite.rasters.label_json import adapt
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
+from mfnet_lite.rasters.oddities import OFF_PALETTE
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.scan import choose_sensors
 from mfnet_lite.rasters.tiles import (
@@ -118,7 +122,7 @@ def open_vaihingen(
     val_fraction: float = 0.2,
     optical_bands: Sequence[int] | None = None,
     eroded: Sequence[str] = ("test",),
-    unknown: str = "error",
+    unknown: str | None = None,
 ) -> TileSet:
     """Open ISPRS Vaihingen (9 cm; 12 training and 4 test areas, the rest in the split ``other``).
 
@@ -129,7 +133,9 @@ def open_vaihingen(
         val_fraction: Part held out; the authors used 0 and chose their model on the test areas.
         optical_bands: Band numbers counted from 1; None takes all three.
         eroded: Splits which use the eroded ground truth.
-        unknown: What a colour outside the palette becomes: ``error``, ``clutter`` or ``ignore``.
+        unknown: What a colour outside the palette becomes: ``error``, ``nearest`` (the class of the
+            nearest colour), ``ignore`` or the name of a class; None takes ``label_unknown`` of
+            ``dataset.json``, else ``error``.
 
     Returns:
         The dataset.
@@ -144,9 +150,8 @@ def open_vaihingen(
     available = {OPTICAL: optical, "dsm": SensorInfo("dsm", "dsm", 1, unit="m")}
     described = choose_sensors(root, available, sensors)
     parts = {name: found[name] for name in described}
-    info = _info(
-        described, unknown, _gsd(found[OPTICAL], 0.09), "ISPRS 2D Semantic Labeling, Vaihingen"
-    )
+    gsd = _gsd(found[OPTICAL], 0.09)
+    info = _info(root, described, unknown, gsd, "ISPRS 2D Semantic Labeling, Vaihingen")
     return _assemble(
         root, "vaihingen", info, parts, found, VAIHINGEN, eroded, seed=seed, fraction=val_fraction
     )
@@ -162,7 +167,7 @@ def open_potsdam(
     optical_bands: Sequence[int] | None = None,
     dsm: str = "normalized",
     eroded: Sequence[str] = ("test",),
-    unknown: str = "error",
+    unknown: str | None = None,
 ) -> TileSet:
     """Open ISPRS Potsdam (5 cm; 18 training and 6 test tiles, the rest in the split ``other``).
 
@@ -176,8 +181,10 @@ def open_potsdam(
             (red, green, blue of RGBIR). ``(4, 1, 2)`` of RGBIR is infrared, red, green.
         dsm: ``normalized`` (heights above ground in 8-bit pictures, the authors' choice) or ``raw``.
         eroded: Splits which use the eroded ground truth.
-        unknown: What a colour outside the palette becomes: ``error``, ``clutter`` or ``ignore``.
-            Some handed-out labels hold a few blended colours.
+        unknown: What a colour outside the palette becomes: ``error``, ``nearest`` (the class of the
+            nearest colour), ``ignore`` or the name of a class; None takes ``label_unknown`` of
+            ``dataset.json``, else ``error``. Tiles 4_12 and 6_7, which are known to be handed out in
+            other colours, are always read by the nearest.
 
     Returns:
         The dataset.
@@ -202,7 +209,8 @@ def open_potsdam(
     }
     described = choose_sensors(root, available, sensors)
     parts = {name: found[form if name == OPTICAL else dsm] for name in described}
-    info = _info(described, unknown, _gsd(found[form], 0.05), "ISPRS 2D Semantic Labeling, Potsdam")
+    gsd = _gsd(found[form], 0.05)
+    info = _info(root, described, unknown, gsd, "ISPRS 2D Semantic Labeling, Potsdam")
     return _assemble(
         root, "potsdam", info, parts, found, POTSDAM, eroded, seed=seed, fraction=val_fraction
     )
@@ -220,13 +228,18 @@ def _gsd(files: dict[str, Path], stated: float) -> float:
         return stated
 
 
-def _info(described: dict[str, SensorInfo], unknown: str, gsd: float, source: str) -> DatasetInfo:
+def _info(
+    root: Path, described: dict[str, SensorInfo], unknown: str | None, gsd: float, source: str
+) -> DatasetInfo:
     """The six classes, coded by colour; black is the eroded boundary."""
-    words = {"error": None, "clutter": CLASSES.index("clutter"), "ignore": IGNORE}
-    if unknown not in words:
+    words = ("error", "nearest", "ignore", *CLASSES)
+    if unknown is not None and unknown not in words:
         raise ValueError(f"unknown={unknown!r} is not known: expected {', '.join(words)}")
     colours = {colour: index for index, colour in enumerate(PALETTE)} | {(0, 0, 0): IGNORE}
-    coding = LabelCoding(len(CLASSES), IGNORE, colours=colours, unknown=words[unknown])
+    coding = LabelCoding(len(CLASSES), IGNORE, colours=colours, classes=CLASSES)
+    stated = read_json(root) if unknown is None else {"label_unknown": unknown}
+    if unknown != "error":
+        coding = adapt(coding, stated, root)
     return DatasetInfo(CLASSES, coding, described, PALETTE, gsd, source)
 
 
@@ -252,12 +265,9 @@ def _assemble(
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
     notes: list[str] = []
+    home = {i: split for split, listed in official.items() for i in listed.split()}
     for split in ("train", "test", OTHER):
-        named = [
-            i
-            for i in ids
-            if split == next((s for s in official if i in official[s].split()), OTHER)
-        ]
+        named = [i for i in ids if split == home.get(i, OTHER)]
         labels = found["label"]
         if split in eroded and found["eroded"]:
             labels = found["eroded"]
@@ -273,7 +283,11 @@ def _assemble(
                 what = f"missing partner: area {i} has no {' and no '.join(lacking)}"
                 problems.append(Problem(next(iter(files.values())), what, "unpack its archive too"))
             else:
-                tiles.append(Tile(i, files, labels.get(i), info))
+                own = info
+                if i in OFF_PALETTE.get(kind, {}) and i in labels:
+                    own = replace(info, coding=replace(info.coding, unknown="nearest"))
+                    notes.append(f"tile {i}: {OFF_PALETTE[kind][i]}")
+                tiles.append(Tile(i, files, labels.get(i), own))
         if named:
             splits[split], incomplete[split] = tuple(tiles), tuple(problems)
     splits, held = with_validation(splits, fraction, seed)

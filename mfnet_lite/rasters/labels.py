@@ -3,7 +3,8 @@
 Public datasets store a label as index (0, 1, 2 …), as index counted from 1 with 0 for "not labelled"
 (LoveDA), as 0/255 (change detection), or as colour (ISPRS, where black marks the eroded boundaries).
 One :class:`LabelCoding` describes each; a value it does not know is an error with the file's name,
-never silently class 0, which is what a lookup in the published code amounts to.
+never silently class 0, which is what a lookup in the published code amounts to. What a single *file*
+says about itself (masks, alpha, colour table) is read by :mod:`~mfnet_lite.rasters.label_files`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from jaxtyping import Int, Num, UInt8
+from jaxtyping import Bool, Int, Num, UInt8
 
-from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.rasters.label_colours import FAR, Nearest, nearest_colours, pack_colours
+from mfnet_lite.rasters.label_words import describe_unknown
+from mfnet_lite.rasters.raster import Colour, valid_mask
 
 IGNORE = 255
 UNKNOWN = -1
+FIELD_IGNORES = (-1, -100)
+"""Values that mean "not labelled" in much of the field: prepared datasets, and PyTorch's own loss."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,14 @@ class LabelCoding:
         ignore_index: Index of pixels without a label.
         values: File value → class index, for single-band labels; empty means the value *is* the index.
         colours: Colour → class index; not empty makes this a coding by colour.
-        unknown: Class index (or ``ignore_index``) given to unknown values; None makes them an error.
+        unknown: Class index (or ``ignore_index``) given to unknown values; ``"nearest"`` gives a colour
+            the class of the nearest known one; None makes them an error.
+        palette: Colour → class index for those files of a dataset that are written in colours or whose
+            colour table holds these colours, while others hold values.
+        exact: Look at a colour table only if it holds no other colour than those of ``palette``.
+        threshold: Values at or above are class 1, those below class 0; for masks saved with loss.
+        ignored: Further file values that mean "not labelled".
+        classes: Names of the classes, for messages.
 
     Example:
         >>> pairs = LabelCoding(num_classes=2, values={0: 0, 1: 1, 255: 1})
@@ -42,15 +55,19 @@ class LabelCoding:
     ignore_index: int = IGNORE
     values: Mapping[int, int] = field(default_factory=dict)
     colours: Mapping[Colour, int] = field(default_factory=dict)
-    unknown: int | None = None
+    unknown: int | Literal["nearest"] | None = None
+    palette: Mapping[Colour, int] = field(default_factory=dict)
+    exact: bool = False
+    threshold: float | None = None
+    ignored: tuple[int, ...] = ()
+    classes: tuple[str, ...] = ()
 
     @property
     def expected(self) -> str:
         """The known values in words, for messages."""
         if self.colours:
             return "the colours " + ", ".join(str(colour) for colour in self.colours)
-        known = self._known()
-        return "the values " + ", ".join(str(value) for value in sorted(known))
+        return "the values " + ", ".join(str(value) for value in sorted(self._known()))
 
     def _known(self) -> dict[int, int]:
         if self.values:
@@ -59,8 +76,15 @@ class LabelCoding:
             self.ignore_index: self.ignore_index
         }
 
+    def class_of_value(self) -> dict[int, int]:
+        """File value → class index, without those that mean "not labelled"."""
+        return {v: index for v, index in self._known().items() if index != self.ignore_index}
+
     def lookup(
-        self, array: Num[np.ndarray, "bands height width"], nodata: float | None = None
+        self,
+        array: Num[np.ndarray, "bands height width"],
+        nodata: float | None = None,
+        mask: Bool[np.ndarray, "height width"] | None = None,
     ) -> Int[np.ndarray, "height width"]:
         """Class indices, with −1 where the value is not known.
 
@@ -68,6 +92,7 @@ class LabelCoding:
             array: ``(bands, height, width)`` as read; a coding by colour uses the first three bands,
                 a coding by value wants one band, or several equal ones.
             nodata: The file's nodata value: it means "not labelled" whatever the coding says.
+            mask: The file's own mask, True = valid; the rest is not labelled. Nor is NaN.
 
         Returns:
             ``(height, width)`` int16; ``unknown`` is not applied here.
@@ -75,9 +100,30 @@ class LabelCoding:
         Raises:
             ValueError: A number of bands that does not suit the coding.
         """
-        if self.colours:
-            return self._lookup_colours(array)
-        if array.shape[0] > 1 and not (array[1:3] == array[:1]).all():
+        usable = valid_mask(array, nodata, mask)
+        if self.threshold is not None:
+            indices = self._split(array)
+        elif self.colours:
+            indices = self._lookup_colours(array)
+        else:
+            indices = self._lookup_values(array, usable)
+        return np.where(usable, indices, np.int16(self.ignore_index)).astype(np.int16)
+
+    def _split(
+        self, array: Num[np.ndarray, "bands height width"]
+    ) -> Int[np.ndarray, "height width"]:
+        """Two classes on either side of the threshold; chroma that lossy saving added averages out."""
+        grey = array[0] if array.shape[0] < 3 else array[:3].mean(axis=0)
+        indices = (grey >= self.threshold).astype(np.int16)
+        for value in (*self.values, *self.ignored):
+            if value in self.ignored or self.values[value] == self.ignore_index:
+                indices[grey == value] = self.ignore_index
+        return indices
+
+    def _lookup_values(
+        self, array: Num[np.ndarray, "bands height width"], usable: Bool[np.ndarray, "height width"]
+    ) -> Int[np.ndarray, "height width"]:
+        if array.shape[0] > 1 and not ((array[1:3] == array[:1]) | ~usable).all():
             # only where the dataset's own words decide can it say that these are colours
             palette = (
                 'if they are colours, list those of the classes as "palette" in dataset.json, else '
@@ -87,9 +133,7 @@ class LabelCoding:
                 f"{'' if self.values else palette}export the label anew"
             )
         band = array[0]
-        known = self._known()
-        if nodata is not None and np.isfinite(nodata):
-            known[int(nodata)] = self.ignore_index
+        known = dict.fromkeys(self.ignored, self.ignore_index) | self._known()
         if band.dtype == np.uint8:
             table = np.full(256, UNKNOWN, dtype=np.int16)
             for value, index in known.items():
@@ -113,6 +157,36 @@ class LabelCoding:
         table = {(r << 16) | (g << 8) | b: index for (r, g, b), index in self.colours.items()}
         keys = np.array(sorted(table), dtype=np.int32)
         return _search(keys, np.array([table[int(k)] for k in keys], dtype=np.int16), packed)
+
+    def settle(
+        self,
+        array: Num[np.ndarray, "bands height width"],
+        indices: Int[np.ndarray, "height width"],
+    ) -> tuple[Int[np.ndarray, "height width"], Nearest]:
+        """Give unknown values what ``unknown`` says; without it they stay −1.
+
+        Args:
+            array: What was given to :meth:`lookup`.
+            indices: What it returned.
+
+        Returns:
+            Class indices, and what was read by the nearest colour.
+        """
+        bad = indices == UNKNOWN
+        by_colour = self.unknown != "nearest" or self.colours
+        if self.unknown is None or not by_colour or not bad.any():
+            return indices, Nearest()
+        if self.unknown != "nearest":
+            return np.where(bad, np.int16(self.unknown), indices), Nearest()
+        found, place, counts = np.unique(
+            pack_colours(array)[bad], return_inverse=True, return_counts=True
+        )
+        chosen, distance, tied = nearest_colours(found, self.colours)
+        chosen[tied] = self.ignore_index
+        settled = indices.copy()
+        settled[bad] = chosen[place.reshape(-1)]
+        far, ties = int(counts[distance > FAR].sum()), int(counts[tied].sum())
+        return settled, Nearest(int(bad.sum()), far, ties)
 
     def unknown_values(
         self,
@@ -148,6 +222,7 @@ class LabelCoding:
         array: Num[np.ndarray, "bands height width"],
         path: str | Path,
         nodata: float | None = None,
+        mask: Bool[np.ndarray, "height width"] | None = None,
     ) -> UInt8[np.ndarray, "height width"]:
         """Class indices of a label.
 
@@ -155,6 +230,7 @@ class LabelCoding:
             array: ``(bands, height, width)`` as read.
             path: The file, for messages.
             nodata: The file's nodata value.
+            mask: The file's own mask, True = valid.
 
         Returns:
             ``(height, width)`` uint8: 0 to ``num_classes - 1``, or ``ignore_index``.
@@ -163,52 +239,32 @@ class LabelCoding:
             ValueError: Unknown values while ``unknown`` is None, or a wrong number of bands.
         """
         try:
-            indices = self.lookup(array, nodata)
+            indices = self.lookup(array, nodata, mask)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        bad = indices == UNKNOWN
-        if bad.any():
-            if self.unknown is None:
-                raise ValueError(f"{path} {self.complaint(self.unknown_values(array, indices))}")
-            indices = np.where(bad, np.int16(self.unknown), indices)
-        return indices.astype(np.uint8)
+        settled, _ = self.settle(array, indices)
+        if (settled == UNKNOWN).any():
+            raise ValueError(f"{path} {self.complaint(self.unknown_values(array, indices), path)}")
+        return settled.astype(np.uint8)
 
-    def complaint(self, unknown: Mapping[int | float | Colour, int]) -> str:
+    def complaint(self, unknown: Mapping[int | float | Colour, int], path: str | Path = "") -> str:
         """Tell in words which values are unknown and what to do.
 
         Args:
             unknown: What :meth:`unknown_values` returned, not empty.
+            path: The file, for what its suffix says.
 
         Returns:
             The predicate of a sentence whose subject is the file.
         """
-        what = "colour" if self.colours else "value"
-        shown = ", ".join(f"{value} ({count} px)" for value, count in list(unknown.items())[:3])
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        remedy = (
-            'correct the label, or open the dataset with unknown="clutter" or unknown="ignore"'
-            if self.colours
-            else "correct the label, or the classes and ignore_index in dataset.json"
+        return describe_unknown(
+            unknown,
+            self.expected,
+            bool(self.colours),
+            self.num_classes,
+            self.classes,
+            Path(path).suffix.lower() in (".jpg", ".jpeg"),
         )
-        return (
-            f"holds {len(unknown)} unknown label {what}(s): {shown}{more}; "
-            f"expected {self.expected}; {remedy}"
-        )
-
-
-def pack_colours(
-    array: Num[np.ndarray, "bands height width"],
-) -> Int[np.ndarray, "height width"]:
-    """One integer ``r·2¹⁶ + g·2⁸ + b`` per pixel, so that colours compare like numbers.
-
-    Args:
-        array: At least three bands of 0 to 255.
-
-    Returns:
-        ``(height, width)`` int32.
-    """
-    r, g, b = (array[band].astype(np.int32) for band in range(3))
-    return (r << 16) | (g << 8) | b
 
 
 def _search(

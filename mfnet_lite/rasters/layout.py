@@ -20,18 +20,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mfnet_lite.rasters.describe import (
-    label_coding,
-    read_json,
-    sensor_from_json,
-    stated_palette,
-)
+from mfnet_lite.rasters.describe import read_json, sensor_from_json
 from mfnet_lite.rasters.io import raster_info
-from mfnet_lite.rasters.labels import IGNORE
+from mfnet_lite.rasters.label_json import label_coding
+from mfnet_lite.rasters.label_keys import stated_palette
 from mfnet_lite.rasters.scan import (
     choose_sensors,
     empty_folder,
     gather,
+    has_rasters,
+    labels_in,
     rasters_in,
     split_folders,
 )
@@ -61,7 +59,7 @@ def _sensor_folders(folders: Mapping[str, Path], stated: Mapping[str, Any]) -> d
     for split in folders.values():
         for folder in sorted(split.iterdir()):
             skip = folder.name.startswith((".", "_", *NOT_SENSORS)) or folder.name in SPLITS
-            if skip or folder.name == "image" or not rasters_in(folder):
+            if skip or folder.name == "image" or not has_rasters(folder):
                 continue
             found[named.get(folder.name, folder.name)] = folder.name
     return found
@@ -124,14 +122,16 @@ def open_folder(
         label_folder: Folder of the labels, for datasets with several versions of them.
         label_offset: Added to label values: −1 for labels counted from 1 with 0 = not labelled, as
             LoveDA's. None takes ``label_offset`` of ``dataset.json``, else 0.
-        ignore_index: Label of pixels that do not count; None takes ``dataset.json``, else 255.
+        ignore_index: Value of pixels that do not count, any whole number; None takes ``dataset.json``,
+            else 255.
 
     Returns:
         The dataset. Without class names the classes are counted from the label values.
 
     Raises:
         FileNotFoundError: No ``image`` folder, or a sensor which is not there.
-        ValueError: A ``dataset.json`` that cannot be read or understood.
+        ValueError: A ``dataset.json`` that cannot be read or understood, or labels that can be read in
+            two ways (the message names the line that settles it).
     """
     root = Path(root)
     folders = split_folders(root, "image")
@@ -141,8 +141,6 @@ def open_folder(
             "put the optical tiles there"
         )
     stated = read_json(root)
-    ignore = ignore_index if ignore_index is not None else int(stated.get("ignore_index", IGNORE))
-    offset = label_offset if label_offset is not None else int(stated.get("label_offset", 0))
     found = _sensor_folders(folders, stated)
     notes: list[str] = []
     faults: list[Problem] = []
@@ -153,7 +151,7 @@ def open_folder(
     else:
         faults += _absent_sensors(root, stated, found)
         for name, folder in list(found.items()):
-            lacking = [s for s, path in folders.items() if not rasters_in(path / folder)]
+            lacking = [s for s, path in folders.items() if not has_rasters(path / folder)]
             # without pictures a split has no tiles at all, which is another fault
             if lacking and name != OPTICAL:
                 notes.append(f"sensor {name} is left out: {', '.join(lacking)} has no {folder}/")
@@ -170,11 +168,14 @@ def open_folder(
         split: {name: rasters_in(path / folder) for name, folder in found.items()}
         for split, path in folders.items()
     }
-    labels = {split: rasters_in(path / label_folder) for split, path in folders.items()}
+    labels: dict[str, Mapping[str, Path]] = {}
+    for split, path in folders.items():
+        labels[split], left = labels_in(path / label_folder)
+        notes += left
     for path in folders.values():
         faults += empty_folder(path / label_folder)
     listed = [path for by_stem in labels.values() for path in by_stem.values()]
-    names, coding, remarks = label_coding(stated, listed, classes, offset, ignore)
+    names, coding, remarks = label_coding(root, stated, listed, classes, label_offset, ignore_index)
     if optical_bands is not None and OPTICAL in described:
         described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
     info = DatasetInfo(

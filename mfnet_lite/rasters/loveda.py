@@ -16,6 +16,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mfnet_lite.rasters.describe import read_json
+from mfnet_lite.rasters.label_colours import BLACK
+from mfnet_lite.rasters.label_json import adapt
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
 from mfnet_lite.rasters.layout import open_folder
 from mfnet_lite.rasters.raster import Colour
@@ -109,11 +112,12 @@ def open_loveda(
             "unpack Train.zip and Val.zip there"
         )
     values = {index + 1: index for index in range(len(CLASSES))} | {0: IGNORE, IGNORE: IGNORE}
+    colours = {colour: index for index, colour in enumerate(PALETTE)} | {BLACK: IGNORE}
+    coding = LabelCoding(len(CLASSES), IGNORE, values, palette=colours, exact=True, classes=CLASSES)
     optical = SensorInfo(OPTICAL, "images_png", 3, None, ("R", "G", "B"), "uint8")
     described = choose_sensors(root, {OPTICAL: optical}, sensors)
-    info = DatasetInfo(
-        CLASSES, LabelCoding(len(CLASSES), IGNORE, values), described, PALETTE, 0.3, "LoveDA"
-    )
+    coding = adapt(coding, read_json(root), root)
+    info = DatasetInfo(CLASSES, coding, described, PALETTE, 0.3, "LoveDA")
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
     for split, scene, folder in folders:

@@ -23,8 +23,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
-from mfnet_lite.rasters.io import RASTER_SUFFIXES, raster_info, read_raster, read_window
+from mfnet_lite.rasters.io import (
+    RASTER_SUFFIXES,
+    own_mask,
+    raster_info,
+    read_raster,
+    read_window,
+)
 from mfnet_lite.rasters.open_files import OpenFiles
+from mfnet_lite.rasters.raster import valid_mask
 from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
 
@@ -149,7 +156,8 @@ class ObjectReader:
         )
         if self.cache:
             if path not in self._decoded:
-                self._decoded[path] = read_raster(path).array[0]
+                raster = read_raster(path, None, (1,))
+                self._decoded[path] = np.where(raster.valid, raster.array[0], 0)
             held = self._decoded[path]
             seen, own = (w.inside(*held.shape) for w in (wide, window))
             pixels = held[seen.slices]
@@ -157,7 +165,9 @@ class ObjectReader:
             source, info = self._files.get(path)
             seen, own = (w.inside(info.height, info.width) for w in (wide, window))
             if seen.height and seen.width:
-                pixels = read_window(source, path, seen, (1,))[0]
+                array = read_window(source, path, seen, (1,))
+                valid = valid_mask(array, info.nodata, own_mask(source, seen))
+                pixels = np.where(valid, array[0], 0)  # nodata is no object
             else:
                 pixels = np.zeros((seen.height, seen.width), dtype=info.dtype)
         into = Window(own.row - window.row, own.col - window.col, own.height, own.width)

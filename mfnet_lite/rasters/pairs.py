@@ -8,7 +8,8 @@
     DIR/train/A/…   DIR/test/A/…                    or a split by folders
 
 A pair is a tile with the sensors ``before`` and ``after``; the label is 0 unchanged, 1 changed,
-whether the file says 1 or 255. DSIFN's own names ``t1``, ``t2``, ``mask`` are understood as well.
+whether the file says 1 or 255; ``label_values``, ``label_threshold``, ``label_unknown`` and ``ignore_index``
+of a ``dataset.json`` say otherwise. DSIFN's own names ``t1``, ``t2``, ``mask`` are understood as well.
 Partners have the same name; only a single scene per folder may be named by its date, as WHU-CD's
 ``2012.tif`` and ``2016.tif``.
 """
@@ -17,15 +18,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mfnet_lite.rasters.describe import read_json, sensor_from_json
+from mfnet_lite.rasters.label_colours import BLACK
+from mfnet_lite.rasters.label_json import adapt
 from mfnet_lite.rasters.labels import IGNORE, LabelCoding
+from mfnet_lite.rasters.oddities import CDD_MASKS, LOSSY_MASK
 from mfnet_lite.rasters.scan import (
     SPELLINGS,
     choose_sensors,
     empty_folder,
     gather,
+    labels_in,
+    listed_names,
     name_lists,
     rasters_in,
 )
@@ -90,6 +97,7 @@ def open_pairs(
 
     Raises:
         FileNotFoundError: No ``A`` and ``B`` folders, or a sensor which is not there.
+        ValueError: A ``dataset.json`` that cannot be read or understood.
     """
     root = Path(root)
     folders = pair_folders(root)
@@ -102,7 +110,18 @@ def open_pairs(
     described = choose_sensors(
         root, {name: sensor_from_json(name, None, stated) for name in ("before", "after")}, sensors
     )
-    coding = LabelCoding(len(CLASSES), IGNORE, values={0: 0, 1: 1, 255: 1})
+    coding = LabelCoding(
+        len(CLASSES),
+        IGNORE,
+        values={0: 0, 1: 1, 255: 1},
+        palette={BLACK: 0, (255, 255, 255): 1},
+        exact=True,
+        classes=CLASSES,
+    )
+    coding = adapt(coding, stated, root)
+    lossy = _lossy(folders) if stated.get("label_threshold") is None else ()
+    if lossy:
+        coding = replace(coding, threshold=LOSSY_MASK, values={})
     info = DatasetInfo(
         CLASSES,
         coding,
@@ -114,14 +133,15 @@ def open_pairs(
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
     faults: list[Problem] = []
-    notes: list[str] = []
+    notes: list[str] = list(lossy)
     for split, folder in folders.items():
         files = {
             name: rasters_in(_first(folder, BEFORE if name == "before" else AFTER) or folder)
             for name in described
         }
         label_folder = _first(folder, LABELS)
-        labels = rasters_in(label_folder) if label_folder else {}
+        labels, left = labels_in(label_folder) if label_folder else ({}, [])
+        notes += left
         if label_folder:
             faults += empty_folder(label_folder)
         if _one_scene(files, labels):
@@ -137,6 +157,19 @@ def open_pairs(
     if held:
         incomplete["val"] = incomplete.get("train", ())
     return TileSet(root, "pairs", info, splits, incomplete, (*notes, *held), tuple(faults))
+
+
+def _lossy(folders: Mapping[str, Path]) -> tuple[str, ...]:
+    """A note if the masks are those of CDD, which are handed out as JPEG in folders named ``OUT``."""
+    places = [folder / "OUT" for folder in folders.values()]
+    files = [p for place in places if place.is_dir() for p in labels_in(place)[0].values()]
+    same = files and all(
+        _first(folder, LABELS) == place
+        for folder, place in zip(folders.values(), places, strict=True)
+    )
+    return (
+        (CDD_MASKS,) if same and all(p.suffix.lower() in (".jpg", ".jpeg") for p in files) else ()
+    )
 
 
 def _one_scene(files: Mapping[str, Mapping[str, Path]], labels: Mapping[str, Path]) -> bool:
@@ -176,15 +209,21 @@ def by_lists(
     by_id = {tile.id: tile for tile in tiles}
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
-    for split, (path, names) in lists.items():
-        splits[split] = tuple(by_id[name] for name in names if name in by_id)
+    used: set[str] = set()
+    for split, (path, lines) in lists.items():
+        meant = {line: listed_names(line) for line in lines}
+        names = {
+            line: next((n for n in found if n in by_id), None) for line, found in meant.items()
+        }
+        splits[split] = tuple(by_id[name] for line in lines if (name := names[line]) is not None)
+        used |= {name for name in names.values() if name is not None}
+        unmet = {line: found for line, found in meant.items() if names[line] is None}
         absent = tuple(
-            Problem(path, f"lists {name}, which has no complete set of files", "add or unlist it")
-            for name in names
-            if name not in by_id
+            Problem(path, f"lists {line}, which has no complete set of files", "add or unlist it")
+            for line in unmet
         )
-        listed = tuple(problem for problem in problems if problem.file.stem in names)
+        wanted = {name for found in unmet.values() for name in found}
+        listed = tuple(problem for problem in problems if problem.file.stem in wanted)
         incomplete[split] = (*listed, *absent)
-    listed_names = {name for _, names in lists.values() for name in names}
-    unlisted = len(set(by_id) - listed_names)
+    unlisted = len(set(by_id) - used)
     return splits, incomplete, [f"{unlisted} tile(s) in no list are left out"] if unlisted else []

@@ -17,7 +17,7 @@ __all__ = ["PlateSamples"]
 
 
 class PlateSamples(Dataset[dict[str, Tensor]]):
-    """Pictures of plates as samples: ``optical`` in [0, 1] and ``label`` (0 elsewhere, 1 plate).
+    """Pictures of plates as samples: ``optical`` in [0, 1] and ``label`` (0 elsewhere, 1 plate, 255 unknown).
 
     The longest side becomes ``size`` pixels; what is left of the square is padding, black in the picture
     and ignored (255) in the label.
@@ -38,11 +38,14 @@ class PlateSamples(Dataset[dict[str, Tensor]]):
         scale = self._size / max(label.shape)
         height, width = (max(1, round(scale * side)) for side in label.shape)
         picture = torch.from_numpy(image).float()[None] / 255
-        plate = rearrange(torch.from_numpy(label).float(), "h w -> 1 1 h w")
+        plate = rearrange(torch.from_numpy(label == 1).float(), "h w -> 1 1 h w")
+        known = rearrange(torch.from_numpy(label != IGNORE).float(), "h w -> 1 1 h w")
         if scale != 1:
+            known = F.interpolate(known, (height, width), mode="bilinear", antialias=True)
             picture = F.interpolate(picture, (height, width), mode="bilinear", antialias=True)
             # Half of a pixel makes it a plate, so that small plates do not vanish between samples.
             plate = F.interpolate(plate, (height, width), mode="bilinear", antialias=True)
         pad = (0, self._size - width, 0, self._size - height)
-        drawn = F.pad((plate >= 0.5).long()[0, 0], pad, value=IGNORE)
+        label_of = torch.where(known[0, 0] >= 0.5, (plate[0, 0] >= 0.5).long(), IGNORE)
+        drawn = F.pad(label_of, pad, value=IGNORE)
         return {"optical": F.pad(picture[0].clamp(0, 1), pad), "label": drawn}

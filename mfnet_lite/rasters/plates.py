@@ -25,6 +25,8 @@ from scipy import ndimage
 from skimage.draw import polygon
 
 from mfnet_lite.rasters.io import open_raster, read_raster
+from mfnet_lite.rasters.plate_masks import read_plate_mask
+from mfnet_lite.rasters.scan import lines_of
 from mfnet_lite.rasters.tiles import ALL, SPLITS
 
 __all__ = ["PlateSet", "PlateTile", "open_plates", "read_plates"]
@@ -103,8 +105,8 @@ def plate_files(root: str | Path) -> tuple[str, dict[str, list[Path]]]:
         return "masks", {split: _pictures(folder / "images") for split, folder in places.items()}
     lists = {split: root / "splits" / f"{split}.txt" for split in SPLITS}
     if any(path.is_file() for path in lists.values()):
-        listed = {s: path.read_text("utf-8").split() for s, path in lists.items() if path.is_file()}
-        return "ccpd", {split: [root / name for name in names] for split, names in listed.items()}
+        listed = {s: lines_of(path) for s, path in lists.items() if path.is_file()}
+        return "ccpd", {s: [_listed(root, line) for line in lines] for s, lines in listed.items()}
     # A single name tells; a folder of other pictures is not searched for long.
     if not any(
         CCPD_NAME.match(path.stem) for path, _ in zip(_walk(root), range(2000), strict=False)
@@ -112,6 +114,12 @@ def plate_files(root: str | Path) -> tuple[str, dict[str, list[Path]]]:
         return "", {}
     folders = {split: root / split for split in SPLITS if (root / split).is_dir()} or {ALL: root}
     return "ccpd", {split: _pictures(folder) for split, folder in folders.items()}
+
+
+def _listed(root: Path, line: str) -> Path:
+    """The picture that a line of a list names: all of the line, or its first word."""
+    words = (line, line.split()[0])
+    return next((path for word in words if (path := root / word).is_file()), root / line)
 
 
 def _walk(folder: Path) -> Any:
@@ -241,8 +249,8 @@ def read_plates(
         tile: From :meth:`PlateSet.tiles`.
 
     Returns:
-        Red, green, blue; the label (0 elsewhere, 1 plate); the boxes, of connected parts if there is
-        only a mask.
+        Red, green, blue; the label (0 elsewhere, 1 plate, 255 where a mask leaves it open); the boxes, of
+        connected parts if there is only a mask.
 
     Raises:
         ValueError: If the picture is unreadable or not 8-bit, if the mask has another size, or a plate
@@ -255,13 +263,13 @@ def read_plates(
         raise ValueError(f"{tile.image} holds {image.dtype}: expected 8-bit pictures; convert it")
     height, width = image.shape[1:]
     if tile.mask is not None:
-        label = (read_raster(tile.mask, None, (1,)).array[0] > 0).astype(np.int64)
+        label = read_plate_mask(tile.mask).astype(np.int64)
         if label.shape != (height, width):
             raise ValueError(
                 f"{tile.mask} is {label.shape[0]} x {label.shape[1]} but its picture {height} x {width}: "
                 "expected the same size; resample it"
             )
-        parts = ndimage.find_objects(ndimage.label(label, np.ones((3, 3)))[0])
+        parts = ndimage.find_objects(ndimage.label(label == 1, np.ones((3, 3)))[0])
         edges = [(c.start, r.start, c.stop, r.stop) for r, c in parts]
         return image, label, np.array(edges, np.float32).reshape(-1, 4)
     assert tile.boxes is not None

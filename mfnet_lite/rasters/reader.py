@@ -16,6 +16,7 @@ from mfnet_lite.rasters.grids import check_tile_grids
 from mfnet_lite.rasters.interpret import interpret
 from mfnet_lite.rasters.interpretation import Interpretation
 from mfnet_lite.rasters.io import own_mask, raster_info, read_raster, read_window
+from mfnet_lite.rasters.label_files import LabelFile, read_label
 from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.open_files import OpenFiles
 from mfnet_lite.rasters.scaling import DEFAULT_GSD, Scaling, check_name
@@ -87,6 +88,8 @@ class TileReader:
         self._fitted: dict[tuple[Path, int], Scaling] = {}
         self._sizes: dict[Path, tuple[int, int]] = {}
         self._checked: set[tuple[Path, ...]] = set()
+        self._labels: dict[Path, LabelFile] = {}
+        self._decoded_labels: dict[Path, UInt8[np.ndarray, "height width"]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """Handles stay behind when the reader is sent to another process."""
@@ -116,16 +119,17 @@ class TileReader:
         return self._sizes[path]
 
     def preload(self, tile: Tile) -> None:
-        """Decode the files of a tile, in their own type, and keep them.
+        """Decode the files of a tile, in their own type, and keep them; the label as class indices.
 
         Args:
             tile: The tile.
         """
-        wanted = [file_of(tile, name) for name in self.sensors]
-        for path in [*wanted, *([tile.label] if tile.label is not None else [])]:
+        for path in [file_of(tile, name) for name in self.sensors]:
             if path not in self._decoded:
                 raster = read_raster(path)
                 self._decoded[path] = Decoded(raster.array, raster.mask, raster.nodata)
+        if tile.label is not None and tile.label not in self._decoded_labels:
+            self._decoded_labels[tile.label] = read_label(tile.label, tile.info.coding)
 
     def prepare(self, tile: Tile) -> None:
         """Check a tile's grids, learn how its files are read and fit its scalings, now instead of at its first crop.
@@ -175,11 +179,28 @@ class TileReader:
         self.notes.tell()
         if tile.label is None:
             return Patch(arrays, None, valid, counted)
-        raw, _, nodata, where = self._raw(tile.label, window, None)
-        label = np.full((window.height, window.width), tile.info.ignore_index, dtype=np.uint8)
-        label[where] = tile.info.coding.decode(raw, tile.label, nodata)
+        label = self._label(tile, tile.label, window)
         label[~counted] = tile.info.ignore_index
         return Patch(arrays, label, valid, counted)
+
+    def _label(self, tile: Tile, path: Path, window: Window) -> UInt8[np.ndarray, "height width"]:
+        """A window of a label; what lies outside the file is not labelled."""
+        label = np.full((window.height, window.width), tile.info.ignore_index, dtype=np.uint8)
+        held = self._decoded_labels.get(path)
+        if held is not None:
+            inside = window.inside(*held.shape)
+            part = held[inside.slices]
+        else:
+            source, info = self._files.get(path)
+            inside = window.inside(info.height, info.width)
+            if not (inside.height and inside.width):
+                return label
+            if path not in self._labels:
+                self._labels[path] = LabelFile.of(source, info, tile.info.coding)
+            part = self._labels[path].read(source, inside)
+        top, left = inside.row - window.row, inside.col - window.col
+        label[top : top + inside.height, left : left + inside.width] = part
+        return label
 
     def _raw(
         self, path: Path, window: Window, bands: tuple[int, ...] | None, alpha: int | None = None

@@ -1,18 +1,19 @@
-"""Finding files: rasters of a folder, folders of splits, partners, and values of labels."""
+"""Finding files: rasters of a folder, folders of splits, partners, lists of names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mfnet_lite.rasters.io import RASTER_SUFFIXES, open_raster, read_window
+from mfnet_lite.rasters.io import RASTER_SUFFIXES
 from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 
 SPELLINGS = {"val": ("valid", "validation")}  # other names of a split's folder
+LISTED_SUFFIXES = (*RASTER_SUFFIXES, ".bmp", ".npy")
+LOSSY_SUFFIXES = (".jpg", ".jpeg")
 STRIP_PIXELS = 4_000_000  # pixels held at once when a file is read through
 
 
@@ -28,23 +29,61 @@ def rasters_in(folder: Path) -> dict[str, Path]:
     Raises:
         ValueError: Two rasters of one name of which not exactly one is a GeoTIFF.
     """
-    if not folder.is_dir():
-        return {}
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in RASTER_SUFFIXES:
-            continue
-        other = found.get(path.stem)
-        if other is not None:
-            geotiffs = [p for p in (other, path) if p.suffix.lower() in (".tif", ".tiff")]
-            if len(geotiffs) != 1:
-                raise ValueError(
-                    f"{folder} holds {other.name} and {path.name}, two rasters of one name: expected one; "
-                    "remove or rename the other"
-                )
-            path = geotiffs[0]
-        found[path.stem] = path
+    for stem, paths in _by_stem(folder).items():
+        geotiffs = [path for path in paths if path.suffix.lower() in (".tif", ".tiff")]
+        if len(paths) > 1 and len(geotiffs) != 1:
+            raise ValueError(
+                f"{folder} holds {' and '.join(path.name for path in paths)}, rasters of one name: expected one; "
+                "remove or rename the others"
+            )
+        found[stem] = geotiffs[0] if geotiffs else paths[0]
+    return found
+
+
+def has_rasters(folder: Path) -> bool:
+    """Whether a folder, which may be missing, holds a raster."""
+    return bool(_by_stem(folder))
+
+
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """Raster files of a folder, which may be missing, in the order of their names."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if not path.name.startswith(".") and path.suffix.lower() in RASTER_SUFFIXES:
+            found.setdefault(path.stem, []).append(path)
     return dict(sorted(found.items()))
+
+
+def labels_in(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Label files of a folder by stem: of several that differ in their suffix the one without loss counts.
+
+    Args:
+        folder: May be missing.
+
+    Returns:
+        Stem → path, sorted by stem; and a note if some files are left out.
+    """
+    found: dict[str, Path] = {}
+    left = []
+    for stem, paths in _by_stem(folder).items():
+        # GeoTIFF first, then what keeps its values, then JPEG
+        first, *others = sorted(
+            paths,
+            key=lambda path: (
+                path.suffix.lower() not in (".tif", ".tiff"),
+                path.suffix.lower() in LOSSY_SUFFIXES,
+            ),
+        )
+        found[stem] = first
+        left += [path.name for path in others]
+    if not left:
+        return found, []
+    kept = found[Path(left[0]).stem].name
+    return found, [
+        f"{folder.parent.name}/{folder.name}: {len(left)} label(s) of a name that another bears as well are "
+        f"not read, such as {left[0]} beside {kept}"
+    ]
 
 
 def split_folders(root: Path, inside: str) -> dict[str, Path]:
@@ -110,7 +149,7 @@ def empty_folder(folder: Path) -> tuple[Problem, ...]:
     Returns:
         One problem, or none.
     """
-    if not folder.is_dir() or rasters_in(folder):
+    if not folder.is_dir() or has_rasters(folder):
         return ()
     what = f"the folder {folder.name}/ holds no raster"
     return (Problem(folder, what, "add the labels or remove the folder"),)
@@ -146,26 +185,6 @@ def file_strips(source: Any) -> Iterator[Window]:
     return strips(source.height, source.width, int(source.block_shapes[0][0]))
 
 
-def label_values(paths: Iterable[Path]) -> set[int]:
-    """All values which occur in label files, nodata left out.
-
-    Args:
-        paths: Single-band labels.
-
-    Returns:
-        The distinct values.
-    """
-    seen: set[int] = set()
-    for path in paths:
-        with open_raster(path) as source:
-            nodata = source.nodata
-            for window in file_strips(source):
-                seen |= {int(v) for v in np.unique(read_window(source, path, window, (1,)))}
-        if nodata is not None and np.isfinite(nodata):
-            seen.discard(int(nodata))
-    return seen
-
-
 def name_lists(root: Path) -> dict[str, tuple[Path, list[str]]]:
     """Lists of tile names: ``train.txt`` … or ``list.txt``, in the folder itself or in ``list/``.
 
@@ -173,23 +192,59 @@ def name_lists(root: Path) -> dict[str, tuple[Path, list[str]]]:
         root: The dataset.
 
     Returns:
-        Split → the list's path and its stems in order; ``list.txt`` alone is the split ``all``.
+        Split → the list's path and its lines in order, as written; ``list.txt`` alone is the split ``all``.
     """
     found: dict[str, tuple[Path, list[str]]] = {}
     for folder in (root, root / "list", root / "lists"):
         for split in SPLITS:
             path = folder / f"{split}.txt"
             if path.is_file():
-                found.setdefault(split, (path, _names(path)))
+                found.setdefault(split, (path, lines_of(path)))
     if not found and (root / "list.txt").is_file():
-        found[ALL] = (root / "list.txt", _names(root / "list.txt"))
+        found[ALL] = (root / "list.txt", lines_of(root / "list.txt"))
     return found
 
 
-def _names(path: Path) -> list[str]:
-    """Stems of the first word of each line (some lists add the label's path behind it)."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [Path(line.split()[0]).stem for line in lines if line.strip()]
+def lines_of(path: Path) -> list[str]:
+    """Lines of a text that hold something.
+
+    Args:
+        path: UTF-8, with or without the mark that Windows puts first.
+
+    Returns:
+        The lines, without white space at their ends.
+    """
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def listed_names(line: str) -> list[str]:
+    """The tiles that a line of a list may mean, the likeliest first.
+
+    Names hold spaces and dots, lines hold paths, and some lists add the label's path behind the image's.
+    A suffix is left out only if it is one of an image, and the rest of a line only if it is a second
+    column: behind a comma or a tab, behind a name with a suffix, or with a folder of its own.
+
+    Args:
+        line: As written.
+
+    Returns:
+        Names to look for, without folders.
+
+    Example:
+        >>> listed_names("A/block 12.tif"), listed_names("A/x.png label/x.png")
+        (['block 12.tif', 'block 12'], ['x.png', 'x'])
+    """
+    words = re.split(r"(\s*,\s*|\s+)", line)
+    found: list[str] = []
+    for end in range(len(words), 0, -2):
+        part, rest = "".join(words[:end]).strip().strip("\"'"), "".join(words[end:])
+        name = part.replace("\\", "/").rstrip("/").rpartition("/")[2]
+        stem, dot, suffix = name.rpartition(".")
+        plain = stem if dot and f".{suffix.lower()}" in LISTED_SUFFIXES else ""
+        column = not rest or plain or "/" in rest or rest.strip(" ")[0] in ",\t"
+        found += [candidate for candidate in (name, plain) if candidate and column]
+    return list(dict.fromkeys(found))
 
 
 def choose_sensors(

@@ -216,7 +216,9 @@ def _validate(
     """Score the validation set and keep the weights if they are the best so far."""
     scores = evaluate(net, val_set, ignore_index=config.ignore_index, window=config.window).scores()
     run.scores = {"OA": scores.OA, "mF1": scores.mF1, "mIoU": scores.mIoU}
-    if scores.mIoU > run.best:
+    if scores.single is not None:  # all of one class: a mean of 100 % would tell nothing
+        run.scores |= {"mF1": math.nan, "mIoU": math.nan}
+    elif scores.mIoU > run.best:
         run.best, run.best_step = scores.mIoU, run.step
         if writer and config.keep == "best":
             disk.save_model(

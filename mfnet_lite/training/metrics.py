@@ -61,8 +61,17 @@ class Scores:
     support: tuple[int, ...]
     averaged: tuple[int, ...]
 
+    @property
+    def single(self) -> int | None:
+        """The class of all counted pixels, if there is only one of several: then no mean says anything."""
+        present = [index for index, support in enumerate(self.support) if support]
+        return present[0] if len(present) == 1 < len(self.support) else None
+
     def as_dict(self, classes: Sequence[str] | None = None) -> dict[str, Any]:
         """Return the scores ready for JSON, where an undefined score is ``None``.
+
+        Where all counted pixels are of one class, the means are ``None`` and ``reason`` says why: a map
+        of nothing else would score 100 %, whatever the network can tell apart.
 
         Args:
             classes: class names, in order; ``class_0`` … without them.
@@ -74,10 +83,12 @@ class Scores:
             raise ValueError(
                 f"expected {len(self.f1)} class names, one per class, but got {len(names)}: {names}"
             )
-        return {
+        single = self.single
+        told = {} if single is None else {"reason": f"all labelled pixels are {names[single]}"}
+        return told | {
             "OA": _json(self.OA),
-            "mF1": _json(self.mF1),
-            "mIoU": _json(self.mIoU),
+            "mF1": None if told else _json(self.mF1),
+            "mIoU": None if told else _json(self.mIoU),
             "kappa": _json(self.kappa),
             "per_class": {
                 name: {"F1": _json(f1), "IoU": _json(iou), "pixels": support}

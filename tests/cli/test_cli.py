@@ -115,7 +115,7 @@ def test_tiles_of_the_training_are_not_called_test(run, folder, tmp_path):
     assert "all, 3 tiles" in call("evaluate", run, undivided).stdout
     clean = call("evaluate", run, folder, "--json")
     assert json.loads(clean.stdout)["split"] == "test"
-    assert clean.stderr == ""
+    assert "warning" not in clean.stderr
     assert "warning: 1 of 1 tiles" in call("evaluate", run, folder, "--split", "train").stderr
     # the same names in another place are other tiles
     for path in sorted((folder / "train").glob("*/*.tif")):
@@ -124,7 +124,7 @@ def test_tiles_of_the_training_are_not_called_test(run, folder, tmp_path):
         shutil.copy(path, new)
     shutil.copytree(folder / "train", folder.parent / "twice" / "train")
     shutil.copy(folder / "dataset.json", folder.parent / "twice")
-    assert call("evaluate", run, folder.parent / "twice").stderr == ""
+    assert "warning" not in call("evaluate", run, folder.parent / "twice").stderr
     assert "warning" in call("evaluate", run, folder.parent / "twice", "--split", "val").stderr
 
 

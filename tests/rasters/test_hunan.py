@@ -27,6 +27,20 @@ def test_original_form(tmp_path):
     assert sample["label"].flatten().tolist() == [255, 0, 1, 2, 3, 4, 5, 6, 6]
 
 
+def test_codes_that_mfnets_preparation_leaves_out(tmp_path):
+    codes = np.array([[1, 4, 7], [8, 9, 10], [11, 2, 255]], np.uint8)
+    write_raster(tmp_path / "train" / "s2" / "1.tif", np.zeros((13, 3, 3), np.uint16))
+    write_raster(tmp_path / "train" / "topo" / "1.tif", np.ones((2, 3, 3), np.float32))
+    write_raster(tmp_path / "train" / "lc" / "1.tif", codes)
+    data = open_dataset(tmp_path)
+    assert "as MFNet's preparation does" in data.notes[0]
+    label = WholeTiles(data.tiles("train"), scaling="minmax")[0]["label"]
+    assert label.flatten().tolist() == [0, 255, 255, 5, 6, 255, 255, 1, 255]
+    (tmp_path / "dataset.json").write_text('{"label_values": {"4": "forest", "8": 6, "9": 5}}')
+    label = WholeTiles(open_dataset(tmp_path).tiles("train"), scaling="minmax")[0]["label"]
+    assert label.flatten().tolist() == [0, 1, 255, 6, 5, 255, 255, 1, 255]
+
+
 def test_prepared_form_with_lists(tmp_path):
     for folder in ("images_png", "dsm_pngs"):
         (tmp_path / folder).mkdir()

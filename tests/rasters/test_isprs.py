@@ -152,8 +152,8 @@ def test_refusals(tmp_path):
     for reader in (open_vaihingen, open_potsdam):
         with pytest.raises(FileNotFoundError, match="original file names"):
             reader(tmp_path)
-        with pytest.raises(ValueError, match="unknown='nearest'"):
-            reader(tmp_path, unknown="nearest")
+        with pytest.raises(ValueError, match="unknown='closest'"):
+            reader(tmp_path, unknown="closest")
     with pytest.raises(ValueError, match="unknown optical"):
         open_potsdam(tmp_path, optical="CIR")
     with pytest.raises(ValueError, match="unknown dsm"):

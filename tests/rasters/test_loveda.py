@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from mfnet_lite.rasters import WholeTiles, check_dataset, open_dataset, open_loveda
+from mfnet_lite.rasters.loveda import PALETTE
 
 MASK = np.arange(8, dtype=np.uint8).reshape(2, 4)
 
@@ -32,6 +33,18 @@ def test_official_tree(tmp_path):
     assert check_dataset(tmp_path).ok
     (tmp_path / "Train" / "Urban" / "masks_png" / "1367.png").unlink()
     assert check_dataset(tmp_path).problems[0].file.name == "1367.png"
+
+
+def test_masks_with_a_colour_table(tmp_path):
+    write(tmp_path / "Train" / "Urban", [1, 2])
+    for number, order in ((1, range(8)), (2, range(7, -1, -1))):
+        colours = [(0, 0, 0), *PALETTE]
+        image = Image.fromarray(np.array(order, np.uint8)[MASK], "P")
+        table = colours if number == 1 else colours[::-1]
+        image.putpalette([band for colour in table for band in colour])
+        image.save(tmp_path / "Train" / "Urban" / "masks_png" / f"{number}.png")
+    for sample in WholeTiles(open_loveda(tmp_path, val_fraction=0).tiles("train")):
+        assert sample["label"].flatten().tolist() == [255, 0, 1, 2, 3, 4, 5, 6]
 
 
 def test_authors_tree_is_divided_by_number(tmp_path):

@@ -114,6 +114,23 @@ def test_blended_mask_and_missing_date(tmp_path):
     }
 
 
+def test_masks_with_a_colour_table_and_keys_of_dataset_json(tmp_path):
+    write_pairs(tmp_path, ("a",))
+    image = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8).repeat(10, 0).repeat(12, 1), "P")
+    image.putpalette([255, 255, 255, 0, 0, 0])  # white, changed, comes first
+    image.save(tmp_path / "label" / "a.png")
+    label = WholeTiles(open_pairs(tmp_path).tiles())[0]["label"]
+    assert label[::10, ::12].tolist() == [[1, 0], [0, 1]]
+    for table in ([0, 0, 0, 255, 255, 255], [0, 0, 0, 128, 0, 0]):
+        image.putpalette(table)
+        image.save(tmp_path / "label" / "a.png")
+        label = WholeTiles(open_pairs(tmp_path).tiles())[0]["label"]
+        assert label[::10, ::12].tolist() == [[0, 1], [1, 0]]
+    Image.fromarray(np.full((20, 24), 7, np.uint8)).save(tmp_path / "label" / "a.png")
+    (tmp_path / "dataset.json").write_text('{"label_values": {"7": "ignore"}}')
+    assert WholeTiles(open_pairs(tmp_path).tiles())[0]["label"].unique().tolist() == [255]
+
+
 def test_real_pairs_follow_their_list(realdata):
     for name in ("change_levir", "change_dsifn"):
         listed = (realdata / name / "list.txt").read_text().split()

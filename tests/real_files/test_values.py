@@ -416,10 +416,10 @@ def test_two_rasters_of_one_name_are_refused(tmp_path):
     from PIL import Image
 
     root = dataset(tmp_path / "d")
-    (root / "test" / "label" / "c.tif").unlink()
+    (root / "test" / "image" / "c.tif").unlink()
     for suffix in ("png", "jpg"):
-        Image.fromarray(np.zeros((N, N), np.uint8)).save(root / "test" / "label" / f"c.{suffix}")
-    with pytest.raises(ValueError, match=r"c\.jpg and c\.png, two rasters of one name"):
+        Image.fromarray(np.zeros((N, N), np.uint8)).save(root / "test" / "image" / f"c.{suffix}")
+    with pytest.raises(ValueError, match=r"c\.jpg and c\.png, rasters of one name"):
         open_dataset(root)
 
 

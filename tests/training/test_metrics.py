@@ -111,6 +111,19 @@ def test_absent_class_is_undefined_and_not_averaged():
     json.dumps(as_dict, allow_nan=False)
 
 
+def test_one_class_has_no_means():
+    matrix = ConfusionMatrix(3)
+    matrix.update(torch.tensor([1, 1, 1]), torch.tensor([1, 1, 255]))
+    scores = matrix.scores()
+    assert (scores.single, scores.mIoU) == (1, 1)
+    as_dict = scores.as_dict(["a", "b", "c"])
+    assert (as_dict["mF1"], as_dict["mIoU"], as_dict["OA"]) == (None, None, 1)
+    assert as_dict["reason"] == "all labelled pixels are b"
+    one = ConfusionMatrix(1)
+    one.update(torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
+    assert one.scores().single is None
+
+
 def test_small_unsigned_labels_do_not_overflow():
     matrix = ConfusionMatrix(20)
     matrix.update(torch.full((5,), 19, dtype=torch.uint8), torch.full((5,), 19, dtype=torch.uint8))
