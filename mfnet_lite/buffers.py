@@ -23,7 +23,10 @@ def owner_trains(model: nn.Module, buffer: str) -> bool:
     """
     prefix = buffer.rpartition(".")[0]
     while True:
-        flags = [p.requires_grad for p in model.get_submodule(prefix).parameters()]
+        try:
+            flags = [p.requires_grad for p in model.get_submodule(prefix).parameters()]
+        except AttributeError:  # quantised layers write what belongs to a weight as "weight.absmax"
+            flags = []
         if flags or not prefix:
             return any(flags)
         prefix = prefix.rpartition(".")[0]

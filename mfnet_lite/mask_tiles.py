@@ -8,6 +8,7 @@ interrupted goes on with the tiles that are not there yet.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from segment_anything.modeling import Sam
 from tqdm.auto import tqdm
 
 from mfnet_lite.masks import begin_folder, mask_scene, weights_hash
-from mfnet_lite.rasters.objects import ObjectFiles
+from mfnet_lite.rasters.objects import ObjectFiles, check_made_from
 from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.sam.objects import ObjectSettings
 
@@ -51,8 +52,8 @@ def mask_tiles(
         The files of each tile, in their order.
 
     Raises:
-        ValueError: If a tile has no optical picture, or ``out`` holds maps made with other settings or
-            other weights.
+        ValueError: If a tile has no optical picture, or ``out`` holds maps made with other settings,
+            other weights or from other pictures.
     """
     out, settings = Path(out), settings or ObjectSettings()
     for one in tiles:
@@ -65,11 +66,12 @@ def mask_tiles(
         "settings": asdict(settings), "tile": tile, "overlap": overlap,
         "bands": None if bands is None else list(bands), "weights": weights_hash(sam),
     })  # fmt: skip
-    done = []
+    done, unknown = [], 0
     for one in tqdm(tiles, unit="tile", disable=not progress):
         files = ObjectFiles(out / "objects" / f"{one.id}.tif", out / "boundaries" / f"{one.id}.tif")
         done.append(files)
         if files.objects.exists():  # moved last, so both are there
+            unknown += not check_made_from(files.objects, one.files[OPTICAL])
             continue
         work = out / UNFINISHED / one.id
         written = mask_scene(
@@ -91,4 +93,10 @@ def mask_tiles(
             made.replace(path)
         shutil.rmtree(work)
     shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    if unknown and progress:
+        tqdm.write(
+            f"note: {unknown} map(s) in {out} are of an earlier version and do not know what they were made "
+            "from",
+            sys.stderr,
+        )
     return tuple(done)

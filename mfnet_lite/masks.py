@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ from tqdm.auto import tqdm
 
 from mfnet_lite.files import replacing, write_text
 from mfnet_lite.mask_seams import Grid, matching, shared_strip
+from mfnet_lite.rasters.identity import TAG, hash_rasters
 from mfnet_lite.rasters.io import quiet, raster_info
 from mfnet_lite.rasters.picture import Stretch, read_picture
 from mfnet_lite.rasters.tiling import Window, window_positions
@@ -84,7 +86,7 @@ def mask_scene(
     Raises:
         FileNotFoundError: If there is no scene.
         ValueError: If bands or sizes do not fit, ``out`` holds tiles of another scene or setting, or
-            the scene is one of the files to be written.
+            the scene is one of the files to be written or has an orientation tag.
     """
     path, out, settings = Path(path), Path(out), settings or ObjectSettings()
     info = raster_info(path)
@@ -103,14 +105,21 @@ def mask_scene(
     )
     stretch = Stretch.of(path, bands)
     folder = out / "tiles"
-    begin_folder(folder, {
-        "scene": [path.name, path.stat().st_size, info.height, info.width],
+    scene = hash_rasters({"scene": path}, progress=progress)["scene"]
+    stat = [path.name, path.stat().st_size, info.height, info.width]
+    is_old = begin_folder(folder, {
+        "scene": scene,
         "settings": asdict(settings),
         "tile": tile,
         "overlap": overlap,
         "bands": list(bands),
         "weights": weights_hash(sam),
-    })  # fmt: skip
+    }, {"scene": stat}, path)  # fmt: skip
+    if is_old and progress:
+        tqdm.write(
+            f"note: {folder} is of an earlier version and knows its scene by name and size only",
+            sys.stderr,
+        )
     places = grid.places()
     bar = tqdm(total=len(places), unit="tile", disable=not progress)
     with bar, quiet():
@@ -120,25 +129,45 @@ def mask_scene(
                 _save(folder, place, sam, picture, valid, settings)
             bar.update()
     numbers = _join(folder, grid)
-    written = _write(folder, grid, numbers, out, info)
+    written = _write(folder, grid, numbers, out, info, scene)
     shutil.rmtree(folder)
     return written
 
 
-def begin_folder(folder: Path, plan: dict[str, Any]) -> None:
-    """Start a folder of tiles, or see that the one there belongs to the same plan."""
+def begin_folder(
+    folder: Path,
+    plan: dict[str, Any],
+    earlier: dict[str, Any] | None = None,
+    scene: Path | None = None,
+) -> bool:
+    """Start a folder of tiles, or see that the one there belongs to the same plan.
+
+    Args:
+        folder: The folder.
+        plan: What its tiles are made from and how.
+        earlier: Entries of the plan as an earlier version wrote them.
+        scene: The file to name if the scene is another one.
+
+    Returns:
+        Whether the folder is one of that version.
+
+    Raises:
+        ValueError: If the folder was begun with another plan.
+    """
     note = folder / "plan.json"
-    text = json.dumps(plan, sort_keys=True)
-    if note.exists():
-        old = json.loads(note.read_text(encoding="utf-8"))
-        differing = [key for key in plan if old.get(key) != plan[key]]
-        if differing:
-            raise ValueError(
-                f"{folder} holds tiles made with another {', '.join(differing)}; delete it or choose "
-                "another folder"
-            )
-        return
-    write_text(note, text)
+    if not note.exists():
+        write_text(note, json.dumps(plan, sort_keys=True))
+        return False
+    old = json.loads(note.read_text(encoding="utf-8"))
+    of_earlier = {key for key, value in (earlier or {}).items() if old.get(key) == value}
+    differing = [key for key in plan if old.get(key) != plan[key] and key not in of_earlier]
+    if differing:
+        which = f" ({scene} or a file beside it has changed)" if "scene" in differing else ""
+        raise ValueError(
+            f"{folder} holds tiles made with another {', '.join(differing)}{which}; delete it or choose "
+            "another folder"
+        )
+    return bool(of_earlier)
 
 
 def weights_hash(sam: Sam) -> str:
@@ -221,6 +250,7 @@ def _write(
     numbers: dict[tuple[int, int], Int64[np.ndarray, " ids"]],
     out: Path,
     info: Any,
+    scene: str,
 ) -> MaskedScene:
     """Put the tiles' cores together; ids are those that are left, 1, 2, … in scanning order."""
     objects, boundaries = out / OBJECTS, out / BOUNDARIES
@@ -228,11 +258,16 @@ def _write(
     final = np.zeros(total, dtype=np.int32)
     used = 0
     with replacing(objects) as first, replacing(boundaries) as second, quiet():
-        like = (info.height, info.width, 1)
+        profiles = [
+            geotiff_profile(info.height, info.width, 1, kind, info, categorical=True)
+            for kind in ("int32", "uint8")
+        ]
         with (
-            rasterio.open(first, "w", **geotiff_profile(*like, "int32", info)) as map_o,
-            rasterio.open(second, "w", **geotiff_profile(*like, "uint8", info)) as map_b,
+            rasterio.open(first, "w", **profiles[0]) as map_o,
+            rasterio.open(second, "w", **profiles[1]) as map_b,
         ):
+            for made in (map_o, map_b):
+                made.update_tags(**{TAG: scene})
             map_o.set_band_description(1, "object, 0 = none")
             map_b.set_band_description(1, "boundary")
             for place in grid.places():

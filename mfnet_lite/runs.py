@@ -25,6 +25,7 @@ from mfnet_lite.files import write_text
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import SensorInfo, TileSet, raster_info
 from mfnet_lite.rasters.bands import choose_bands
+from mfnet_lite.rasters.identity import hash_rasters
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning import base_hash
@@ -63,6 +64,7 @@ class RunConfig:
         dataset: what it was trained on: kind, source, tiles of each split.
         versions: of Python and the libraries.
         base: SHA-256 of the weights that were frozen, None if there are none.
+        content: a hash of each file the training reads, none in runs of earlier versions.
     """
 
     model: str
@@ -81,6 +83,7 @@ class RunConfig:
     dataset: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     base: str | None = None
+    content: dict[str, str] = field(default_factory=dict)
 
     @property
     def window(self) -> int:
@@ -219,10 +222,11 @@ def sensors_of(dataset: TileSet, split: str) -> dict[str, dict[str, Any]]:
 
 
 def seen_in_training(config: RunConfig, dataset: TileSet, split: str) -> tuple[str, ...]:
-    """Tiles of a split that the run was trained on, by their names.
+    """Tiles of a split that the run was trained on, by their names or by what is in them.
 
-    Train and test folders may use a name twice. So a tile counts only if it lies where the dataset's
-    training tiles lie: in the split itself, in ``all``, or in ``val`` held out of ``train``.
+    Train and test folders may use a name twice. So a name counts only if its tile lies where the dataset's
+    training tiles lie: in the split itself, in ``all``, or in ``val`` held out of ``train``. A tile whose
+    first sensor is a copy of a training tile's counts under any name.
 
     Args:
         config: of the run.
@@ -240,10 +244,17 @@ def seen_in_training(config: RunConfig, dataset: TileSet, split: str) -> tuple[s
         for tile in dataset.splits.get(name, ())
         for path in tile.files.values()
     }
+    tiles = dataset.tiles(split)
+    known = {value for name, value in config.content.items() if name.startswith("train/")}
+    # earlier runs know no content: then nothing is read
+    first = next(iter(config.channels))
+    hashes = hash_rasters({t.id: t.files[first] for t in tiles if known and first in t.files})
+    copies = {name for name, value in hashes.items() if value in known}
     return tuple(
         tile.id
-        for tile in dataset.tiles(split)
-        if tile.id in trained and all(path.parent in places for path in tile.files.values())
+        for tile in tiles
+        if tile.id in copies
+        or (tile.id in trained and all(path.parent in places for path in tile.files.values()))
     )
 
 

@@ -90,7 +90,8 @@ def halves(root: Path, real: Path, name: str) -> Path:
             for part, split in enumerate(("train", "test")):
                 for kind, array in (("image", picture), ("label", label)):
                     half = np.array_split(array, 2, axis=array.ndim - 2 + facts["axis"])[part]
-                    write_raster(folder / split / kind / f"{path.stem}.tif", half)
+                    place = folder / split / kind / f"{path.stem}.tif"
+                    write_raster(place, half, categorical=kind == "label")
         write_text(
             folder / "dataset.json",
             json.dumps({"classes": facts["classes"], "ignore_index": 255}),
@@ -108,7 +109,7 @@ def pointed(folder: Path, share: float, seed: int) -> str:
             label = read_raster(path)
             kept = rng.random(label.array.shape) < share
             array = np.where(kept, label.array, 255).astype(np.uint8)
-            write_raster(folder / "train" / f".{name}" / path.name, array, label)
+            write_raster(folder / "train" / f".{name}" / path.name, array, label, categorical=True)
         (folder / "train" / f".{name}").rename(folder / "train" / name)
     return name
 
@@ -134,7 +135,7 @@ def maps_of(run: Run, tiles: Sequence[Tile], root: Path, digest: str) -> tuple[O
         if not path.exists():
             picture = np.moveaxis(read_raster(tile.files["optical"]).array[:3], 0, -1)
             ids = 1 + felzenszwalb(picture, channel_axis=-1, **SUPERPIXELS)
-            write_raster(path, ids.astype(np.int32))
+            write_raster(path, ids.astype(np.int32), categorical=True)
     return find_object_files(tiles, out)
 
 

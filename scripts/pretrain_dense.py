@@ -43,7 +43,7 @@ class DenseHeads(nn.Module):
         z = F.normalize(z.float(), dim=-1)
         index = places[:, None, :, None].expand(-1, len(LEVELS), -1, z.shape[-1])
         cosine = torch.einsum("n l k d, n l t d -> n l k t", torch.gather(z, 2, index), z)
-        return self.scale.exp()[:, None, None] * cosine + self.bias[:, None, None]
+        return self.scale.float().exp()[:, None, None] * cosine + self.bias.float()[:, None, None]
 
 
 def dense_losses(

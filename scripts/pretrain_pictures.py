@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Int, UInt8
+from pretrain_collages import make_collages
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -29,6 +30,7 @@ class Stream(IterableDataset):
         batch: Windows a step.
         fresh: New pictures a step.
         pool: Pictures kept; each is seen ``batch / fresh`` times on average.
+        collages: Share of the new pictures that are collages (``pretrain_collages.py``).
     """
 
     def __init__(
@@ -42,10 +44,11 @@ class Stream(IterableDataset):
         batch: int,
         fresh: int,
         pool: int,
+        collages: float = 0.0,
     ) -> None:
         self.seed, self.first, self.last = seed, first, last
         self.size, self.window, self.batch = size, window, batch
-        self.fresh, self.pool = fresh, pool
+        self.fresh, self.pool, self.collages = fresh, pool, collages
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield one batch per step: images uint8 (n, 3, y, x) and ids int16 (n, 3, y, x)."""
@@ -63,8 +66,16 @@ class Stream(IterableDataset):
 
     def _draw(self, step: int) -> tuple[Tensor, Tensor]:
         # Steps before the first have negative numbers: their pictures fill the pool.
-        made = make_pictures(self.seed + step + 1_000, self.fresh, self.size)
-        return made.image, made.levels.to(torch.int16)
+        seed = self.seed + step + 1_000
+        # Golden-ratio steps spread the collages evenly, whatever their share.
+        many = sum(
+            (step * self.fresh + k) * 0.6180339887 % 1 < self.collages for k in range(self.fresh)
+        )
+        made = [make_collages(seed, many, self.size)] if many else []
+        if many < self.fresh:
+            made.append(make_pictures(seed, self.fresh - many, self.size))
+        images, levels = [m.image for m in made], [m.levels.to(torch.int16) for m in made]
+        return torch.cat(images), torch.cat(levels)
 
 
 def vary(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Int
+from pretrain_kernels import mask_losses
 from segment_anything.modeling import Sam
 from torch import Tensor
 from torch.nn import functional as F
 
-from mfnet_lite.losses.masks import mask_iou, mask_loss
 from mfnet_lite.sam.rounds import play_rounds
 
 
@@ -42,22 +42,28 @@ def sample_masks(
     return levels[rows, level] == index[:, :, None, None]
 
 
+def low_resolution(
+    masks: Bool[Tensor, "n prompts height width"], side: int
+) -> Bool[Tensor, "n prompts side side"]:
+    """True masks at the resolution of the logits: at least half of the pixels under each."""
+    step = masks.shape[-1] // side
+    # Sums of strided views: several times faster than an average over floating-point copies.
+    pixels = masks.view(torch.uint8)
+    count = sum(pixels[..., i::step, j::step] for i in range(step) for j in range(step))
+    return 2 * count >= step * step
+
+
 def prompt_losses(
     sam: Sam, embeddings: Tensor, masks: Tensor, rounds: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """SAM's loss over the rounds, and the IoU of the best candidate in the first round."""
     predictions = play_rounds(sam, embeddings, masks, rounds, generator)
-    side = predictions[0].masks.shape[-1]
-    share = F.interpolate(masks.float(), size=(side, side), mode="area")
-    target = (share >= 0.5).float()[:, :, None]
+    truth = low_resolution(masks, predictions[0].masks.shape[-1])
     total = embeddings.new_zeros((), dtype=torch.float32)
     best_iou = None
     for prediction in predictions:
-        logits, iou = prediction.masks.float(), prediction.iou.float()
-        truth = target.expand_as(logits)
-        each = mask_loss(logits, truth)
-        true_iou = mask_iou(logits, truth)
-        total = total + F.mse_loss(iou, true_iou)
+        each, true_iou = mask_losses(prediction.masks, truth)
+        total = total + F.mse_loss(prediction.iou.float(), true_iou)
         if best_iou is None:
             # Candidates: only the best one learns. The single mask learns too, from every first prompt:
             # boxes are seldom ambiguous, and users ask for one mask.

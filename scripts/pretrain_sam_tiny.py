@@ -30,8 +30,10 @@ from pathlib import Path
 
 import torch
 from pretrain_dense import DenseHeads, dense_losses
+from pretrain_kernels import FastKernels
 from pretrain_optim import MuonAndAdamW
 from pretrain_pictures import Stream
+from pretrain_precision import HalfPrecision, clip_gradients, keep_freed_memory
 from pretrain_prompts import prompt_losses, sample_masks
 from pretrain_windows import windowed
 from safetensors.torch import save_file
@@ -62,6 +64,7 @@ class Stage:
         first_rate: Learning rate after warm-up.
         last_rate: Learning rate at the end (cosine between).
         dense: Weight of the dense losses.
+        collages: Share of collages among the pictures.
     """
 
     name: str
@@ -74,17 +77,18 @@ class Stage:
     first_rate: float
     last_rate: float
     dense: float
+    collages: float = 0.0
 
 
 STAGES = (
-    Stage("dense", 128, 1500, 12, 2, 0, 0, 4e-3, 1.5e-3, 1.0),
-    Stage("prompts", 128, 1700, 12, 2, 8, 1, 3e-3, 1e-3, 0.5),
-    Stage("corrections", 128, 700, 12, 2, 7, 2, 1e-3, 4e-4, 0.5),
-    Stage("full size", 256, 580, 4, 1, 4, 3, 5e-4, 1e-5, 0.3),
+    Stage("prompts", 128, 20_000, 12, 1, 8, 1, 2e-3, 8e-4, 0.5, 0.6),
+    Stage("corrections", 128, 25_000, 12, 1, 7, 2, 8e-4, 3e-4, 0.5, 0.6),
+    Stage("full size", 256, 25_000, 4, 1, 6, 3, 4e-4, 1e-5, 0.3, 0.6),
 )
 WARM_UP = 100
-POOL = 60  # pictures kept for another look
-AVERAGE = 0.998  # of the running average of the weights
+POOL = 120  # pictures kept for another look
+AVERAGE = 0.999  # decay of the running average of the weights, a step
+AVERAGE_EVERY = 4  # steps between its updates
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -108,7 +112,13 @@ class Run:
     """Everything of a run that must survive a stop."""
 
     def __init__(
-        self, out: Path, config: SamConfig, seed: int, device: torch.device, init: str | None
+        self,
+        out: Path,
+        config: SamConfig,
+        seed: int,
+        device: torch.device,
+        init: str | None,
+        bf16: bool = True,
     ) -> None:
         self.out, self.config, self.seed, self.device = out, config, seed, device
         self.rank = distributed.get_rank() if distributed.is_initialized() else 0
@@ -122,7 +132,8 @@ class Run:
             self.sam.load_state_dict(
                 load_sam(init, image_size=config.image_size, device=device).state_dict()
             )
-        average = get_ema_multi_avg_fn(AVERAGE)
+        self.half = HalfPrecision(bf16, sam=self.sam, heads=self.heads)
+        average = get_ema_multi_avg_fn(AVERAGE**AVERAGE_EVERY)
         self.average = AveragedModel(self.sam, multi_avg_fn=average)
         self.stage = self.step = 0
         self.seconds = 0.0
@@ -146,6 +157,7 @@ class Run:
         self.sam.load_state_dict(state["model"])
         self.heads.load_state_dict(state["heads"])
         self.average.load_state_dict(state["average"])
+        self.half.refresh()
         self.stage, self.step, self.seconds = finished, state["step"], state["seconds"]
         self.resumed = state["optimiser"] if self.step else None
 
@@ -186,6 +198,7 @@ class Run:
             batch=stage.pictures,
             fresh=stage.fresh,
             pool=max(POOL, stage.pictures) if stage.fresh < stage.pictures else stage.pictures,
+            collages=stage.collages,
         )
         return DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=4)
 
@@ -204,7 +217,9 @@ def train(
 ) -> Path:
     """Run or continue all stages; returns the path of the final weights."""
     out.mkdir(parents=True, exist_ok=True)
-    run = Run(out, config, seed, device, init)
+    if device.type == "cpu":
+        keep_freed_memory()
+    run = Run(out, config, seed, device, init, bf16)
     run.load(stages)
     log_path = out / "log.csv"
     names = ("loss", "grouping", "border", "reach", "prompts", "first_round_iou")
@@ -215,7 +230,7 @@ def train(
         stage = stages[number]
         trained = run.begin(stage)
         assert run.optimiser is not None
-        face = windowed(run.sam, config, stage.window)
+        face, heads = windowed(run.half["sam"], config, stage.window), run.half["heads"]
         started = time.monotonic() - run.seconds
         sums, since = torch.zeros(len(names)), 0
         bar = tqdm(
@@ -233,9 +248,9 @@ def train(
             levels = levels.to(device)
             rate = learning_rate(stage, step)
             run.optimiser.set_rate(rate)
-            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+            with FastKernels():
                 embeddings = embed_images(face, image.to(device).float())
-                dense = dense_losses(run.heads, embeddings, levels, generator)
+                dense = dense_losses(heads, embeddings, levels, generator)
                 prompted, iou = torch.zeros((), device=device), torch.zeros((), device=device)
                 if stage.prompts:
                     masks = sample_masks(levels, stage.prompts, generator)
@@ -244,11 +259,14 @@ def train(
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"{stage.name}, step {step}: the loss is {loss.item()}")
             loss.backward()
+            run.half.collect()
             if run.world > 1:
                 average_gradients(trained)
-            nn.utils.clip_grad_norm_(trained, 1.0)
+            clip_gradients(p.grad for p in trained if p.grad is not None)
             run.optimiser.step()
-            run.average.update_parameters(run.sam)
+            run.half.refresh()
+            if (step + 1) % AVERAGE_EVERY == 0:
+                run.average.update_parameters(run.sam)
             sums += torch.stack([loss, *dense, prompted, iou]).detach().float().cpu()
             since += 1
             last = step + 1 == stage.steps

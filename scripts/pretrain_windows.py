@@ -9,16 +9,16 @@ global blocks the middle is used. Gradients reach the large model's own paramete
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from jaxtyping import Float
 from segment_anything.modeling import Sam
+from segment_anything.modeling.image_encoder import get_rel_pos
 from torch import Tensor, nn
-from torch.func import functional_call
 
-from mfnet_lite.sam.build import SamConfig, build_image_encoder
+from mfnet_lite.sam.build import SamConfig
+from mfnet_lite.sam.encoder import encode_images
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -70,12 +70,6 @@ class WindowedEncoder(nn.Module):
         self.large, self.position = large, position
         self.img_size = window
         self.grid, self.whole_grid = window // config.patch_size, config.grid
-        self.global_tables = tuple(
-            f"blocks.{b}.attn.rel_pos_{axis}" for b in config.global_blocks for axis in "hw"
-        )
-        with torch.device("meta"):
-            form = build_image_encoder(replace(config, image_size=window)).train()
-        self.form = (form,)  # a tuple, since its empty parameters are nobody's
 
     def place(self, generator: torch.Generator) -> None:
         """Move the window to a random place of the large picture."""
@@ -85,14 +79,16 @@ class WindowedEncoder(nn.Module):
 
     def forward(self, picture: Float[Tensor, "n 3 y x"]) -> Float[Tensor, "n channels h w"]:
         """Embed windows that are normalised already."""
-        top, left = self.position.top, self.position.left
-        tensors = dict(self.large.named_parameters())
-        table = tensors["pos_embed"]
-        tensors["pos_embed"] = table[:, top : top + self.grid, left : left + self.grid]
-        cut = self.whole_grid - self.grid
-        for key in self.global_tables:
-            tensors[key] = tensors[key][cut : len(tensors[key]) - cut]
-        return functional_call(self.form[0], tensors, (picture,))
+        top, left, grid = self.position.top, self.position.left, self.grid
+        table = self.large.pos_embed[:, top : top + grid, left : left + grid]
+        tables = []
+        for block in self.large.blocks:
+            side = block.window_size or grid
+            cut = 0 if block.window_size else self.whole_grid - grid
+            rows = (block.attn.rel_pos_h, block.attn.rel_pos_w)
+            # Distances inside a window are the middle of the table for all distances.
+            tables.append(tuple(get_rel_pos(side, side, r[cut : len(r) - cut]) for r in rows))
+        return encode_images(self.large, picture, table, tables)
 
 
 def windowed(sam: Sam, config: SamConfig, window: int) -> Sam:

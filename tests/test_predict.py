@@ -211,7 +211,10 @@ def test_faults_name_the_file_and_leave_no_map(tmp_path):
     dsm = np.ones((90, 70), np.float32)
     options = {"device": "cpu", "progress": False}
     moved = write_raster(
-        tmp_path / "moved.tif", dsm, crs="EPSG:25832", transform=PLACE @ Affine.translation(3, 0)
+        tmp_path / "moved.tif",
+        dsm,
+        crs="EPSG:25832",
+        transform=Affine(0.5, 0, 400_001.5, 0, -0.5, 5_700_000),
     )
     with pytest.raises(ValueError, match=r"moved\.tif lies up to 3\.00 pixels off"):
         predict_scene(Conv(1), paths | {"dsm": moved}, out, **options)

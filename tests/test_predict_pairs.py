@@ -83,7 +83,7 @@ def test_dates_on_two_grids_are_refused(dates: dict[str, Path], tmp_path: Path) 
         tmp_path / "moved.tif",
         np.ones((3, 90, 70), np.uint8),
         crs="EPSG:25832",
-        transform=PLACE @ Affine.translation(2, 0),
+        transform=Affine(0.5, 0, 400_001, 0, -0.5, 5_700_000),
     )
     with pytest.raises(ValueError, match=r"moved\.tif lies up to 2\.00 pixels off"):
         predict_scene(

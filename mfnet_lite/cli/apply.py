@@ -70,6 +70,7 @@ def evaluate(
     """Score a run on the tiles of a split."""
     from mfnet_lite.devices import pick_device
     from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset, raster_info
+    from mfnet_lite.rasters.band_counts import check_bands
     from mfnet_lite.rasters.tiles import with_sensors
     from mfnet_lite.runs import channels_of, check_fits, load_run, seen_in_training
     from mfnet_lite.training import evaluate as score
@@ -97,6 +98,7 @@ def evaluate(
     policy = check_holes(config.holes if holes is None else holes)
     tiles = dataset.tiles(split)
     check_fits(config, config.channels | channels_of(dataset, split), folder)
+    check_bands(tiles, dataset.info.sensors)
     check_classes(config.classes, dataset.info.classes, run, folder)
     unlabelled = [tile.id for tile in tiles if tile.label is None]
     if unlabelled:
@@ -104,8 +106,8 @@ def evaluate(
     seen = seen_in_training(config, dataset, split)
     if seen:
         typer.echo(
-            f"warning: {len(seen)} of {len(tiles)} tiles bear the names of tiles which {run} was trained "
-            "on; the scores tell what it remembers, not what it does elsewhere",
+            f"warning: {len(seen)} of {len(tiles)} tiles bear the names or the pixels of tiles which {run} was "
+            "trained on; the scores tell what it remembers, not what it does elsewhere",
             err=True,
         )
     split = dataset.split_name(split)

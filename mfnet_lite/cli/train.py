@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.inputs import settle_content
 from mfnet_lite.cli.labels import check_labels
 from mfnet_lite.cli.options import (
     KINDS,
@@ -164,6 +165,7 @@ def train(
 
     from mfnet_lite.devices import pick_device
     from mfnet_lite.rasters import RandomCrops, WholeTiles, find_object_files, open_dataset
+    from mfnet_lite.rasters.band_counts import check_bands
     from mfnet_lite.runs import (
         RunConfig,
         channels_of,
@@ -219,6 +221,8 @@ def train(
             )
     for note in dataset.notes:
         typer.echo(f"note: {note}", err=True)
+    tiles, held_out = dataset.tiles("train"), dataset.splits.get("val") or ()
+    check_bands((*tiles, *held_out), dataset.info.sensors)
     draft = RunConfig(
         model=model,
         options=options,
@@ -264,11 +268,13 @@ def train(
         )
     settled = asdict(config) | {"light": light, **describe_loss(objects, assisted)}
     run = replace(draft, base=frozen_hash(network), train=settled)
-    if resume:
-        check_same_run(load_config(out), run, out)
+    before = load_config(out) if resume else None
+    if before is not None:
+        check_same_run(before, run, out)
     names = tuple(run.channels)
-    tiles = dataset.tiles("train")
     check_labels(folder, tiles, dataset.info.classes)
+    maps = () if objects is None else find_object_files(tiles, objects)
+    run = replace(run, content=settle_content(dataset, names, maps, before, out))
     pictures = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
     crops = RandomCrops(
         tiles, run.size, names, length=1000, seed=seed, scaling=scaling, cache=pictures
@@ -278,9 +284,8 @@ def train(
     plain = recipe == "authors" or light == 0
     samples: Samples = crops
     if objects is not None:
-        samples = WithObjects(crops, find_object_files(tiles, objects), cache=pictures)
+        samples = WithObjects(crops, maps, cache=pictures)
     samples = samples if plain else Augmented(samples, seed, light)
-    held_out = dataset.splits.get("val") or ()
     policy = check_holes(holes)
     val = WholeTiles(held_out, names, scaling, holes=policy) if held_out else None
     if val is not None:

@@ -6,7 +6,10 @@ from mfnet_lite.rasters.check import CheckReport, Row, check_dataset
 from mfnet_lite.rasters.crops import RandomCrops, WholeTiles
 from mfnet_lite.rasters.detect import READERS, detect_kind, open_dataset
 from mfnet_lite.rasters.doctor import ElevationReport, describe_elevation
+from mfnet_lite.rasters.grids import check_grid
 from mfnet_lite.rasters.hunan import open_hunan
+from mfnet_lite.rasters.interpret import interpret
+from mfnet_lite.rasters.interpretation import Fault, Interpretation
 from mfnet_lite.rasters.io import open_raster, raster_info, read_raster
 from mfnet_lite.rasters.isprs import open_potsdam, open_vaihingen
 from mfnet_lite.rasters.label_counts import label_histogram
@@ -36,6 +39,8 @@ __all__ = [
     "CheckReport",
     "DatasetInfo",
     "ElevationReport",
+    "Fault",
+    "Interpretation",
     "LabelCoding",
     "ObjectFiles",
     "ObjectReader",
@@ -55,12 +60,14 @@ __all__ = [
     "WholeTiles",
     "Window",
     "check_dataset",
+    "check_grid",
     "describe_elevation",
     "detect_kind",
     "find_object_files",
     "fit_scaling",
     "fit_scaling_from_file",
     "geotiff_profile",
+    "interpret",
     "label_histogram",
     "open_dataset",
     "open_folder",

@@ -15,18 +15,18 @@ from typing import Any
 from rich.console import Console
 from tqdm import tqdm
 
+from mfnet_lite.rasters.band_counts import expected_bands
 from mfnet_lite.rasters.detect import open_dataset
 from mfnet_lite.rasters.facts import LabelFact, SensorFact, inspect_label, inspect_sensor
 from mfnet_lite.rasters.georeference import crs_name
 from mfnet_lite.rasters.grids import RESAMPLE, grid_difference
-from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.label_counts import LabelCounts, absent_note, nothing_to_learn
 from mfnet_lite.rasters.labels import IGNORE
 from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.plates import annotation, plate_files, read_plates
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.render import render_report
-from mfnet_lite.rasters.tiles import Problem, Tile, TileSet
+from mfnet_lite.rasters.tiles import Problem, Tile
 
 PLATE_CLASSES = ("no plate", "plate")
 
@@ -140,7 +140,7 @@ def check_dataset(
     rows: list[Row] = []
     labels, training = LabelCounts(), LabelCounts()
     every = [(split, tile) for split, tiles in dataset.splits.items() for tile in tiles]
-    expected = _expected_bands(dataset, every)
+    expected = expected_bands([tile for _, tile in every], dataset.info.sensors)
     remarks = Notes()
     for split, tile in tqdm(
         every, desc="checking", disable=None if progress else True, leave=False
@@ -248,23 +248,3 @@ def _misaligned(headers: list[RasterInfo]) -> Iterator[Problem]:
                 f"{difference.problem} (compared with {headers[0].path.name} of {headers[0].path.parent.name}/)",
                 RESAMPLE,
             )
-
-
-def _expected_bands(dataset: TileSet, every: list[tuple[str, Tile]]) -> dict[str, int]:
-    """Bands each sensor should have: as stated, 1 for elevations, else what most files have."""
-    expected: dict[str, int] = {}
-    for name, sensor in dataset.info.sensors.items():
-        if sensor.bands is not None:
-            expected[name] = sensor.bands
-        elif sensor.is_height and sensor.select is None:
-            expected[name] = 1
-        else:
-            seen: Counter[int] = Counter()
-            for _, tile in every:
-                try:
-                    seen[raster_info(tile.files[name]).bands] += 1
-                except ValueError:
-                    continue  # unreadable: told when the file's turn comes
-            if seen:
-                expected[name] = seen.most_common(1)[0][0]
-    return expected

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from mfnet_lite.rasters.band_counts import Channels
 from mfnet_lite.rasters.reader import NodataPolicy, TileReader, to_sample
 from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
@@ -83,6 +84,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         self.flips = flips
         self.valid = valid
         self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, holes)
+        self._channels = Channels(self.tiles, self.reader.sensors)
         # Shared, so that workers which live on between epochs see it change.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
         if cache:
@@ -143,6 +145,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         chosen, window, vertical, horizontal = self.place(index)
         arrays, label, valid, _ = self.reader.read(self.tiles[chosen], window)
+        self._channels.check(self.tiles[chosen], arrays)
         axes = tuple(axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip)
         if axes:
             arrays = {name: np.flip(array, axes) for name, array in arrays.items()}
@@ -182,6 +185,7 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
         self.tiles = tuple(tiles)
         self.valid = valid
         self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, holes)
+        self._channels = Channels(self.tiles, self.reader.sensors)
 
     def prepare(self) -> None:
         """Check all tiles and compute their statistics now.
@@ -198,6 +202,7 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
         tile = self.tiles[index]
         height, width = self.reader.size(tile)
         arrays, label, valid, _ = self.reader.read(tile, Window(0, 0, height, width))
+        self._channels.check(tile, arrays)
         return to_sample(arrays, label, valid if self.valid else None)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mfnet_lite.rasters.band_counts import data_bands, wrong_bands
 from mfnet_lite.rasters.interpret import interpret
 from mfnet_lite.rasters.interpretation import Interpretation
 from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
@@ -60,14 +61,11 @@ def inspect_sensor(
     unclear: list[Problem] = []
     try:
         info = raster_info(path)
-        if bands is not None and info.bands != bands:
-            problems.append(
-                Problem(
-                    path,
-                    f"wrong band count: {info.bands} band(s), expected {bands} for {sensor.name}",
-                    "write the same bands in every tile, or correct dataset.json",
-                )
-            )
+        wrong = None
+        if bands is not None:
+            wrong = wrong_bands(path, data_bands(path, sensor), sensor, bands)
+        if wrong is not None:
+            problems.append(wrong)
         else:
             try:
                 reading = interpret(path, sensor, gsd=info.ground_sampling(gsd))

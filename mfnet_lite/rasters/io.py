@@ -27,6 +27,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.transform import Affine
 
+from mfnet_lite.rasters.orientation import check_upright
 from mfnet_lite.rasters.raster import Raster, RasterInfo
 from mfnet_lite.rasters.tiling import Window
 
@@ -67,24 +68,27 @@ def unreadable(path: Path, reason: object) -> ValueError:
     )
 
 
-def open_raster(path: str | Path) -> Any:
+def open_raster(path: str | Path, lying_down: bool = False) -> Any:
     """Open a raster for reading; the caller closes it.
 
     Args:
         path: GeoTIFF, PNG, JPEG or anything else GDAL reads.
+        lying_down: Take a picture whose orientation tag says that it is to be turned, which GDAL does not do.
 
     Returns:
         A `rasterio.DatasetReader`.
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Not a raster, or cut off.
+        ValueError: Not a raster, cut off, or stored lying down.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist: expected a raster file; check the path")
     if not _ended(path):
         raise unreadable(path, "its end mark is missing")
+    if not lying_down:
+        check_upright(path)
     try:
         with quiet():
             return rasterio.open(path)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,30 +88,43 @@ def _rasters(root: Path) -> Iterable[Path]:
     return (p for p in sorted(root.rglob("*")) if p.suffix.lower() in RASTER_SUFFIXES)
 
 
-def _find_vaihingen(root: Path) -> Found:
-    found: Found = defaultdict(dict)
+def _vaihingen_files(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Part, area and path of every file of the benchmark."""
     for path in _rasters(root):
         if match := _V_ERODED.fullmatch(path.name):
-            found["eroded"][match[1]] = path
+            yield "eroded", match[1], path
         elif match := _V_DSM.fullmatch(path.name):
-            found["dsm"][match[1]] = path
+            yield "dsm", match[1], path
         elif match := _V_TOP.fullmatch(path.name):
             inside = str(path.parent.relative_to(root))
-            found["label" if _TRUTH.search(inside) else OPTICAL][match[1]] = path
-    return found
+            yield "label" if _TRUTH.search(inside) else OPTICAL, match[1], path
 
 
-def _find_potsdam(root: Path) -> Found:
-    found: Found = defaultdict(dict)
+def _potsdam_files(root: Path) -> Iterator[tuple[str, str, Path]]:
+    """Part, tile and path of every file of the benchmark."""
     for path in _rasters(root):
         if match := _P_TOP.fullmatch(path.name):
-            found[match[2].upper()][match[1]] = path
+            yield match[2].upper(), match[1], path
         elif match := _P_LABEL.fullmatch(path.name):
-            found["eroded" if match[2] else "label"][match[1]] = path
+            yield "eroded" if match[2] else "label", match[1], path
         elif match := _P_DSM.fullmatch(path.name):
             row, col = match[1].split("_")  # elevation files write 02_10, the others 2_10
-            found["normalized" if match[2] else "raw"][f"{int(row)}_{int(col)}"] = path
-    return found
+            yield "normalized" if match[2] else "raw", f"{int(row)}_{int(col)}", path
+
+
+def _gathered(root: Path, files: Iterable[tuple[str, str, Path]]) -> tuple[Found, list[str]]:
+    """Files by part and tile; and a note where two folders hold the same one, of which the last counts."""
+    found: Found = defaultdict(dict)
+    twice: dict[str, tuple[Path, Path]] = {}
+    for part, name, path in files:
+        if name in found[part]:
+            twice.setdefault(part, (found[part][name], path))
+        found[part][name] = path
+    return found, [
+        f"{part}: {path.name} lies in {first.parent.relative_to(root)}/ and {path.parent.relative_to(root)}/; "
+        f"that of {path.parent.relative_to(root)}/ is used"
+        for part, (first, path) in twice.items()
+    ]
 
 
 def open_vaihingen(
@@ -145,7 +158,7 @@ def open_vaihingen(
         ValueError: Another word for ``unknown``.
     """
     root = Path(root)
-    found = _find_vaihingen(root)
+    found, notes = _gathered(root, _vaihingen_files(root))
     optical = SensorInfo(OPTICAL, "top", 3, _chosen(optical_bands), ("IR", "R", "G"), "uint8")
     available = {OPTICAL: optical, "dsm": SensorInfo("dsm", "dsm", 1, unit="m")}
     described = choose_sensors(root, available, sensors)
@@ -153,7 +166,16 @@ def open_vaihingen(
     gsd = _gsd(found[OPTICAL], 0.09)
     info = _info(root, described, unknown, gsd, "ISPRS 2D Semantic Labeling, Vaihingen")
     return _assemble(
-        root, "vaihingen", info, parts, found, VAIHINGEN, eroded, seed=seed, fraction=val_fraction
+        root,
+        "vaihingen",
+        info,
+        parts,
+        found,
+        VAIHINGEN,
+        eroded,
+        notes,
+        seed=seed,
+        fraction=val_fraction,
     )
 
 
@@ -199,7 +221,7 @@ def open_potsdam(
         raise ValueError(f"unknown optical {optical!r}: expected one of {', '.join(names)}")
     if dsm not in ("normalized", "raw"):
         raise ValueError(f"unknown dsm {dsm!r}: expected normalized or raw")
-    found = _find_potsdam(root)
+    found, notes = _gathered(root, _potsdam_files(root))
     form = optical or next((name for name in names if found[name]), "RGBIR")
     available = {
         OPTICAL: SensorInfo(
@@ -212,7 +234,16 @@ def open_potsdam(
     gsd = _gsd(found[form], 0.05)
     info = _info(root, described, unknown, gsd, "ISPRS 2D Semantic Labeling, Potsdam")
     return _assemble(
-        root, "potsdam", info, parts, found, POTSDAM, eroded, seed=seed, fraction=val_fraction
+        root,
+        "potsdam",
+        info,
+        parts,
+        found,
+        POTSDAM,
+        eroded,
+        notes,
+        seed=seed,
+        fraction=val_fraction,
     )
 
 
@@ -251,6 +282,7 @@ def _assemble(
     found: Found,
     official: dict[str, str],
     eroded: Sequence[str],
+    notes: list[str],
     *,
     seed: int,
     fraction: float,
@@ -264,7 +296,7 @@ def _assemble(
         )
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
-    notes: list[str] = []
+    notes = list(notes)
     home = {i: split for split, listed in official.items() for i in listed.split()}
     for split in ("train", "test", OTHER):
         named = [i for i in ids if split == home.get(i, OTHER)]

@@ -23,8 +23,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
+from mfnet_lite.rasters.grids import grid_difference
+from mfnet_lite.rasters.identity import TAG, raster_hash
 from mfnet_lite.rasters.io import (
     RASTER_SUFFIXES,
+    open_raster,
     own_mask,
     raster_info,
     read_raster,
@@ -32,7 +35,7 @@ from mfnet_lite.rasters.io import (
 )
 from mfnet_lite.rasters.open_files import OpenFiles
 from mfnet_lite.rasters.raster import valid_mask
-from mfnet_lite.rasters.tiles import Tile
+from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.rasters.tiling import Window
 
 PATTERNS = (
@@ -81,8 +84,8 @@ def find_object_files(tiles: Sequence[Tile], where: str | Path) -> tuple[ObjectF
 
     Raises:
         FileNotFoundError: A tile has no map of objects.
-        ValueError: A map is no single band of integers, or measures otherwise than its tile.
-
+        ValueError: A map is no single band of integers, measures otherwise than its tile or lies elsewhere, or says
+            that it was made from another picture (those of ``mfnet-lite masks`` do).
     """
     found = []
     for tile in tiles:
@@ -244,8 +247,36 @@ def _check(tile: Tile, files: ObjectFiles) -> None:
                 f"{path} measures {info.height} x {info.width} pixels, expected the "
                 f"{own.height} x {own.width} of tile {tile.id}; make it from that picture"
             )
+        difference = grid_difference(info, own)
+        if difference:
+            raise ValueError(f"{path} {difference.predicate}; make it from that picture")
         if info.bands != 1 or not np.issubdtype(np.dtype(info.dtype), np.integer):
             raise ValueError(
                 f"{path} has {info.bands} band(s) of {info.dtype}, expected one band of integers; "
                 "a colour picture of objects is no map of ids"
             )
+    if OPTICAL in tile.files:
+        check_made_from(files.objects, tile.files[OPTICAL])
+
+
+def check_made_from(made: Path, picture: Path) -> bool:
+    """Refuse a map that was made from something else than a picture.
+
+    Args:
+        made: The map.
+        picture: The picture.
+
+    Returns:
+        Whether the map knows what it was made from.
+
+    Raises:
+        ValueError: If it knows, and that is not the picture.
+    """
+    with open_raster(made) as source:
+        known = source.tags().get(TAG)
+    if known is not None and known != raster_hash(picture):
+        raise ValueError(
+            f"{made} was made from another picture than {picture} is now; delete the map and make it again "
+            "with `mfnet-lite masks`"
+        )
+    return known is not None

@@ -31,7 +31,7 @@ def read_plate_mask(path: Path) -> UInt8[np.ndarray, "height width"]:
         FileNotFoundError: No such file.
         ValueError: Unreadable, 1 and 255 side by side, a JPEG of small values, or transparent elsewhere.
     """
-    with open_raster(path) as source:
+    with open_raster(path, lying_down=True) as source:
         info = info_of(source, path)
         file = LabelFile.of(source, info, LabelCoding(2))
         array, mask = file.masked(source, Window(0, 0, info.height, info.width))

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int, Shaped, UInt8
 from scipy import ndimage
 from skimage.draw import polygon
 
-from mfnet_lite.rasters.io import open_raster, read_raster
+from mfnet_lite.rasters.io import read_raster
+from mfnet_lite.rasters.orientation import orientation, read_turned, upright
 from mfnet_lite.rasters.plate_masks import read_plate_mask
 from mfnet_lite.rasters.scan import lines_of
 from mfnet_lite.rasters.tiles import ALL, SPLITS
@@ -236,6 +237,11 @@ def open_plates(root: str | Path) -> PlateSet:
     )
 
 
+def _as_shown(path: Path) -> Shaped[np.ndarray, "bands height width"]:
+    """All bands of a picture as viewers show it, which is what its annotation refers to."""
+    return read_raster(path).array if orientation(path) == 1 else read_turned(path)
+
+
 def read_plates(
     tile: PlateTile,
 ) -> tuple[
@@ -243,10 +249,11 @@ def read_plates(
     Int[np.ndarray, "height width"],
     Float[np.ndarray, "plates 4"],
 ]:
-    """Read one picture.
+    """Read one picture, turned as its orientation tag says: annotation tools show it so.
 
     Args:
-        tile: From :meth:`PlateSet.tiles`.
+        tile: From :meth:`PlateSet.tiles`; boxes, corners and mask are those of the upright picture (a mask
+            may have a tag of its own).
 
     Returns:
         Red, green, blue; the label (0 elsewhere, 1 plate, 255 where a mask leaves it open); the boxes, of
@@ -256,18 +263,21 @@ def read_plates(
         ValueError: If the picture is unreadable or not 8-bit, if the mask has another size, or a plate
             lies outside the picture.
     """
-    with open_raster(tile.image) as source:
-        bands = (1, 2, 3) if source.count >= 3 else (1, 1, 1)
-    image = read_raster(tile.image, None, bands).array
+    image = _as_shown(tile.image)
+    image = image[:3] if len(image) >= 3 else image[[0, 0, 0]]
     if image.dtype != np.uint8:
         raise ValueError(f"{tile.image} holds {image.dtype}: expected 8-bit pictures; convert it")
     height, width = image.shape[1:]
     if tile.mask is not None:
-        label = read_plate_mask(tile.mask).astype(np.int64)
+        label = upright(read_plate_mask(tile.mask), orientation(tile.mask)).astype(np.int64)
         if label.shape != (height, width):
+            tags = (orientation(tile.image), orientation(tile.mask))
+            turned = (
+                "" if tags == (1, 1) else f" (turned by orientation tags {tags[0]} and {tags[1]})"
+            )
             raise ValueError(
-                f"{tile.mask} is {label.shape[0]} x {label.shape[1]} but its picture {height} x {width}: "
-                "expected the same size; resample it"
+                f"{tile.mask} is {label.shape[0]} x {label.shape[1]} but its picture {height} x {width}"
+                f"{turned}: expected the same size; resample it"
             )
         parts = ndimage.find_objects(ndimage.label(label == 1, np.ones((3, 3)))[0])
         edges = [(c.start, r.start, c.stop, r.stop) for r, c in parts]

@@ -52,6 +52,7 @@ def geotiff_profile(
     transform: Affine | None = None,
     nodata: float | None = None,
     palette: bool = False,
+    categorical: bool = False,
 ) -> dict[str, Any]:
     """Creation options of our GeoTIFFs, for `rasterio.open(path, "w", **profile)`.
 
@@ -66,9 +67,11 @@ def geotiff_profile(
         transform: From (column, row) to coordinates.
         nodata: Value of missing pixels.
         palette: Whether a colour table will be written.
+        categorical: Whether the values are names, such as ids of objects or classes, and no measurements.
 
     Returns:
-        Keyword arguments: tiled in 256-pixel blocks, deflate with a predictor, BIGTIFF if needed.
+        Keyword arguments: tiled in 256-pixel blocks, deflate (measurements with a predictor), BIGTIFF if
+        needed.
     """
     profile: dict[str, Any] = {
         "driver": "GTiff",
@@ -92,7 +95,8 @@ def geotiff_profile(
             profile["rpcs"] = like.rpcs
     if height >= BLOCK and width >= BLOCK:
         profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
-    if not palette:
+    # The difference of two ids is an id nobody has seen: predicting breaks the runs that deflate lives on.
+    if not (palette or categorical):
         profile["predictor"] = 3 if np.issubdtype(np.dtype(dtype), np.floating) else 2
     if palette:
         profile["photometric"] = "PALETTE"
@@ -113,6 +117,7 @@ def write_raster(
     nodata: float | None = None,
     palette: Sequence[Colour] | Mapping[int, Colour] | None = None,
     descriptions: Sequence[str | None] | None = None,
+    categorical: bool = False,
 ) -> Path:
     """Write a GeoTIFF, atomically.
 
@@ -125,6 +130,8 @@ def write_raster(
         nodata: Value of missing pixels, representable in the type of ``array``.
         palette: Colour table, by position or by value; for one band of uint8.
         descriptions: A name per band.
+        categorical: Whether the values are names, such as ids of objects or classes, and no
+            measurements: smaller files then. A bool array and one with a palette are.
 
     Returns:
         The path written.
@@ -145,7 +152,7 @@ def write_raster(
             f"pixels in it, got shape {tuple(np.shape(array))}; reshape the array"
         )
     if pixels.dtype == np.bool_:
-        pixels = pixels.astype(np.uint8)
+        pixels, categorical = pixels.astype(np.uint8), True
     count, height, width = pixels.shape
     if palette is not None and (count != 1 or pixels.dtype != np.uint8):
         raise ValueError(
@@ -166,6 +173,7 @@ def write_raster(
         transform=transform,
         nodata=nodata,
         palette=palette is not None,
+        categorical=categorical,
     )
     with (
         replacing(path) as temporary,

@@ -34,8 +34,13 @@ from segment_anything.modeling.transformer import Attention as TokenAttention
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfnet_lite.sam.products import product_abt
+
 PIECE_BYTES = 16 * 2**20
 """Size of the bias buffer; larger ones leave the processor's cache and were slower."""
+
+PLAIN_KEYS = 512
+"""Up to so many keys the fused CPU kernel's backward pass is slower than plain products."""
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -178,6 +183,9 @@ def attend_long(
         long_k: Keys with the counterpart.
         v: Values.
     """
+    needs_gradient = torch.is_grad_enabled() and (long_q.requires_grad or v.requires_grad)
+    if needs_gradient and v.device.type == "cpu" and v.shape[-2] <= PLAIN_KEYS:
+        return product_abt(long_q, long_k).softmax(dim=-1) @ v
     # The fused kernels want values as long as keys; the zeros come out as zeros and are cut off.
     long_v = F.pad(v, (0, long_k.shape[-1] - v.shape[-1]))
     return F.scaled_dot_product_attention(long_q, long_k, long_v, scale=1.0)[..., : v.shape[-1]]

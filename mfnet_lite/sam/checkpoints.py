@@ -23,6 +23,7 @@ from torch import Tensor
 from mfnet_lite.devices import pick_device
 from mfnet_lite.sam.build import build_sam, infer_config, resize_state_dict
 from mfnet_lite.sam.download import RemoteFile, download, verify
+from mfnet_lite.sam.names import PIXEL_MEAN, PIXEL_STD, WRAPPERS, official_names
 
 CACHE_VARIABLE = "MFNET_LITE_CACHE"
 """Environment variable naming the cache folder."""
@@ -102,8 +103,9 @@ def load_sam(
     """Load a SAM as ``segment_anything``'s own class, at any input size.
 
     The sizes are read from the tensors, so a fine-tuned copy or a model of our own loads the same
-    way as an official file. Position tables are interpolated when ``image_size`` differs from the
-    size of the file (see :func:`mfnet_lite.sam.build.resize_state_dict`).
+    way as an official file, also with a prefix that its training put before all names. Position
+    tables are interpolated when ``image_size`` differs from the size of the file (see
+    :func:`mfnet_lite.sam.build.resize_state_dict`).
 
     Args:
         name_or_path: ``tiny``, ``vit_b``, ``vit_l``, ``vit_h``, or a file (``.pth``,
@@ -125,6 +127,7 @@ def load_sam(
     path = find_checkpoint(name_or_path)
     state, metadata = read_state(path)
     try:
+        state = official_names(state)
         config = infer_config(state, metadata)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} cannot be loaded as SAM: {error}") from error
@@ -142,8 +145,8 @@ def load_sam(
         raise ValueError(
             f"{path} does not fit a SAM of its own sizes: {first[0].strip()}"
         ) from error
-    sam.pixel_mean = torch.tensor([123.675, 116.28, 103.53]).reshape(3, 1, 1)
-    sam.pixel_std = torch.tensor([58.395, 57.12, 57.375]).reshape(3, 1, 1)
+    sam.pixel_mean = torch.tensor(PIXEL_MEAN).reshape(3, 1, 1)
+    sam.pixel_std = torch.tensor(PIXEL_STD).reshape(3, 1, 1)
     return sam.to(place).eval()
 
 
@@ -152,7 +155,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
     Args:
         path: A ``.safetensors`` file or one written by ``torch.save``; there a dict wrapped under
-            ``model`` or ``state_dict`` is unwrapped.
+            one of :data:`~mfnet_lite.sam.names.WRAPPERS` is unwrapped.
 
     Returns:
         The tensors by key, and the metadata (empty for a torch file).
@@ -176,7 +179,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             "safety; save the state dict alone."
         ) from error
     if isinstance(state, Mapping):
-        for wrapper in ("model", "state_dict"):
+        for wrapper in WRAPPERS:
             if isinstance(state.get(wrapper), Mapping):
                 state = state[wrapper]
     if not isinstance(state, Mapping) or not all(isinstance(t, Tensor) for t in state.values()):

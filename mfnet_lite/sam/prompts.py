@@ -16,9 +16,11 @@ from dataclasses import dataclass
 import torch
 from einops import rearrange, repeat
 from jaxtyping import Float, Int
-from segment_anything.modeling import Sam
+from segment_anything.modeling import MaskDecoder, Sam
 from torch import Tensor
 from torch.nn import functional as F
+
+from mfnet_lite.sam.decoder import decode, is_official
 
 __all__ = [
     "BACKGROUND",
@@ -111,7 +113,9 @@ def embed_points(
         [encoder.not_a_point_embed.weight, *(table.weight for table in encoder.point_embeddings)]
     )
     is_point = rearrange(labels >= 0, "... -> ... 1")
-    return torch.where(is_point, code, 0.0) + F.embedding(labels + 1, tables)
+    # Six rows: a product, whose gradient is one as well, is quicker than looking them up.
+    kind = F.one_hot(labels + 1, len(tables)).to(tables.dtype) @ tables
+    return torch.where(is_point, code, 0.0) + kind
 
 
 def prompt_tokens(
@@ -194,9 +198,8 @@ def predict_masks(
         )
     images, prompts = tokens.shape[:2]
     h, w = embeddings.shape[-2:]
-    flat = rearrange(tokens, "images prompts n c -> (images prompts) n c")
     if mask_inputs is None:
-        dense = rearrange(sam.prompt_encoder.no_mask_embed.weight, "1 c -> 1 c 1 1")
+        dense = rearrange(sam.prompt_encoder.no_mask_embed.weight, "1 c -> 1 1 c 1 1")
     else:
         if mask_inputs.shape != (images, prompts, 4 * h, 4 * w):
             raise ValueError(
@@ -204,32 +207,32 @@ def predict_masks(
                 f"{tuple(mask_inputs.shape)}: pass the low-resolution logits of an earlier round"
             )
         flat_masks = rearrange(mask_inputs, "images prompts y x -> (images prompts) 1 y x")
-        dense = sam.prompt_encoder.mask_downscaling(flat_masks)
-    source = repeat(embeddings, "images c h w -> (images prompts) c h w", prompts=prompts) + dense
-    masks, iou = _decode(sam, source, flat)
+        # A model in half precision is fed back what its caller keeps in single precision.
+        dense = sam.prompt_encoder.mask_downscaling(flat_masks.to(embeddings.dtype))
+        dense = rearrange(dense, "(images prompts) c h w -> images prompts c h w", images=images)
+    position = sam.prompt_encoder.pe_layer((h, w))
+    run = decode if is_official(sam.mask_decoder) else _decode
+    masks, iou = run(sam.mask_decoder, embeddings, dense, position, tokens)
     chosen = {True: slice(1, None), False: slice(0, 1), None: slice(None)}[multimask]
-    return Prediction(
-        masks=rearrange(
-            masks[:, chosen], "(images prompts) k y x -> images prompts k y x", images=images
-        ),
-        iou=rearrange(iou[:, chosen], "(images prompts) k -> images prompts k", images=images),
-    )
+    return Prediction(masks=masks[:, :, chosen], iou=iou[:, :, chosen])
 
 
 def _decode(
-    sam: Sam, source: Float[Tensor, "n channels h w"], tokens: Float[Tensor, "n tokens channels"]
+    decoder: MaskDecoder, embeddings: Tensor, dense: Tensor, position: Tensor, tokens: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The official decoder's computation, without its repetition of one image per prompt."""
-    decoder = sam.mask_decoder
+    """Run the decoder's own modules, whatever was injected into them, with one image per prompt."""
+    images, prompts = tokens.shape[:2]
     own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    queries = torch.cat([repeat(own, "k c -> n k c", n=tokens.shape[0]), tokens], dim=1)
-    grid = sam.prompt_encoder.pe_layer(source.shape[-2:])
-    position = repeat(grid, "c h w -> n c h w", n=tokens.shape[0])
-    states, keys = decoder.transformer(source, position, queries)
+    own = repeat(own, "k c -> n p k c", n=images, p=prompts)
+    queries = rearrange(torch.cat([own, tokens], dim=2), "n p t c -> (n p) t c")
+    source = (embeddings[:, None] + dense).expand(-1, prompts, -1, -1, -1).flatten(0, 1)
+    places = repeat(position, "c h w -> n c h w", n=images * prompts)
+    states, keys = decoder.transformer(source, places, queries)
     grid_keys = rearrange(keys, "n (h w) c -> n c h w", h=source.shape[-2])
     upscaled = decoder.output_upscaling(grid_keys)
     weights = torch.stack(
         [mlp(states[:, 1 + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1
     )
     masks = torch.einsum("n k c, n c y x -> n k y x", weights, upscaled)
-    return masks, decoder.iou_prediction_head(states[:, 0])
+    iou = decoder.iou_prediction_head(states[:, 0])
+    return masks.unflatten(0, (images, prompts)), iou.unflatten(0, (images, prompts))

@@ -111,7 +111,7 @@ def _attend(
         place_k.append(F.pad(k.new_ones(1, 1), (0, 0, k.shape[2], 0)))
         k = torch.cat([k, torch.zeros_like(k0).expand(len(k), -1, -1, -1)], dim=2)
         v = torch.cat([v, v0.expand(len(v), -1, -1, -1)], dim=2)
-    long_q = torch.cat([q * scale, *place_q], dim=-1)
+    long_q = torch.cat([q if scale == 1 else q * scale, *place_q], dim=-1)
     long_k = k
     if place_k:
         place = torch.cat(place_k, dim=-1)

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
+from mfnet_lite.tuning.frozen import matching, update_format
 from mfnet_lite.tuning.wrap import Addition, attach
 
 M = TypeVar("M", bound=nn.Module)
@@ -77,7 +78,8 @@ class Adapter(nn.Module):
 
     def forward(self, u: Float[Tensor, "*place channels"]) -> Float[Tensor, "*place channels"]:
         """Compute the bottleneck, plus the input if ``skip``."""
-        change: Tensor = self.up(self.activation(self.down(u)))
+        change: Tensor = self.up(self.activation(self.down(matching(u, self.down.weight))))
+        change = matching(change, u)
         return u + change if self.skip else change
 
     def computation(self) -> dict[str, Any]:
@@ -207,9 +209,8 @@ def _widths(base: nn.Module) -> tuple[int, int]:
 
 
 def _beside(base: nn.Module, adapter: Adapter) -> Adapter:
-    """Move a new adapter to the device and number format of the module it belongs to."""
-    parameter = next(base.parameters(), None)
-    return adapter if parameter is None else adapter.to(parameter.device, parameter.dtype)
+    """Move a new adapter to the device of the module it belongs to and the format that computes in."""
+    return adapter.to(**update_format(base)) if any(True for _ in base.parameters()) else adapter
 
 
 def attach_adapters(

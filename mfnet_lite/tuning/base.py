@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
 from mfnet_lite.buffers import owner_trains
 from mfnet_lite.tuning.parts import added_names, bare_names
@@ -121,6 +122,11 @@ def _digest(item: tuple[str, Tensor]) -> tuple[str, str]:
     if value.is_meta:
         raise ValueError(f"{name} has no values (device meta); load the base before hashing it.")
     digest = hashlib.sha256(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+    if is_traceable_wrapper_subclass(value):  # a quantised weight: the tensors it consists of
+        parts = value.__tensor_flatten__()[0]
+        inner = sorted(_digest((f"{name}.{part}", getattr(value, part).detach())) for part in parts)
+        digest.update("\n".join(hexadecimal for _, hexadecimal in inner).encode())
+        return name, digest.hexdigest()
     # bytes in place: no second copy of the model, and formats that NumPy lacks (bfloat16) work too
     flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
     digest.update(flat.numpy().data)

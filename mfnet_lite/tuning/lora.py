@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfnet_lite.tuning.frozen import check_linear, check_merges, matching, update_format
 from mfnet_lite.tuning.wrap import Addition
 
 Init = Literal["kaiming", "gaussian"]
@@ -32,7 +33,8 @@ class LoRALayer(Addition):
 
     Merging never touches the base: the sum of both weights is kept beside it. So unmerging and detaching
     give the original weight back bit for bit, and ``state_dict`` is the same merged or not. A second
-    weight is the price; :func:`mfnet_lite.tuning.fold` makes a plain network without it.
+    weight is the price; :func:`mfnet_lite.tuning.fold` makes a plain network without it. Beside a
+    quantised base A and B have the format it computes in, and nothing can be merged.
 
     Args:
         base: The linear layer, kept as it is.
@@ -41,7 +43,7 @@ class LoRALayer(Addition):
         dropout: Share of the *update's* inputs set to zero in training; the base sees all of them.
 
     Raises:
-        ValueError: If the base is no ``nn.Linear`` or a number is out of range.
+        ValueError: If the base is no ``nn.Linear`` that computes, or a number is out of range.
     """
 
     base: nn.Linear
@@ -56,8 +58,7 @@ class LoRALayer(Addition):
         check_linear(base)
         if rank < 1:
             raise ValueError(f"expected a rank of at least 1, got {rank}")
-        self.rank = rank
-        self.alpha = float(rank if alpha is None else alpha)
+        self.rank, self.alpha = rank, float(rank if alpha is None else alpha)
         self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
         self.register_buffer("merged_weight", None, persistent=False)
 
@@ -81,6 +82,7 @@ class LoRALayer(Addition):
         """The weight in effect, W + scaling·BA: some modules read it instead of calling the layer."""
         if self.merged_weight is not None:
             return self.merged_weight
+        check_merges(self.base)
         return self.base.weight + self.delta_weight()
 
     @property
@@ -109,8 +111,9 @@ class LoRALayer(Addition):
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Sum both weights, once, at least in float32; merging again changes nothing."""
+        """Sum both weights, once, at least in float32; of a quantised weight a ``ValueError``."""
         if self.merged_weight is None:
+            check_merges(self.base)
             weight = self.base.weight
             wide = torch.promote_types(weight.dtype, torch.float32)
             self.merged_weight = (weight.to(wide) + self._delta(wide)).to(weight.dtype)
@@ -174,8 +177,9 @@ class LoRALinear(LoRALayer):
     ) -> None:
         super().__init__(base, rank, alpha, dropout)
         a = initial_a(rank, rank, base.in_features, init, generator)
-        self.lora_a = nn.Parameter(a.to(base.weight))
-        self.lora_b = nn.Parameter(base.weight.new_zeros(base.out_features, rank))
+        form = update_format(base)
+        self.lora_a = nn.Parameter(a.to(**form))
+        self.lora_b = nn.Parameter(torch.zeros(base.out_features, rank, **form))
 
     def delta_weight(self) -> Float[Tensor, "out in"]:
         """Return scaling·BA."""
@@ -186,7 +190,8 @@ class LoRALinear(LoRALayer):
 
     def update(self, x: Float[Tensor, "*place in"], y: Float[Tensor, "*place out"]) -> Tensor:
         """Add scaling·B(Ax): two thin products, never the full BA."""
-        return y + self.scaling * F.linear(F.linear(x, self.lora_a), self.lora_b)
+        low = F.linear(matching(x, self.lora_a), self.lora_a)
+        return y + (self.scaling * F.linear(low, self.lora_b)).to(y.dtype)
 
 
 class LoRAQKV(LoRALayer):
@@ -232,11 +237,11 @@ class LoRAQKV(LoRALayer):
             )
         check_parts(parts)
         self.parts = parts
-        thirds, third = len(parts), base.out_features // 3
+        thirds, third, form = len(parts), base.out_features // 3, update_format(base)
         a = initial_a(thirds * rank, rank, base.in_features, init, generator)
         a = rearrange(a, "(part rank) into -> part rank into", part=thirds)
-        self.lora_a = nn.Parameter(a.to(base.weight))
-        self.lora_b = nn.Parameter(base.weight.new_zeros(thirds, third, rank))
+        self.lora_a = nn.Parameter(a.to(**form))
+        self.lora_b = nn.Parameter(torch.zeros(thirds, third, rank, **form))
         rows = torch.tensor(["qkv".index(p) for p in parts], device=base.weight.device)
         self.register_buffer("rows", rows, persistent=False)
 
@@ -255,7 +260,8 @@ class LoRAQKV(LoRALayer):
 
     def update(self, x: Float[Tensor, "*place in"], y: Float[Tensor, "*place out"]) -> Tensor:
         """Add scaling·B(Ax) to the rows of each chosen third and to no other."""
-        low = F.linear(x, rearrange(self.lora_a, "part rank into -> (part rank) into"))
+        rows = rearrange(self.lora_a, "part rank into -> (part rank) into")
+        low = F.linear(matching(x, rows), rows)
         low = rearrange(low, "... (part rank) -> ... part rank", part=len(self.parts))
         high = einsum(low, self.lora_b, "... part rank, part row rank -> ... part row")
         thirds = rearrange(y, "... (part row) -> ... part row", part=3)
@@ -267,12 +273,6 @@ def check_parts(parts: str) -> None:
     """Reject names of thirds that are not letters of ``"qkv"``, each once, in that order."""
     if not parts or "".join(p for p in "qkv" if p in parts) != parts:
         raise ValueError(f"expected parts out of 'qkv' in that order, got {parts!r}")
-
-
-def check_linear(base: nn.Module) -> None:
-    """Reject a base that is no linear layer."""
-    if not isinstance(base, nn.Linear):
-        raise ValueError(f"LoRA wraps an nn.Linear, got {type(base).__name__}")
 
 
 def initial_a(

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from mfnet_lite.tuning.frozen import check_linear, check_merges
 from mfnet_lite.tuning.lora import Init, LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.wrap import added_modules, attach, find, replace_module
 
@@ -43,11 +44,14 @@ def attach_lora(
         The same model; only the updates have ``requires_grad``.
 
     Raises:
-        ValueError: If there is no pattern, one fits no linear layer or an option is out of range.
+        ValueError: If there is no pattern, one fits no linear layer, a layer's weights cannot compute (integers
+            in a plain ``nn.Linear``) or an option is out of range.
     """
     targets = (targets,) if isinstance(targets, str) else tuple(targets)  # read twice
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     names = {module: name for name, module in find(model, targets, nn.Linear).items()}
+    for module, name in names.items():
+        check_linear(module, name)
 
     def wrap(base: nn.Module) -> LoRALayer:
         assert isinstance(base, nn.Linear)
@@ -69,7 +73,8 @@ def merge(model: M) -> M:
         The same model. Putting it into training mode unmerges it. Without any addition nothing happens.
 
     Raises:
-        ValueError: If there are additions, but none that one weight can hold.
+        ValueError: If there are additions, but none that one weight can hold, or a base's weight is
+            quantised; nothing is merged then.
     """
     _refuse_others(model)
     for module in model.modules():
@@ -113,8 +118,13 @@ def fold(model: M) -> M:
 
 
 def _refuse_others(model: nn.Module) -> None:
-    """Raise if nothing can be merged and yet something was added."""
-    if any(isinstance(module, LoRALayer) for module in model.modules()):
+    """Raise if something was added that no weight can take."""
+    layers = {
+        name: module for name, module in model.named_modules() if isinstance(module, LoRALayer)
+    }
+    for name, layer in layers.items():
+        check_merges(layer.base, name)
+    if layers:
         return
     for name, module, added in added_modules(model):
         if added:

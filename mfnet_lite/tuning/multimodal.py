@@ -21,7 +21,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.tuning.lora import check_linear, check_parts
+from mfnet_lite.tuning.frozen import check_linear, matching, update_format
+from mfnet_lite.tuning.lora import check_parts
 from mfnet_lite.tuning.mixing import mixing_matrix
 from mfnet_lite.tuning.stacked import (
     FIRST_SHARE,
@@ -140,7 +141,7 @@ class MMLoRALinear(Addition):
         check_linear(base)
         self.update = MMLoRA(
             base.in_features, base.out_features, sensors, rank, alpha, mixing, generator
-        ).to(base.weight)
+        ).to(**update_format(base))
 
     @property
     def lora_a(self) -> nn.Parameter:
@@ -248,7 +249,7 @@ class SensorQKV(Addition):
                 f"{base.in_features} → {base.out_features}; use MMLoRALinear for other layers"
             )
         self.update = QKVUpdate(base.in_features, sensors, rank, alpha, parts, generator)
-        self.update.to(base.weight)
+        self.update.to(**update_format(base))
 
     @property
     def lora_a(self) -> nn.Parameter:
@@ -272,7 +273,7 @@ def _down(x: Stacked, rows: Float[Tensor, "sensor r d"]) -> Float[Tensor, "senso
     As one product with the rows of all sensors, of which each keeps its own: a little waste, but
     unlike ``bmm``, ``mm`` takes the gradient of the rows in the order that suits so few of them.
     """
-    every = F.linear(x.flatten(0, -2), rows.flatten(0, 1))
+    every = F.linear(matching(x.flatten(0, -2), rows), rows.flatten(0, 1))
     every = rearrange(every, "(m token) (n r) -> m token n r", m=len(rows), n=len(rows))
     return rearrange(every.diagonal(dim1=0, dim2=2), "token r m -> m token r")
 

@@ -9,33 +9,36 @@ update of chosen thirds is written as one plain LoRA of several times the rank, 
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from einops import rearrange
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from mfnet_lite.tuning.frozen import check_linear
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
+from mfnet_lite.tuning.peft_config import read_config, scaling_of, taken_out
 from mfnet_lite.tuning.wrap import Addition, attach, find
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 PREFIX = "base_model.model."
 _KEY = re.compile(re.escape(PREFIX) + r"(.+)\.lora_([AB])\.weight")
-_UNREAD = {  # options that change the function in a way which our LoRA does not have
-    "use_dora": False,
-    "fan_in_fan_out": False,
-    "bias": "none",
-    "lora_bias": False,
-    "use_qalora": False,
-}
+
+
+class _Update(NamedTuple):
+    """A, B and their factor for one layer."""
+
+    a: Tensor
+    b: Tensor
+    scaling: float
+
+
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -98,7 +101,9 @@ def import_peft(model: M, folder: str | Path) -> M:
         folder: With ``adapter_config.json`` and ``adapter_model.safetensors``.
 
     Returns:
-        The same model, with a :class:`LoRALinear` for every module of the folder.
+        The same model, with a :class:`LoRALinear` for every module of the folder. Adapters that began as PiSSA
+        or OLoRA become LoRA of twice the rank, since the base keeps the weights that peft would change:
+        the same function (:mod:`mfnet_lite.tuning.peft_config`).
 
     Raises:
         FileNotFoundError: If one of the files is missing.
@@ -107,36 +112,31 @@ def import_peft(model: M, folder: str | Path) -> M:
     folder = Path(folder)
     for file in (CONFIG_FILE, WEIGHTS_FILE):
         if not (folder / file).is_file():
-            raise FileNotFoundError(
-                f"{folder / file} does not exist; save the adapter with peft's save_pretrained first"
-            )
-    config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    for option, plain in _UNREAD.items():
-        if config.get(option, plain) != plain:
-            raise ValueError(
-                f"{folder / CONFIG_FILE} has {option}={config[option]!r}, expected {plain!r}: merge that "
-                "adapter into its model with peft instead"
-            )
+            raise FileNotFoundError(f"{folder / file} does not exist; {_instead(folder, file)}")
+    config = read_config(folder / CONFIG_FILE)
     factors = _read_factors(folder / WEIGHTS_FILE)
     linears = {n: m for n, m in find(model, ["*"], nn.Linear).items() if isinstance(m, nn.Linear)}
+    updates: dict[nn.Module, _Update] = {}
     for name, (a, b) in factors.items():
         shape, there = (len(b), a.shape[1]), linears.get(name)
-        if there is None or tuple(there.weight.shape) != shape:
-            found = f"one of shape {tuple(there.weight.shape)}" if there else "none there"
+        if there is None or (there.out_features, there.in_features) != shape:
+            own = (there.out_features, there.in_features) if there else None
+            found = f"one of shape {own}" if there else "none there"
             raise ValueError(
                 f"{folder / WEIGHTS_FILE} updates a linear layer {name} of shape {shape}, the model has "
                 f"{found}; load it on the network it belongs to"
             )
-    names: dict[nn.Module, str] = {linears[name]: name for name in factors}
+        check_linear(there, name)
+        scaling = scaling_of(config, name, len(a))
+        taken = taken_out(config, there, name, scaling)
+        if taken is not None:
+            a, b = torch.cat([a, taken[0].to(a)]), torch.cat([b, -taken[1].to(b)], dim=1)
+        updates[there] = _Update(a, b, scaling)
 
     def wrap(base: nn.Module) -> LoRALinear:
         assert isinstance(base, nn.Linear)
-        a, b = factors[names[base]]
-        alpha = _by_pattern(config.get("alpha_pattern"), names[base], config["lora_alpha"])
-        # "rank-stabilised" LoRA divides by the root of the rank
-        scaling = alpha / (math.sqrt(len(a)) if config.get("use_rslora") else len(a))
-        dropout = config.get("lora_dropout", 0.0)
-        layer = LoRALinear(base, len(a), scaling * len(a), dropout)
+        a, b, scaling = updates[base]
+        layer = LoRALinear(base, len(a), scaling * len(a), config.get("lora_dropout", 0.0))
         with torch.no_grad():
             layer.lora_a.copy_(a)
             layer.lora_b.copy_(b)
@@ -204,12 +204,14 @@ def _exactly(name: str) -> str:
     return "^" + re.escape(name)
 
 
-def _by_pattern(pattern: Mapping[str, float] | None, name: str, default: float) -> float:
-    """Look a module up in alpha_pattern by peft's rule: the first key that fits the name's end."""
-    for key, value in (pattern or {}).items():
-        if re.match(rf"(.*\.)?({key})$", name):
-            return value
-    return default
+def _instead(folder: Path, file: str) -> str:
+    """What to do about a file that is missing."""
+    if file == WEIGHTS_FILE and (folder / "adapter_model.bin").is_file():
+        return "adapter_model.bin is no safe format; save the adapter with a peft of today"
+    named = sorted(path.parent for path in folder.glob(f"*/{CONFIG_FILE}"))
+    if named:  # what peft makes of an adapter with a name of its own
+        return f"peft saved it as {named[0]}; give that folder"
+    return "save the adapter with peft's save_pretrained first"
 
 
 def _replace(path: Path, write: Any) -> None:

@@ -26,6 +26,7 @@ def write_tif(
     nodata: float | None = None,
     palette: tuple[tuple[int, int, int], ...] | None = None,
     names: tuple[str, ...] = (),
+    categorical: bool = False,
 ) -> None:
     """Write one GeoTIFF atomically: under another name first, then renamed into place.
 
@@ -37,6 +38,7 @@ def write_tif(
         nodata: value without a measurement.
         palette: colours of values 0, 1, …, stored as colour table.
         names: descriptions of the bands.
+        categorical: values are names (classes, ids), of which differences compress badly: no predictor.
     """
     stack = bands[None] if bands.ndim == 2 else bands
     count, height, width = stack.shape
@@ -52,7 +54,7 @@ def write_tif(
         "nodata": nodata,
         "compress": "deflate",
         "zlevel": 9,
-        "predictor": 3 if stack.dtype.kind == "f" else 2,
+        "predictor": 1 if categorical else 3 if stack.dtype.kind == "f" else 2,
     }
     if count == 3:
         profile["photometric"] = "RGB"

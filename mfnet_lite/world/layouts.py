@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -104,9 +105,11 @@ def write_folder(
             write_tif(
                 home / key / name, raster, gsd=gsd, column=index, nodata=nodata, names=bands[key]
             )
-        write_tif(home / "label" / name, scene.label, gsd=gsd, column=index, palette=PALETTE)
+        place: dict[str, Any] = {"gsd": gsd, "column": index}
+        label, instances = (home / key / name for key in ("label", "instances"))
+        write_tif(label, scene.label, **place, palette=PALETTE, categorical=True)
         kind = np.uint16 if scene.instances.max() < 2**16 else np.int32
-        write_tif(home / "instances" / name, scene.instances.astype(kind), gsd=gsd, column=index)
+        write_tif(instances, scene.instances.astype(kind), **place, categorical=True)
     extra: dict[str, object] = {
         "classes": list(CLASSES),
         "palette": [list(colour) for colour in PALETTE],
@@ -163,7 +166,7 @@ def write_pairs(
         for date, scene in (("A", pair.before), ("B", pair.after)):
             write_tif(home / date / name, scene.optical[:3], gsd=gsd, column=index)
         mask = np.where(pair.change, 255, 0).astype(np.uint8)
-        write_tif(home / "label" / name, mask, gsd=gsd, column=index)
+        write_tif(home / "label" / name, mask, gsd=gsd, column=index, categorical=True)
         listed.setdefault(places[index], []).append(name)
     for split, names in listed.items():
         write_text(folder / split / "list.txt", "\n".join(names) + "\n")

@@ -27,6 +27,9 @@ __all__ = ["LEVELS", "PictureConfig", "Pictures", "make_pictures"]
 LEVELS = ("part", "object", "group")
 """Names of the three id maps of a picture, finest first."""
 
+REACH = 2.0
+"""No shape reaches farther from its centre, in half extents; the farthest are the corners of a bent band (1.93)."""
+
 
 @dataclass(frozen=True)
 class PictureConfig:
@@ -170,20 +173,26 @@ def _stack(
         centre[:, k] = torch.where(child, centre[rows, p] + offset[:, k] * reach, centre[:, k])
         extent[:, k] = torch.where(child[:, 0], torch.minimum(own, 0.45 * reach[:, 0]), own)
         group[:, k] = group[rows, p]
-        dx = xs - centre[:, k, 0, None, None]
-        dy = ys - centre[:, k, 1, None, None]
-        cos, sin = torch.cos(angle[:, k])[:, None, None], torch.sin(angle[:, k])[:, None, None]
-        scale = extent[:, k, None, None]
-        u = (cos * dx + sin * dy) / scale
-        v = (cos * dy - sin * dx) / (scale * aspect[:, k, None, None])
-        inside = inside_shape(kind[:, k], u, v, shape_numbers[:, k])
-        # Two halves along a line, or a core inside a rim.
-        c, s = torch.cos(split_angle[:, k]), torch.sin(split_angle[:, k])
-        line = c[:, None, None] * u + s[:, None, None] * v > split_shift[:, k, None, None]
-        core = inside_shape(kind[:, k], u / 0.6, v / 0.6, shape_numbers[:, k])
-        second = torch.where(inner[:, k, None, None], core, line) & splits[:, k, None, None]
-        top = torch.where(inside, k, top)
-        half = torch.where(inside, second, half)
+        for i in range(count):
+            # Beyond its reach a shape is empty, so only the pixels around its centre are asked.
+            window = _around(centre[i, k], REACH * extent[i, k], xs.shape[0])
+            one = (slice(i, i + 1), k)
+            dx = xs[window] - centre[i, k, 0]
+            dy = ys[window] - centre[i, k, 1]
+            cos, sin, scale = torch.cos(angle[i, k]), torch.sin(angle[i, k]), extent[i, k]
+            u = ((cos * dx + sin * dy) / scale)[None]
+            v = ((cos * dy - sin * dx) / (scale * aspect[i, k]))[None]
+            inside = inside_shape(kind[one], u, v, shape_numbers[one])
+            if splits[i, k]:
+                if inner[i, k]:  # a core inside a rim
+                    second = inside_shape(kind[one], u / 0.6, v / 0.6, shape_numbers[one])
+                else:  # two halves along a line
+                    c, s = torch.cos(split_angle[i, k]), torch.sin(split_angle[i, k])
+                    second = c * u + s * v > split_shift[i, k]
+                half[i][window] = torch.where(inside, second, half[i][window])[0]
+            else:
+                half[i][window] &= ~inside[0]
+            top[i][window] = torch.where(inside[0], k, top[i][window])
 
     canvas = top < 0
     safe = top.clamp(min=0)
@@ -194,6 +203,13 @@ def _stack(
     levels = torch.stack([2 * safe + half + 1, safe + 1, groups + 1], dim=1)
     levels = torch.where(canvas[:, None], 0, levels)
     return levels, safe, half
+
+
+def _around(centre: Tensor, reach: Tensor, size: int) -> tuple[slice, slice]:
+    """Rows and columns of the pixels within ``reach`` of a centre (x, y), both in sides of the picture."""
+    low = ((centre - reach) * size).floor().int().clamp(0, size).tolist()
+    high = ((centre + reach) * size).ceil().int().clamp(0, size).tolist()
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _paint(

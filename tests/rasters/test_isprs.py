@@ -168,3 +168,13 @@ def test_the_files_own_pixel_size_counts(tmp_path):
     place = {"crs": "EPSG:25832", "transform": Affine(0.25, 0, 0, 0, -0.25, 0)}
     write_raster(top, np.ones((3, 4, 6), np.uint8), **place)
     assert open_dataset(tmp_path / "placed").info.gsd == 0.25
+
+
+def test_a_tile_that_lies_in_two_folders_is_told(tmp_path):
+    """nshaud/DeepNetsForEO#27: both archives of labels unpacked side by side."""
+    write_potsdam(tmp_path, ["2_10", "4_10"])
+    write_raster(tmp_path / "5_Labels_old" / "top_potsdam_2_10_label.tif", TRUTH[:, ::-1])
+    opened = open_potsdam(tmp_path)
+    (note,) = [note for note in opened.notes if "2_10_label.tif" in note]
+    assert note.endswith("that of 5_Labels_old/ is used")
+    assert opened.tiles("train")[0].label.parent.name == "5_Labels_old"

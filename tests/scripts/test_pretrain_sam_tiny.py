@@ -118,6 +118,7 @@ def test_a_stopped_run_continues_to_the_last_bit(script, tmp_path, monkeypatch):
 def test_kept_weights_are_the_running_average(script, tmp_path, monkeypatch):
     """After two steps of decay 0.75 the average is 3/4 of the first step's weights and 1/4 of the second's."""
     monkeypatch.setattr(script, "AVERAGE", 0.75)
+    monkeypatch.setattr(script, "AVERAGE_EVERY", 1)
     seen = []
     step = torch.optim.AdamW.step
 

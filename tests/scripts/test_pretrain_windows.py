@@ -45,7 +45,7 @@ def test_the_whole_picture_as_window_is_the_model(windows, sam):
     face = windows.windowed(sam, CONFIG, 128)
     expected = predict_masks(sam, embed_images(sam, image), boxes=boxes)
     found = predict_masks(face, embed_images(face, image), boxes=boxes)
-    assert torch.equal(found.masks, expected.masks)
+    torch.testing.assert_close(found.masks, expected.masks, atol=1e-5, rtol=1e-4)
     assert sam.state_dict().keys() == build_sam(CONFIG, seed=0).state_dict().keys()
     assert sam.image_encoder.img_size == 128  # the model itself stays as it was
 
@@ -65,7 +65,7 @@ def test_tables_of_a_window_are_pieces_of_the_large_ones(windows, sam):
         assert torch.equal(get_rel_pos(8, 8, state[key]), large[:8, :8])
     small.load_state_dict(state)
     picture = torch.randn(2, 3, 64, 64)
-    assert torch.equal(encoder(picture), small(picture))
+    torch.testing.assert_close(encoder(picture), small(picture), atol=1e-5, rtol=1e-4)
 
 
 def test_a_point_has_the_code_of_its_place_in_the_large_picture(windows, sam):

@@ -1,0 +1,158 @@
+"""Linear maps, layer norm and mask loss of the pre-training, each as one kernel where a C++ compiler is at hand.
+
+``pretrain_kernels.cpp`` is compiled on the first use, which takes about half a minute, and kept in PyTorch's folder
+for extensions. Without a compiler, on a GPU or in single precision the same numbers come from PyTorch's operations.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+
+FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512"]
+
+
+@cache
+def kernels() -> Any:
+    """The compiled kernels, or None where they cannot be compiled."""
+    if shutil.which("c++") is None or shutil.which("ninja") is None:
+        return None
+    from torch.utils.cpp_extension import load
+
+    source = Path(__file__).with_suffix(".cpp")
+    try:
+        return load("pretrain_kernels", [str(source)], extra_cflags=FLAGS)
+    except (RuntimeError, OSError) as error:
+        warnings.warn(f"{source.name} was not compiled, training is slower: {error}", stacklevel=2)
+        return None
+
+
+def usable(*tensors: Tensor) -> bool:
+    """Whether the kernels take these tensors."""
+    half = all(t.device.type == "cpu" and t.dtype == torch.bfloat16 for t in tensors)
+    return half and kernels() is not None
+
+
+class FastKernels(TorchFunctionMode):
+    """A context in which ``F.linear`` and ``F.layer_norm`` run as one kernel each, wherever they are called."""
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Exchange two functions, pass on all others."""
+        if func is F.linear and len(args) == 3 and args[2] is not None and usable(*args):
+            return _Linear.apply(*args)
+        if func is F.layer_norm:
+            x, shape, weight, bias, eps = _layer_norm_arguments(*args, **(kwargs or {}))
+            affine = weight is not None and bias is not None
+            if affine and len(shape) == 1 and usable(x, weight, bias):
+                return _LayerNorm.apply(x, weight, bias, eps)
+        return func(*args, **(kwargs or {}))
+
+
+class _Linear(torch.autograd.Function):
+    """A linear map whose bias is added inside the product (oneDNN), not in a walk of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        flat, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
+        of_x = (flat @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
+        return of_x, flat.mT @ rows, flat.sum(0)
+
+
+def _layer_norm_arguments(
+    input: Tensor,  # noqa: A002 - as F.layer_norm names it
+    normalized_shape: tuple[int, ...],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> tuple[Tensor, tuple[int, ...], Tensor | None, Tensor | None, float]:
+    return input, normalized_shape, weight, bias, eps
+
+
+class _LayerNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+        x = x.contiguous()
+        out, stats = kernels().layer_norm(x, weight, bias, eps)
+        ctx.save_for_backward(x, weight, stats)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        x, weight, stats = ctx.saved_tensors
+        of_x, sums = kernels().layer_norm_backward(grad.contiguous(), x, weight, stats)
+        sums = sums.to(weight.dtype)
+        return of_x, sums[0], sums[1], None
+
+
+def mask_losses(
+    logits: Float[Tensor, "n prompts candidates y x"], truth: Bool[Tensor, "n prompts y x"]
+) -> tuple[Float[Tensor, "n prompts candidates"], Float[Tensor, "n prompts candidates"]]:
+    """Loss 20 focal + dice of every candidate, as ``mfnet_lite.losses.mask_loss``, and its IoU with the truth.
+
+    Args:
+        logits: Mask logits.
+        truth: True masks at the same resolution.
+
+    Returns:
+        Losses with gradient, and the IoU of ``logits > 0``, where two empty masks count as 1.
+    """
+    pixels = logits.shape[-2] * logits.shape[-1]
+    if usable(logits):
+        sums = _MaskSums.apply(logits.flatten(0, 1).flatten(2), truth.flatten(0, 1).flatten(1))
+    else:
+        sums = _mask_sums(logits.flatten(0, 1).flatten(2).float(), truth.flatten(0, 1).flatten(1))
+    sums = sums.unflatten(0, logits.shape[:2])
+    focal, inside, total, both, found, area = sums.unbind(-1)
+    dice = 1 - (2 * inside + 1) / (total + area + 1)
+    either = found + area - both
+    iou = torch.where(either > 0, both / either.clamp(min=1), 1.0)
+    return 20 * focal / pixels + dice, iou.detach()
+
+
+def _mask_sums(
+    logits: Float[Tensor, "masks candidates pixels"], truth: Bool[Tensor, "masks pixels"]
+) -> Float[Tensor, "masks candidates 6"]:
+    """What the kernel of this name sums up."""
+    inside = truth[:, None].expand_as(logits)
+    away = torch.where(inside, -logits, logits)
+    alpha = torch.where(inside, 0.25, 0.75)
+    probability, found = logits.sigmoid(), (logits.detach() > 0).float()
+    terms = (
+        alpha * away.sigmoid().square() * F.softplus(away),
+        probability * inside,
+        probability,
+        found * inside,
+        found,
+        inside.float(),
+    )
+    return torch.stack([term.sum(dim=-1) for term in terms], dim=-1)
+
+
+class _MaskSums(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, truth: Tensor) -> Tensor:
+        logits, truth = logits.contiguous(), truth.contiguous()
+        ctx.save_for_backward(logits, truth)
+        return kernels().mask_sums(logits, truth)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        return kernels().mask_sums_backward(grad, *ctx.saved_tensors), None

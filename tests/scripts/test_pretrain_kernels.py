@@ -1,0 +1,120 @@
+"""The compiled kernels against PyTorch's operations, and the losses against the library's."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mfnet_lite.losses.masks import mask_iou, mask_loss
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "pretrain_kernels.py"
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    spec = importlib.util.spec_from_file_location("pretrain_kernels", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture(scope="module")
+def compiled(kernels):
+    if kernels.kernels() is None:
+        pytest.skip("no C++ compiler")
+    return kernels
+
+
+def logits_and_truth():
+    generator = torch.Generator().manual_seed(0)
+    logits = 6 * torch.randn(2, 3, 4, 8, 8, generator=generator)
+    truth = torch.rand(2, 3, 8, 8, generator=generator) > 0.6
+    truth[0, 0], logits[0, 0, 1] = False, -5.0  # two empty masks
+    return logits, truth
+
+
+def check_losses(kernels, logits, truth, tolerance):
+    exact = logits.detach().float().requires_grad_()
+    target = truth[:, :, None].expand_as(exact).float()
+    expected, wanted_iou = mask_loss(exact, target), mask_iou(exact, target)
+    logits.requires_grad_()
+    found, iou = kernels.mask_losses(logits, truth)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert torch.equal(iou, wanted_iou)
+    assert iou[0, 0, 1] == 1
+    weights = torch.linspace(0, 1, found.numel()).reshape(found.shape)  # the first learns nothing
+    (of_exact,) = torch.autograd.grad((expected * weights).sum(), exact)
+    (gradient,) = torch.autograd.grad((found * weights).sum(), logits)
+    assert of_exact.abs().max() > 0.01
+    torch.testing.assert_close(gradient.float(), of_exact, atol=tolerance, rtol=tolerance)
+
+
+def test_losses_without_kernels_equal_the_library(kernels):
+    logits, truth = logits_and_truth()
+    check_losses(kernels, logits, truth, 1e-6)
+
+
+@pytest.mark.slow
+def test_losses_of_the_kernel_equal_the_library(compiled):
+    logits, truth = logits_and_truth()
+    # bfloat16 has eight bits: the gradient is written with a relative error of up to 1/256.
+    check_losses(compiled, logits.bfloat16(), truth, 2**-8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("columns", [32, 128, 192, 7])
+def test_layer_norm_is_as_near_the_exact_one_as_pytorchs(compiled, columns):
+    generator = torch.Generator().manual_seed(1)
+    x, grad = (torch.randn(5, 40, columns, generator=generator).bfloat16() for _ in range(2))
+    weight, bias = (torch.randn(columns, generator=generator).bfloat16() for _ in range(2))
+
+    def run(dtype, context):
+        given = [t.detach().to(dtype).requires_grad_() for t in (x, weight, bias)]
+        with context:
+            out = F.layer_norm(given[0], (columns,), given[1], given[2], eps=1e-6)
+        out.backward(grad.to(dtype))
+        return [out.detach(), *(t.grad for t in given)], type(out.grad_fn).__name__
+
+    exact, _ = run(torch.float64, torch.enable_grad())
+    plain, _ = run(torch.bfloat16, torch.enable_grad())
+    ours, name = run(torch.bfloat16, compiled.FastKernels())
+    assert name == "_LayerNormBackward"
+    for found, theirs, wanted in zip(ours, plain, exact, strict=True):
+        error, allowed = ((t.double() - wanted).abs().max() for t in (found, theirs))
+        assert error <= 1.5 * allowed + 1e-3
+
+
+def test_single_precision_is_left_to_pytorch(kernels):
+    x = torch.randn(3, 8, requires_grad=True)
+    weight, bias = torch.ones(8), torch.zeros(8)
+    with kernels.FastKernels():
+        out = F.layer_norm(x, (8,), weight, bias)
+    assert torch.equal(out, F.layer_norm(x, (8,), weight, bias))
+    assert type(out.grad_fn).__name__ != "_LayerNormBackward"
+
+
+@pytest.mark.slow
+def test_linear_maps_equal_pytorchs(compiled):
+    generator = torch.Generator().manual_seed(2)
+    x = torch.randn(3, 5, 16, generator=generator).bfloat16()
+    weight, bias = (torch.randn(*s, generator=generator).bfloat16() for s in ((8, 16), (8,)))
+    grad = torch.randn(3, 5, 8, generator=generator).bfloat16()
+
+    def run(context):
+        given = [t.clone().requires_grad_() for t in (x, weight, bias)]
+        with context:
+            out = F.linear(*given)
+        out.backward(grad)
+        return [out.detach(), *(t.grad for t in given)], type(out.grad_fn).__name__
+
+    (ours, name), (theirs, _) = run(compiled.FastKernels()), run(torch.enable_grad())
+    assert name == "_LinearBackward"
+    for found, expected in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
