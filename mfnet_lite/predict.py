@@ -167,7 +167,8 @@ def predict_scene(
     dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd)
     reader = TileReader(tuple(paths), scaling, holes)
     tile = Tile("scene", {name: Path(path) for name, path in paths.items()}, None, dataset)
-    reader.prepare(tile)  # what cannot be read is refused before anything is written
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+        reader.prepare(tile)  # what cannot be read is refused before anything is written
     reader.notes.tell()
     model.to(target_device)
     profile = geotiff_profile(

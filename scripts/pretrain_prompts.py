@@ -57,7 +57,7 @@ def prompt_losses(
     sam: Sam, embeddings: Tensor, masks: Tensor, rounds: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """SAM's loss over the rounds, and the IoU of the best candidate in the first round."""
-    predictions = play_rounds(sam, embeddings, masks, rounds, generator)
+    predictions = play_rounds(sam, embeddings, masks, rounds, generator, rearranged=True)
     truth = low_resolution(masks, predictions[0].masks.shape[-1])
     total = embeddings.new_zeros((), dtype=torch.float32)
     best_iou = None

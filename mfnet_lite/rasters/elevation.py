@@ -9,7 +9,13 @@ import numpy as np
 
 from mfnet_lite.rasters.georeference import crs_name, vertical_unit
 from mfnet_lite.rasters.interpretation import Fault, Interpretation, stated_key, tag_values
-from mfnet_lite.rasters.missing import HIGHEST, LOWEST, HeightSurvey, undeclared_codes
+from mfnet_lite.rasters.missing import (
+    FEWER_PIXELS,
+    HIGHEST,
+    LOWEST,
+    HeightSurvey,
+    undeclared_codes,
+)
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import SensorInfo
 from mfnet_lite.rasters.units import KNOWN_UNITS, metres_per_unit
@@ -64,7 +70,7 @@ def interpret_heights(
             f"taken for metres; if they are feet, write {stated_key(sensor, 'unit', 'us-ft')} in dataset.json",
         )
     limits = ((LOWEST - offset) / gain, (HIGHEST - offset) / gain)
-    codes, survey = undeclared_codes(path, bands[0], gain, limits)
+    codes, survey = undeclared_codes(path, bands[0], gain, limits, FEWER_PIXELS)
     if sensor.nodata is not None:
         codes = (*codes, sensor.nodata)
     _check_range(path, sensor, survey, gain, offset, unit)

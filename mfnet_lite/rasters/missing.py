@@ -2,7 +2,7 @@
 
 Many elevation files hold −9999, 0 or −3.4e38 where nothing was measured and say so nowhere. Such values are
 found by two rules, which ``data check``, training, scoring and prediction share: heights that do not occur on
-Earth, and an extreme value that is repeated and stands far from all others.
+Earth, and one of the numbers that programs write for missing data where it is repeated and far from all else.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from mfnet_lite.rasters.raster import HUGE, RasterInfo, valid_mask
 from mfnet_lite.rasters.scan import file_strips
 
 SAMPLE_PIXELS = 1_000_000  # percentiles and slope come from a regular grid of at most so many
+FEWER_PIXELS = 200_000  # are enough to tell a code or a wrong scale
+SURVEY_PIXELS = 500_000  # looked at at once, in double precision and with several masks beside
 LOWEST, HIGHEST = -500.0, 9000.0  # metres; the Dead Sea lies at -430, Everest at 8849
 ISOLATED = 3.0  # an extreme this many times the rest's spread away, and repeated, is a code
 APART = (
@@ -70,6 +72,7 @@ def survey_heights(
     band: int = 1,
     codes: tuple[float, ...] = (),
     limits: tuple[float, float] = (-np.inf, np.inf),
+    sample: int | None = None,
 ) -> HeightSurvey:
     """Read one band of a file through, strip by strip.
 
@@ -78,6 +81,7 @@ def survey_heights(
         band: Band number counted from 1.
         codes: Values that are no heights.
         limits: Lowest and highest value that can be a height.
+        sample: Points of the grid at most; :data:`SAMPLE_PIXELS` without.
 
     Returns:
         What was found.
@@ -86,13 +90,14 @@ def survey_heights(
         FileNotFoundError: No such file.
         ValueError: Unreadable, or no such band.
     """
+    points = SAMPLE_PIXELS if sample is None else sample
     with open_raster(path) as source:
         info = info_of(source, path)
-        step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / SAMPLE_PIXELS))))
+        step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / points))))
         valid = at_low = at_high = outside = 0
         low, high, naive_low, naive_high = np.inf, -np.inf, np.inf, -np.inf
         grid, masks = [], []
-        for window in file_strips(source):
+        for window in file_strips(source, SURVEY_PIXELS):
             array = read_window(source, path, window, (band,))
             mask = valid_mask(array, info.nodata, own_mask(source, window))
             values = array[0].astype(np.float64)
@@ -152,6 +157,7 @@ def undeclared_codes(
     band: int = 1,
     metres: float = 1.0,
     limits: tuple[float, float] = (-np.inf, np.inf),
+    sample: int | None = None,
 ) -> tuple[tuple[float, ...], HeightSurvey]:
     """Values of an elevation file that look like undeclared nodata, one after the other.
 
@@ -160,18 +166,19 @@ def undeclared_codes(
         band: Band number counted from 1.
         metres: What one step of the file's values is in metres.
         limits: Lowest and highest value that can be a height; what lies outside is counted apart.
+        sample: As in :func:`survey_heights`.
 
     Returns:
         The codes, and what the file holds without them.
     """
     codes: tuple[float, ...] = ()
-    survey = survey_heights(path, band, codes, limits)
+    survey = survey_heights(path, band, codes, limits, sample)
     while survey.valid and len(codes) < MOST_CODES:
         code = isolated_value(survey, metres)
         if code is None:
             break
         codes = (*codes, code)
-        survey = survey_heights(path, band, codes, limits)
+        survey = survey_heights(path, band, codes, limits, sample)
     return codes, survey
 
 
@@ -219,8 +226,8 @@ def survey_values(
     sample = []
     with open_raster(path) as source:
         info = info_of(source, path)
-        step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / SAMPLE_PIXELS))))
-        for window in file_strips(source):
+        step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / FEWER_PIXELS))))
+        for window in file_strips(source, SURVEY_PIXELS):
             array = read_window(source, path, window, bands)
             mask = valid_mask(array, info.nodata, own_mask(source, window))
             mask = np.broadcast_to(mask, array.shape).copy()
@@ -288,7 +295,7 @@ def alpha_is_mask(path: str | Path, band: int) -> tuple[bool, bool]:
     """
     values: set[float] = set()
     with open_raster(path) as source:
-        for window in file_strips(source):
+        for window in file_strips(source, SURVEY_PIXELS):
             values |= {
                 float(value) for value in np.unique(read_window(source, path, window, (band,)))
             }

@@ -155,7 +155,9 @@ def empty_folder(folder: Path) -> tuple[Problem, ...]:
     return (Problem(folder, what, "add the labels or remove the folder"),)
 
 
-def strips(height: int, width: int, rows_per_block: int = 1) -> Iterator[Window]:
+def strips(
+    height: int, width: int, rows_per_block: int = 1, pixels: int | None = None
+) -> Iterator[Window]:
     """Full-width windows of bounded size, from top to bottom.
 
     Args:
@@ -163,26 +165,28 @@ def strips(height: int, width: int, rows_per_block: int = 1) -> Iterator[Window]
         width: Columns of the raster.
         rows_per_block: Height of the file's blocks: strips begin where a block does, so that each
             block is decoded once.
+        pixels: At most so many in a strip, unless a row of blocks has more; :data:`STRIP_PIXELS` without.
 
     Yields:
         Windows that together are the raster.
     """
-    rows = max(1, STRIP_PIXELS // width)
+    rows = max(1, (pixels or STRIP_PIXELS) // width)
     rows = max(rows_per_block, rows - rows % rows_per_block)
     for row in range(0, height, rows):
         yield Window(row, 0, min(rows, height - row), width)
 
 
-def file_strips(source: Any) -> Iterator[Window]:
+def file_strips(source: Any, pixels: int | None = None) -> Iterator[Window]:
     """:func:`strips` of an open raster.
 
     Args:
         source: What :func:`~mfnet_lite.rasters.io.open_raster` returned.
+        pixels: At most so many in a strip, unless a row of blocks has more.
 
     Yields:
         Windows that together are the raster.
     """
-    return strips(source.height, source.width, int(source.block_shapes[0][0]))
+    return strips(source.height, source.width, int(source.block_shapes[0][0]), pixels)
 
 
 def name_lists(root: Path) -> dict[str, tuple[Path, list[str]]]:

@@ -169,6 +169,7 @@ def predict_masks(
     tokens: Float[Tensor, "images prompts tokens channels"] | None = None,
     mask_inputs: Float[Tensor, "images prompts mask_height mask_width"] | None = None,
     multimask: bool | None = True,
+    rearranged: bool = False,
 ) -> Prediction:
     """Decode every prompt of every image at once.
 
@@ -182,6 +183,9 @@ def predict_masks(
         mask_inputs: Logits of an earlier round (4h × 4w), not thresholded.
         multimask: True: the three candidates for an ambiguous prompt. False: the single mask.
             None: all four, single mask first (training needs both).
+        rearranged: Run the decoder's products in another order (:mod:`~mfnet_lite.sam.decoder`), which is faster
+            for many prompts and equal up to rounding; a bias that cannot matter gets no gradient. A decoder into
+            which something was injected runs its own modules all the same.
 
     Returns:
         Masks and their estimated IoU.
@@ -211,7 +215,7 @@ def predict_masks(
         dense = sam.prompt_encoder.mask_downscaling(flat_masks.to(embeddings.dtype))
         dense = rearrange(dense, "(images prompts) c h w -> images prompts c h w", images=images)
     position = sam.prompt_encoder.pe_layer((h, w))
-    run = decode if is_official(sam.mask_decoder) else _decode
+    run = decode if rearranged and is_official(sam.mask_decoder) else _decode
     masks, iou = run(sam.mask_decoder, embeddings, dense, position, tokens)
     chosen = {True: slice(1, None), False: slice(0, 1), None: slice(None)}[multimask]
     return Prediction(masks=masks[:, :, chosen], iou=iou[:, :, chosen])

@@ -203,6 +203,7 @@ def play_rounds(
     generator: torch.Generator | None = None,
     box_share: float = 0.5,
     blind_round: int | tuple[int, ...] | None = None,
+    rearranged: bool = False,
 ) -> list[Prediction]:
     """Prompt, correct, prompt again; every round's prediction keeps its gradient.
 
@@ -219,6 +220,7 @@ def play_rounds(
         box_share: Probability that the first prompt is a box.
         blind_round: A round or several (0-based, above 0) without a new click, which only refine the
             mask. SAM's 11 rounds have two: one chosen by lot among the clicks, and the last.
+        rearranged: As in :func:`~mfnet_lite.sam.prompts.predict_masks`.
 
     Returns:
         One prediction per round.
@@ -246,6 +248,7 @@ def play_rounds(
             tokens=tokens,
             mask_inputs=fed_back,
             multimask=None if number == 0 else False,
+            rearranged=rearranged,
         )
         predictions.append(prediction)
         if number + 1 == rounds:

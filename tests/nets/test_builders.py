@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from segment_anything.modeling import PromptEncoder
 from torch import nn
 
 from mfnet_lite.nets import BUILDERS, build
@@ -81,11 +82,16 @@ def test_state_dict_round_trip_and_determinism(name, net):
 
 
 def test_samples_of_a_batch_do_not_mix_at_prediction(net):
-    x = sample(3, 32, 32)
+    # In double precision: processors choose other kernels for other batch sizes, which round otherwise. The
+    # official prompt encoder casts to single precision itself.
+    single = any(isinstance(module, PromptEncoder) for module in net.modules())
+    dtype = torch.float32 if single else torch.float64
+    x = {name: value.to(dtype) for name, value in sample(3, 32, 32).items()}
     with torch.no_grad():
-        whole = net.eval()(x)
+        whole = net.to(dtype).eval()(x)
         one = net({name: value[1:2] for name, value in x.items()})
-    torch.testing.assert_close(whole[1:2], one, atol=1e-5, rtol=1e-4)
+    bounds = {"atol": 1e-5, "rtol": 1e-4} if single else {"atol": 1e-10, "rtol": 1e-9}
+    torch.testing.assert_close(whole[1:2], one, **bounds)
 
 
 def test_unused_entries_are_not_read(net):

@@ -98,31 +98,32 @@ def test_what_was_injected_is_not_passed_over(sam):
     assert is_official(sam.mask_decoder)
     embeddings, _, _ = inputs(1, 1, 1, False)
     boxes = torch.tensor([[[4.0, 8.0, 32.0, 60.0]]])
-    before = predict_masks(sam, embeddings, boxes=boxes).masks
+    before = predict_masks(sam, embeddings, boxes=boxes, rearranged=True).masks
     attention = sam.mask_decoder.transformer.layers[0].cross_attn_token_to_image
     attention.v_proj.__class__ = Doubled
     assert not is_official(sam.mask_decoder)
-    changed = predict_masks(sam, embeddings, boxes=boxes).masks
+    changed = predict_masks(sam, embeddings, boxes=boxes, rearranged=True).masks
     assert (changed - before).abs().max() > 1e-4
     attention.v_proj.__class__ = nn.Linear
-    torch.testing.assert_close(predict_masks(sam, embeddings, boxes=boxes).masks, before)
+    torch.testing.assert_close(
+        predict_masks(sam, embeddings, boxes=boxes, rearranged=True).masks, before
+    )
 
 
 def test_hooks_are_heard(sam):
     heard = []
     handle = sam.mask_decoder.transformer.register_forward_hook(lambda *_: heard.append(1))
-    predict_masks(sam, inputs(1, 1, 1, False)[0], boxes=torch.zeros(1, 1, 4))
+    predict_masks(sam, inputs(1, 1, 1, False)[0], boxes=torch.zeros(1, 1, 4), rearranged=True)
     handle.remove()
     assert heard == [1]
 
 
-def test_both_ways_of_decoding_agree(sam, monkeypatch):
+def test_both_ways_of_decoding_agree(sam):
     sam.float()
     embeddings = inputs(2, 1, 1, False)[0].float()
     boxes = torch.tensor([4.0, 8.0, 32.0, 60.0]).expand(2, 3, 4)
     fed_back = torch.randn(2, 3, 32, 32)
-    fast = predict_masks(sam, embeddings, boxes=boxes, mask_inputs=fed_back)
-    monkeypatch.setattr("mfnet_lite.sam.prompts.is_official", lambda _: False)
+    fast = predict_masks(sam, embeddings, boxes=boxes, mask_inputs=fed_back, rearranged=True)
     slow = predict_masks(sam, embeddings, boxes=boxes, mask_inputs=fed_back)
     torch.testing.assert_close(fast.masks, slow.masks, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(fast.iou, slow.iou, atol=1e-4, rtol=1e-4)

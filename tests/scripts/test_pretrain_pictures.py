@@ -15,12 +15,14 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "pretrain_pictures.py"
 
 @pytest.fixture(scope="module")
 def pictures():
+    sys.path.insert(0, str(SCRIPT.parent))  # the script imports its neighbours
     spec = importlib.util.spec_from_file_location("pretrain_pictures", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     yield module
     del sys.modules[spec.name]
+    sys.path.remove(str(SCRIPT.parent))
 
 
 OPTIONS = {"size": 32, "window": 16, "batch": 4, "fresh": 2, "pool": 8}
