@@ -119,8 +119,9 @@ def survey_heights(
                 )
                 low, high = min(low, lower), max(high, higher)
             first = -window.row % step
-            grid.append(values[first::step, ::step])
-            masks.append(mask[first::step, ::step])
+            # copies: a view would keep the whole strip alive
+            grid.append(values[first::step, ::step].copy())
+            masks.append(mask[first::step, ::step].copy())
     return HeightSurvey(
         info, valid, low, high, at_low, at_high, (naive_low, naive_high),
         np.concatenate(grid), np.concatenate(masks), step, outside,
