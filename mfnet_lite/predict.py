@@ -253,7 +253,7 @@ class _Scene:
 
     def read(self, window: Window) -> dict[str, Tensor]:
         """Return the sensors in a window and note where they hold data."""
-        patch = self.reader.read(self.tile, window)
+        patch = self.reader.patch(self.tile, window)
         above = window.row - self.top
         begin = max(window.col, self.left)
         end = min(window.col + window.width, self.right)

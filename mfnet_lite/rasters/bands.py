@@ -14,6 +14,11 @@ from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
 from mfnet_lite.rasters.tiling import Window
 
 RED_GREEN_BLUE = ("red", "green", "blue")
+COLOURS = {
+    "red": "red", "green": "green", "blue": "blue", "r": "red", "g": "green", "b": "blue",
+    "nir": "near infrared", "ir": "near infrared", "near infrared": "near infrared",
+}  # fmt: skip
+"""Words for bands in descriptions."""
 CORNER = 8  # pixels along the side of what is looked at for a collar; no shadow is so evenly black
 
 
@@ -85,15 +90,31 @@ def _all_bands(
             notes = (
                 f"marks band {info.alpha} as opacity, which holds grey values: it is read as a band",
             )
-    first = tuple(info.roles[:3])
-    if sensor.name in PICTURES and first != RED_GREEN_BLUE and set(first) == set(RED_GREEN_BLUE):
+    first = _names(info)
+    if sensor.name not in PICTURES or first in ((), RED_GREEN_BLUE):
+        return bands, alpha, notes
+    called = f"calls its first bands {', '.join(first)}"
+    if set(first) == set(RED_GREEN_BLUE):
         bands = (*(first.index(role) + 1 for role in RED_GREEN_BLUE), *bands[3:])
-        notes = (
-            *notes,
-            f"calls its first bands {', '.join(first)}: they are read as red, green, blue; "
-            "name the bands with --bands if its words are wrong",
-        )
-    return bands, alpha, notes
+        called += ": they are read as red, green, blue; name the bands with --bands if its words are wrong"
+    else:
+        called += ": they are read in this order; others are named with --bands"
+    return bands, alpha, (*notes, called)
+
+
+def _names(info: RasterInfo) -> tuple[str, ...]:
+    """What a file calls its first three bands, by description or else by colour interpretation; empty if nothing."""
+    roles = tuple(info.roles[:3])
+    if set(roles) == set(RED_GREEN_BLUE):
+        words = [(word or "").strip().lower() for word in info.descriptions[:3]]
+        # GDAL gives every three bytes the roles red, green, blue; a description is somebody's word.
+        if not all(words) or not set(words) & set(COLOURS):
+            return roles
+        return tuple(COLOURS.get(word, word) for word in words)
+    words = [(word or "").strip().lower() for word in info.descriptions[:3]]
+    if len(words) == 3 and all(words) and set(words) & set(COLOURS):
+        return tuple(COLOURS.get(word, word) for word in words)
+    return ()
 
 
 def _transparent(hides: bool) -> tuple[str, ...]:

@@ -144,7 +144,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         chosen, window, vertical, horizontal = self.place(index)
-        arrays, label, valid, _ = self.reader.read(self.tiles[chosen], window)
+        arrays, label, valid = self.reader.read(self.tiles[chosen], window)
         self._channels.check(self.tiles[chosen], arrays)
         axes = tuple(axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip)
         if axes:
@@ -201,7 +201,7 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         tile = self.tiles[index]
         height, width = self.reader.size(tile)
-        arrays, label, valid, _ = self.reader.read(tile, Window(0, 0, height, width))
+        arrays, label, valid = self.reader.read(tile, Window(0, 0, height, width))
         self._channels.check(tile, arrays)
         return to_sample(arrays, label, valid if self.valid else None)
 

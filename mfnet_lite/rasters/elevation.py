@@ -14,12 +14,14 @@ from mfnet_lite.rasters.missing import (
     HIGHEST,
     LOWEST,
     HeightSurvey,
+    isolated_value,
     undeclared_codes,
 )
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import SensorInfo
-from mfnet_lite.rasters.units import KNOWN_UNITS, metres_per_unit
+from mfnet_lite.rasters.units import KNOWN_UNITS, metres_per_unit, says_nothing
 
+DEEPEST = -12_000.0  # metres; sea floors are believed where the unit is known
 STEEPEST = 4.0  # times the side of a tile; no relief is so high
 DECLARE = "declare it (rio edit-info --nodata VALUE)"
 
@@ -31,6 +33,7 @@ def interpret_heights(
     bands: tuple[int, ...],
     scaling: str = "ground",
     gsd: float | None = None,
+    alpha: int | None = None,
 ) -> Interpretation:
     """Learn scale, unit and missing values of an elevation file.
 
@@ -41,6 +44,7 @@ def interpret_heights(
         bands: The one band that holds heights, counted from 1.
         scaling: ``ground`` needs metres; the others are the same in every unit.
         gsd: Metres per pixel, if known: relief is compared with the size of the tile.
+        alpha: Number of the band whose zeros hide the pixels.
 
     Returns:
         Gain and offset lead to metres; heights that do not occur on Earth and isolated repeated values are
@@ -61,36 +65,53 @@ def interpret_heights(
     _check_kind(path, sensor, grey)
     if grey:
         # Grey values: heights above ground already (Potsdam's normalised surface model).
-        given = () if sensor.nodata is None else (sensor.nodata,)
-        return Interpretation(bands, codes=given, divisor=255.0 if scaling == "ground" else None)
+        return Interpretation(
+            bands, nodata=sensor.nodata, divisor=255.0 if scaling == "ground" else None
+        )
     notes: tuple[str, ...] = ()
     if unit is None and scaling == "ground" and _in_feet(info):
         notes = (
             f"does not say the unit of its heights, and its coordinate system {crs_name(info.crs)} counts in feet: "
             f"taken for metres; if they are feet, write {stated_key(sensor, 'unit', 'us-ft')} in dataset.json",
         )
-    limits = ((LOWEST - offset) / gain, (HIGHEST - offset) / gain)
-    codes, survey = undeclared_codes(path, bands[0], gain, limits, FEWER_PIXELS)
-    if sensor.nodata is not None:
-        codes = (*codes, sensor.nodata)
+    if unit is None and not tagged and info.dtype != "uint8" and "int" in info.dtype:
+        notes = (
+            *notes,
+            "holds whole numbers without a unit: taken for metres; if they are centimetres or decimetres, write "
+            f"{stated_key(sensor, 'unit', 'cm')} in dataset.json",
+        )
+    lowest = LOWEST if unit is None else DEEPEST
+    limits = ((lowest - offset) / gain, (HIGHEST - offset) / gain)
+    known = () if sensor.nodata is None else (sensor.nodata,)
+    codes, survey = undeclared_codes(path, bands[0], gain, limits, FEWER_PIXELS, alpha, known)
     _check_range(path, sensor, survey, gain, offset, unit)
     _check_relief(path, sensor, survey, gain, unit, gsd)
     faults = []
-    span = f"{LOWEST:.0f} to {HIGHEST:.0f} m"
+    span = f"{lowest:.0f} to {HIGHEST:.0f} m"
     if survey.outside:
         problem = f"{survey.outside} pixel(s) lie outside {span}: nodata which is not declared"
         faults.append(Fault(problem, DECLARE, f"has values outside {span}, taken for nodata"))
-    found = ", ".join(f"{code:g}" for code in codes if code != sensor.nodata)
+    found = ", ".join(f"{code:g}" for code in codes)
     if found:
         problem = f"{found} looks like undeclared nodata, far from all other heights"
         faults.append(
             Fault(problem, DECLARE, f"has {found} far from all other heights, taken for nodata")
+        )
+    if not survey.valid:
+        notes = (*notes, "holds no height at all")
+    left = isolated_value(survey, gain)
+    if left is not None and sensor.nodata is None:
+        notes = (
+            *notes,
+            f"is {left[0]:g} in {left[1]:.0%} of its pixels and nowhere near it: taken for heights; if nothing was "
+            f"measured there, write {stated_key(sensor, 'nodata', int(left[0]))} in dataset.json",
         )
     plain = gain == 1 and offset == 0
     return Interpretation(
         bands,
         gains=() if plain else (gain,),
         offsets=() if plain else (offset,),
+        nodata=sensor.nodata,
         codes=codes,
         limits=limits,
         notes=notes,
@@ -145,15 +166,26 @@ def metres_of(
         )
     unit = _unit(path, sensor, info, band)
     metres = 1.0 if unit is None else _factor(path, sensor, unit)
+    tag = info.units[band - 1] if info.units else None
+    if gains and unit is not None and metres != 1 and says_nothing(tag) and sensor.unit is not None:
+        # A scale of 0.01 and a unit of centimetres say the same thing once, not twice.
+        if abs(gain - metres) > 1e-3 * metres:
+            raise ValueError(
+                f"{path} declares the scale {gain:g}, and the unit {unit} is stated: expected one of them; remove the "
+                f"unit, or write {stated_key(sensor, 'tags', 'ignore')} to ignore what the file declares"
+            )
+        metres = 1.0
     return gain * metres, offset * metres, unit
 
 
 def _unit(path: Path, sensor: SensorInfo, info: RasterInfo, band: int) -> str | None:
     """The unit that the file or the dataset states; None where nobody says."""
     tag = info.units[band - 1] if info.units and sensor.tags != "ignore" else None
+    tag = None if says_nothing(tag) else tag
     vertical = vertical_unit(info.crs) if sensor.tags != "ignore" else None
+    own = None if "unit" in sensor.inherited else sensor.unit
     said = [
-        (f"dataset.json says {sensor.unit}", sensor.unit),
+        (f"dataset.json says {own}", own),
         (f"its unit tag {tag}", tag),
         (f"its vertical coordinate system {vertical}", vertical),
     ]
@@ -166,7 +198,16 @@ def _unit(path: Path, sensor: SensorInfo, info: RasterInfo, band: int) -> str | 
                 f"correct the wrong one, or write {stated_key(sensor, 'tags', 'ignore')} with the right "
                 '"unit" in dataset.json'
             )
-    return given[0][1] if given else None
+    if given or sensor.unit is None:
+        return given[0][1] if given else None
+    factor = metres_per_unit(sensor.unit)
+    if factor not in (None, 1.0) and not sensor.fits_type(info.dtype):
+        raise ValueError(
+            f"{path} is {info.dtype} and does not say its unit, while the run was trained on {sensor.dtype} heights in "
+            f"{sensor.unit}: expected the unit; write {stated_key(sensor, 'unit', 'm')} in a dataset.json for it "
+            "(--dataset-json)"
+        )
+    return sensor.unit
 
 
 def _factor(path: Path, sensor: SensorInfo, unit: str) -> float:
@@ -195,13 +236,13 @@ def _check_range(
 ) -> None:
     """Heights that lie outside the Earth for the most part are in another unit."""
     low, high = survey.naive
-    if survey.outside <= survey.valid or not high > low:
+    if survey.measured <= 0.01 * survey.valid or not high > low:
         return
     shown = f"{low * gain + offset:.0f} to {high * gain + offset:.0f} m"
     what = f"taking its values for {unit}" if unit else "taking its values for metres"
     raise ValueError(
         f"{path} would hold heights from {shown}, {what}: expected {LOWEST:.0f} to {HIGHEST:.0f} m; write the "
-        f"right unit, such as {stated_key(sensor, 'unit', 'cm')}, in dataset.json"
+        f'right unit, such as {stated_key(sensor, "unit", "cm")} (or "m" for a sea floor), in dataset.json'
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,17 +117,18 @@ def check_grid(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
     return infos
 
 
-def check_tile_grids(tile: Tile) -> None:
+def check_tile_grids(tile: Tile, header: Callable[[Path], RasterInfo] = raster_info) -> None:
     """Make sure that all files of a tile, its label included, lie upon each other.
 
     Args:
         tile: The tile.
+        header: Reads the header of a file.
 
     Raises:
         ValueError: naming the file that lies elsewhere, and how.
     """
     files = [*tile.files.values(), *([tile.label] if tile.label is not None else [])]
-    first, *others = (raster_info(path) for path in files)
+    first, *others = (header(path) for path in files)
     for other in others:
         difference = grid_difference(other, first)
         if difference:

@@ -24,14 +24,18 @@ from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
 
 BRIGHTEST = 1.5  # of full reflectance; mirrors and snow pass it, a wrong scale passes it everywhere
-DARKEST = -0.5
+DARKEST = -0.05  # of full reflectance; what atmospheric correction overshoots
 BLACK = 0.03  # of full reflectance; a scene with land or clouds is brighter somewhere
 FEW = 0.01  # share of the values that may lie beyond either
 FULL_WORDS = "the value which means full reflectance, such as 10000 for Sentinel-2"
 
 
 def interpret(
-    path: str | Path, sensor: SensorInfo, scaling: str = "ground", gsd: float | None = None
+    path: str | Path,
+    sensor: SensorInfo,
+    scaling: str = "ground",
+    gsd: float | None = None,
+    info: RasterInfo | None = None,
 ) -> Interpretation:
     """Learn how a sensor's file is read.
 
@@ -43,6 +47,7 @@ def interpret(
         sensor: What the dataset says about it.
         scaling: Name of the scaling of elevations.
         gsd: Metres per pixel, if known.
+        info: The file's header, if it has been read.
 
     Returns:
         The interpretation.
@@ -53,11 +58,11 @@ def interpret(
             line for ``dataset.json`` that settles it.
     """
     path = Path(path)
-    info = raster_info(path)
+    info = raster_info(path) if info is None else info
     chosen = choose_bands(path, sensor, info)
     _refuse_storage(path, info)
     if sensor.is_height:
-        found = interpret_heights(path, sensor, info, chosen.bands, scaling, gsd)
+        found = interpret_heights(path, sensor, info, chosen.bands, scaling, gsd, chosen.alpha)
     else:
         found = _image(path, sensor, info, chosen.bands)
     return replace(found, alpha=chosen.alpha, notes=(*found.notes, *chosen.notes))
@@ -110,11 +115,16 @@ def _image(
 ) -> Interpretation:
     """The divisor of an image or another measurement."""
     gains, offsets = tag_values(sensor, bands, info.scales, info.offsets)
-    given = () if sensor.nodata is None else (sensor.nodata,)
+    if np.dtype(info.dtype).kind == "c":
+        raise ValueError(
+            f"{path} holds complex numbers: expected real ones; export amplitude or intensity"
+        )
     if info.dtype == "uint8":
-        return replace(_bytes(path, sensor, info, bands, gains, offsets), codes=given)
+        return replace(_bytes(path, sensor, info, bands, gains, offsets), nodata=sensor.nodata)
     floating = np.issubdtype(np.dtype(info.dtype), np.floating)
     scale = sensor.scale
+    if "scale" in sensor.inherited and (gains or info.bits or not sensor.fits_type(info.dtype)):
+        scale = None  # the file's own words go before those of the data the run was trained with
     if scale is None and not gains and info.bits and not floating:
         scale = float(2**info.bits - 1)  # the file says how many bits are in use
     if scale is not None and gains:
@@ -141,7 +151,8 @@ def _image(
         bands,
         gains,
         offsets,
-        (*survey.codes, *given),
+        nodata=sensor.nodata,
+        codes=tuple(survey.codes),
         divisor=full if picture or scale is not None else None,
         faults=_code_faults(survey),
     )
@@ -174,9 +185,11 @@ def _bytes(
                 "dataset.json to read the bytes as they are"
             )
         return Interpretation(bands, gains, offsets, divisor=1.0)
-    if sensor.scale is not None and sensor.scale <= 255:
-        return Interpretation(bands, divisor=sensor.scale)
-    # A scale above 255 is that of the dataset's wider files; bytes bring their own range.
+    if sensor.scale is not None and sensor.scale < full and "scale" not in sensor.inherited:
+        # Percentages in bytes, unless the values say that the scale is meant for the dataset's other files.
+        survey = survey_values(path, bands, (0.0, sensor.scale))
+        if survey.beyond <= FEW * survey.count:
+            return Interpretation(bands, divisor=sensor.scale)
     return Interpretation(bands, divisor=full)
 
 

@@ -34,7 +34,8 @@ class Interpretation:
         bands: Band numbers counted from 1.
         gains: Per band, what its values are multiplied with to give the quantity (metres, reflectance).
         offsets: Per band, what is added after that.
-        codes: Values that mean "no measurement" although the file does not declare them.
+        nodata: A value that the dataset states as missing, in all bands like a declared one.
+        codes: Values found that mean "no measurement" although nobody says so.
         limits: Lowest and highest value that can be a measurement, as the file writes it.
         alpha: Number of the band whose zeros mean "no data here", or None.
         divisor: The quantity that becomes 1; None where a scaling is fitted to each tile.
@@ -45,6 +46,7 @@ class Interpretation:
     bands: tuple[int, ...]
     gains: tuple[float, ...] = ()
     offsets: tuple[float, ...] = ()
+    nodata: float | None = None
     codes: tuple[float, ...] = ()
     limits: tuple[float, float] | None = None
     alpha: int | None = None
@@ -92,7 +94,9 @@ class Interpretation:
             ``(height, width)`` bool.
         """
         usable = valid_mask(array, nodata, mask)
-        if self.codes:
+        if self.nodata is not None:
+            usable &= valid_mask(array, self.nodata)
+        if self.codes:  # found in this file, so that they fit its type
             usable &= ~np.isin(array, np.asarray(self.codes).astype(array.dtype)).any(axis=0)
         if self.limits is not None:
             with np.errstate(invalid="ignore"):

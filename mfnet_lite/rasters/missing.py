@@ -21,10 +21,11 @@ SAMPLE_PIXELS = 1_000_000  # percentiles and slope come from a regular grid of a
 FEWER_PIXELS = 200_000  # are enough to tell a code or a wrong scale
 SURVEY_PIXELS = 500_000  # looked at at once, in double precision and with several masks beside
 LOWEST, HIGHEST = -500.0, 9000.0  # metres; the Dead Sea lies at -430, Everest at 8849
-ISOLATED = 3.0  # an extreme this many times the rest's spread away, and repeated, is a code
+ISOLATED = 3.0  # a range this many times the middle's spread is set by spikes
 APART = (
     30.0  # metres between a code and the rest at least: ground at 0 under a roof of 8 m is no code
 )
+MOST_OF_A_TILE = 0.2  # more of it may be the sea, or the ground of heights above ground
 MOST_CODES = 4
 HEIGHT_CODES = frozenset({
     0.0, -1.0, -99.0, -999.0, 999.0, -9999.0, 9999.0, -99999.0, 99999.0,
@@ -51,7 +52,8 @@ class HeightSurvey:
         values: The grid.
         usable: Which of its pixels hold a height.
         step: Pixels from one of its points to the next.
-        outside: Number of values no height on Earth has; they are not among the valid ones.
+        outside: Number of values outside the limits; they are not among the valid ones.
+        measured: How many of those are no codes of missing data.
     """
 
     info: RasterInfo
@@ -65,6 +67,7 @@ class HeightSurvey:
     usable: Bool[np.ndarray, "rows cols"]
     step: int
     outside: int
+    measured: int
 
 
 def survey_heights(
@@ -73,6 +76,7 @@ def survey_heights(
     codes: tuple[float, ...] = (),
     limits: tuple[float, float] = (-np.inf, np.inf),
     sample: int | None = None,
+    alpha: int | None = None,
 ) -> HeightSurvey:
     """Read one band of a file through, strip by strip.
 
@@ -82,6 +86,7 @@ def survey_heights(
         codes: Values that are no heights.
         limits: Lowest and highest value that can be a height.
         sample: Points of the grid at most; :data:`SAMPLE_PIXELS` without.
+        alpha: Number of the band whose zeros hide the pixels.
 
     Returns:
         What was found.
@@ -94,12 +99,12 @@ def survey_heights(
     with open_raster(path) as source:
         info = info_of(source, path)
         step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / points))))
-        valid = at_low = at_high = outside = 0
+        valid = at_low = at_high = outside = measured = 0
         low, high, naive_low, naive_high = np.inf, -np.inf, np.inf, -np.inf
         grid, masks = [], []
         for window in file_strips(source, SURVEY_PIXELS):
             array = read_window(source, path, window, (band,))
-            mask = valid_mask(array, info.nodata, own_mask(source, window))
+            mask = valid_mask(array, info.nodata, own_mask(source, window, alpha))
             values = array[0].astype(np.float64)
             finite = values[np.isfinite(values)]
             if finite.size:
@@ -108,6 +113,8 @@ def survey_heights(
             mask &= ~np.isin(values, codes)
             beyond = mask & ((values < limits[0]) | (values > limits[1]))
             outside += int(beyond.sum())
+            odd = values[beyond]
+            measured += int((~np.isin(odd, tuple(HEIGHT_CODES)) & (np.abs(odd) < HUGE)).sum())
             mask &= ~beyond
             here = values[mask]
             valid += here.size
@@ -124,12 +131,12 @@ def survey_heights(
             masks.append(mask[first::step, ::step].copy())
     return HeightSurvey(
         info, valid, low, high, at_low, at_high, (naive_low, naive_high),
-        np.concatenate(grid), np.concatenate(masks), step, outside,
+        np.concatenate(grid), np.concatenate(masks), step, outside, measured,
     )  # fmt: skip
 
 
-def isolated_value(survey: HeightSurvey, metres: float = 1.0) -> float | None:
-    """An extreme value that is repeated, far from all others, and one that programs write for missing data.
+def isolated_value(survey: HeightSurvey, metres: float = 1.0) -> tuple[float, float] | None:
+    """An extreme value that programs write for missing data, repeated, and far from the next height.
 
     A flat tower is repeated and far from the rest as well; it does not happen to be 0 or 9999.
 
@@ -138,18 +145,17 @@ def isolated_value(survey: HeightSurvey, metres: float = 1.0) -> float | None:
         metres: What one step of the file's values is in metres.
 
     Returns:
-        The value as the file writes it, or None.
+        The value as the file writes it and its share of the pixels, or None.
     """
     for value, count in ((survey.low, survey.at_low), (survey.high, survey.at_high)):
-        if value not in HEIGHT_CODES:
+        if value not in HEIGHT_CODES or count < 2:
             continue
         rest = survey.values[survey.usable & (survey.values != value)]
-        if count < 2 or rest.size == 0:
+        if rest.size == 0:
             continue
-        p2, p98 = np.percentile(rest, (2, 98))
-        far = max(p2 - value, value - p98) * metres
-        if far > max(ISOLATED * (p98 - p2) * metres + 1, APART):
-            return float(value)
+        gap = max(float(rest.min()) - value, value - float(rest.max())) * metres
+        if gap > APART:
+            return float(value), count / max(survey.valid, 1)
     return None
 
 
@@ -159,6 +165,8 @@ def undeclared_codes(
     metres: float = 1.0,
     limits: tuple[float, float] = (-np.inf, np.inf),
     sample: int | None = None,
+    alpha: int | None = None,
+    known: tuple[float, ...] = (),
 ) -> tuple[tuple[float, ...], HeightSurvey]:
     """Values of an elevation file that look like undeclared nodata, one after the other.
 
@@ -168,18 +176,20 @@ def undeclared_codes(
         metres: What one step of the file's values is in metres.
         limits: Lowest and highest value that can be a height; what lies outside is counted apart.
         sample: As in :func:`survey_heights`.
+        alpha: As in :func:`survey_heights`.
+        known: Values that are stated as missing.
 
     Returns:
-        The codes, and what the file holds without them.
+        The codes beside the known ones, and what the file holds without any of them.
     """
     codes: tuple[float, ...] = ()
-    survey = survey_heights(path, band, codes, limits, sample)
+    survey = survey_heights(path, band, known, limits, sample, alpha)
     while survey.valid and len(codes) < MOST_CODES:
-        code = isolated_value(survey, metres)
-        if code is None:
+        found = isolated_value(survey, metres)
+        if found is None or found[1] > MOST_OF_A_TILE:
             break
-        codes = (*codes, code)
-        survey = survey_heights(path, band, codes, limits, sample)
+        codes = (*codes, found[0])
+        survey = survey_heights(path, band, (*known, *codes), limits, sample, alpha)
     return codes, survey
 
 

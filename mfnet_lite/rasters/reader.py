@@ -15,10 +15,11 @@ from torch import Tensor
 from mfnet_lite.rasters.grids import check_tile_grids
 from mfnet_lite.rasters.interpret import interpret
 from mfnet_lite.rasters.interpretation import Interpretation
-from mfnet_lite.rasters.io import own_mask, raster_info, read_raster, read_window
+from mfnet_lite.rasters.io import own_mask, read_raster, read_window
 from mfnet_lite.rasters.label_files import LabelFile, read_label
 from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.open_files import OpenFiles
+from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scaling import DEFAULT_GSD, Scaling, check_name
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiles import PICTURES, Tile
@@ -147,14 +148,34 @@ class TileReader:
                 for band in reading.bands:
                     self._scaling(tile, name, band)
 
+    def _header(self, path: Path) -> RasterInfo:
+        """The header of a file, read once while it is open."""
+        return self._files.get(path)[1]
+
     def _check(self, tile: Tile) -> None:
         files = tuple(tile.files.values())
         if files not in self._checked:
-            check_tile_grids(tile)
+            check_tile_grids(tile, self._header)
             self._checked.add(files)
 
-    def read(self, tile: Tile, window: Window) -> Patch:
-        """A window of all sensors.
+    def read(
+        self, tile: Tile, window: Window
+    ) -> tuple[dict[str, Float[np.ndarray, "bands height width"]], np.ndarray | None, np.ndarray]:
+        """A window of all sensors: the first three parts of :meth:`patch`.
+
+        Args:
+            tile: The tile.
+            window: May hang over the tile: what lies outside is zero, not valid and not labelled.
+
+        Returns:
+            Sensors by name in [0, 1], the label (uint8, None if the tile has none) and the mask of pixels where
+            every sensor holds data.
+        """
+        found = self.patch(tile, window)
+        return found.arrays, found.label, found.valid
+
+    def patch(self, tile: Tile, window: Window) -> Patch:
+        """A window of all sensors, and which of its pixels count.
 
         Args:
             tile: The tile.
@@ -256,8 +277,8 @@ class TileReader:
         path = file_of(tile, name)
         if path not in self._readings:
             info = tile.info.sensors[name]
-            gsd = raster_info(path).ground_sampling(tile.info.gsd)
-            found = interpret(path, info, self.scaling, gsd)
+            gsd = self._header(path).ground_sampling(tile.info.gsd)
+            found = interpret(path, info, self.scaling, gsd, self._header(path))
             self.notes.add(path, found.remarks)
             self._readings[path] = found
         return self._readings[path]
@@ -266,7 +287,7 @@ class TileReader:
         path, info = file_of(tile, name), tile.info.sensors[name]
         if (path, band) not in self._fitted:
             scaling = self.scaling if info.is_height else "robust"
-            gsd = raster_info(path).ground_sampling(tile.info.gsd)
+            gsd = self._header(path).ground_sampling(tile.info.gsd)
             if gsd is None and scaling == "ground":
                 self.notes.add(path, (
                     f"does not say how wide its pixels are: {DEFAULT_GSD:g} m is assumed to find the ground; "

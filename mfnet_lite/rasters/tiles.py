@@ -42,6 +42,7 @@ class SensorInfo:
         scale: Divide by this to reach [0, 1], for types other than uint8 (Sentinel-2: 10000).
         nodata: A value that means "no measurement" although the files do not declare it.
         tags: ``ignore`` makes the scale, offset and unit that the files declare count for nothing.
+        inherited: Which of these come from the data a run was trained with; a file's own words go before them.
     """
 
     name: str
@@ -54,6 +55,7 @@ class SensorInfo:
     scale: float | None = None
     nodata: float | None = None
     tags: str | None = None
+    inherited: tuple[str, ...] = ()
 
     @property
     def is_height(self) -> bool:
@@ -67,10 +69,17 @@ class SensorInfo:
             other: Such as the one a run was trained with.
         """
         keys = ("unit", "scale", "nodata", "tags", "dtype")
-        own = {key: getattr(self, key) for key in keys}
-        return replace(
-            self, **{key: getattr(other, key) if own[key] is None else own[key] for key in keys}
-        )
+        taken = {key: getattr(other, key) for key in keys if getattr(self, key) is None}
+        known = tuple(key for key, value in taken.items() if value is not None)
+        return replace(self, **taken, inherited=known)
+
+    def fits_type(self, dtype: str) -> bool:
+        """Whether a file of a type may be read like those a run was trained with: integers, or floats, as they.
+
+        Args:
+            dtype: Type of the file's pixels.
+        """
+        return self.dtype is None or self.dtype.startswith("float") == dtype.startswith("float")
 
 
 @dataclass(frozen=True)

@@ -37,4 +37,20 @@ def metres_per_unit(unit: str) -> float | None:
         >>> metres_per_unit("kelvin") is None
         True
     """
-    return _BY_NAME.get(re.sub(r"[^a-z]", "", unit.lower()))
+    words = re.sub(r"\(.*?\)|\[.*?\]", "", unit.lower())
+    plain = re.sub(r"[^a-z]", "", words)
+    first = re.sub(r"[^a-z]", "", (words.split() or [""])[0])
+    return _BY_NAME.get(plain, _BY_NAME.get(first if first in ("m", "metre", "metres") else plain))
+
+
+def says_nothing(unit: str | None) -> bool:
+    """Whether a unit tag is a filler that some programs write where they know none.
+
+    Args:
+        unit: The tag, or None.
+
+    Example:
+        >>> says_nothing("unknown"), says_nothing("1"), says_nothing("ft")
+        (True, True, False)
+    """
+    return (unit or "").strip().lower() in ("", "unknown", "none", "n/a", "1", "-", "unitless")
