@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,7 +59,9 @@ def content_of(dataset: TileSet, inputs: Mapping[str, Path]) -> dict[str, str]:
     content = hash_rasters(inputs)
     stated = dataset.root / STATED
     if stated.is_file():
-        content[STATED] = hashlib.blake2b(stated.read_bytes(), digest_size=DIGEST_BYTES).hexdigest()
+        # what it says, not how it is laid out; opening the dataset has found it valid
+        said = json.dumps(json.loads(stated.read_text(encoding="utf-8")), sort_keys=True)
+        content[STATED] = hashlib.blake2b(said.encode(), digest_size=DIGEST_BYTES).hexdigest()
     return content
 
 

@@ -28,7 +28,9 @@ def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) ->
     if any(tile.label is None for tile in tiles):
         return  # the crops say which
     found = count_tiles(tiles)
-    fault = nothing_to_learn(found.classes, classes, found.nodata, tiles[0].info.ignore_index)
+    fault = nothing_to_learn(
+        found.classes, classes, found.nodata, tiles[0].info.ignore_index, tiles[0].info.coding
+    )
     if fault:
         raise ValueError(f"{folder}: {fault}")
     for note in (*found.notes(), *absent_note(found.classes, classes, tiles[0].info.coding)):

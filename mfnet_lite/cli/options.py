@@ -260,11 +260,37 @@ def check_same_run(old: Any, new: Any, out: Path) -> None:
             run.train.get(name) if name in TRAINED_SAME else getattr(run, name)
             for run in (old, new)
         )
-        if before != now:
+        if name == "dataset":
+            _check_same_tiles(before, now, out)
+        elif before != now:
             raise ValueError(
                 f"cannot resume {out}: {name} was {before} and is now {now}; "
                 "give the old settings or choose another --out"
             )
+
+
+def _check_same_tiles(before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
+    """Compare which tiles a run learns from; their content is compared by hash, the folder's name does not matter.
+
+    Raises:
+        ValueError: naming the first tile that came or went.
+    """
+    for split in ("train", "val", "all"):
+        old, new = (set(d.get("tiles", {}).get(split, ())) for d in (before, now))
+        gone, come = sorted(old - new), sorted(new - old)
+        if gone or come:
+            words = [f"without {gone[0]}"] if gone else []
+            words += [f"with {come[0]}"] if come else []
+            more = len(gone) + len(come) - len(words)
+            raise ValueError(
+                f"cannot resume {out}: the tiles of {split} are now {' and '.join(words)}"
+                f"{f' and {more} more changes' if more else ''}; bring the old ones back or choose another --out"
+            )
+    if before.get("kind") != now.get("kind"):
+        raise ValueError(
+            f"cannot resume {out}: the dataset was read as {before.get('kind')} and is now read as "
+            f"{now.get('kind')}; choose another --out"
+        )
 
 
 def world_knobs(said: Iterable[str]) -> dict[str, Any]:

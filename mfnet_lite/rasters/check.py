@@ -155,7 +155,11 @@ def check_dataset(
     classes = dataset.info.classes
     if training.classes:
         fault = nothing_to_learn(
-            training.classes, classes, training.nodata, dataset.info.ignore_index
+            training.classes,
+            classes,
+            training.nodata,
+            dataset.info.ignore_index,
+            dataset.info.coding,
         )
         if fault and not problems:
             problems.append(Problem.told(root, fault))

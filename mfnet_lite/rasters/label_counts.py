@@ -202,6 +202,7 @@ def nothing_to_learn(
     classes: Sequence[str],
     nodata: Iterable[int] = (),
     ignore: int = IGNORE,
+    coding: LabelCoding | None = None,
 ) -> str:
     """Why the labels of a training cannot teach anything: none of them, or one class only.
 
@@ -210,15 +211,26 @@ def nothing_to_learn(
         classes: Names in the order of the indices.
         nodata: Class values which the files declare as nodata.
         ignore: Index of pixels without a label, which may be that of a class.
+        coding: How labels are written: tells which class a nodata value would be.
 
     Returns:
-        What is wrong and what to do, without subject; empty if two classes or more are labelled.
+        What is wrong and what to do, without subject; empty if two classes or more are labelled and none is hidden
+        by a declaration.
     """
     present = [name for i, name in enumerate(classes) if i != ignore and counts.get(i)]
+    hidden = sorted(nodata)
     if len(present) > 1:
+        by_value = {} if coding is None else coding.class_of_value()
+        for value in hidden:
+            index = by_value.get(value, ignore)
+            if index != ignore and index < len(classes) and not counts.get(index):
+                return (
+                    f"training pixels are labelled nowhere as {classes[index]}, since the label files declare "
+                    f"its value {value} as nodata; if it is a class, remove the declaration (rio edit-info "
+                    f'--unset-nodata), if it means "not labelled", write "ignore_index": {value} in dataset.json'
+                )
         return ""
     what = f"only as {present[0]}" if present else "nowhere"
-    hidden = sorted(nodata)
     if hidden:
         values = ", ".join(str(value) for value in hidden)
         remedy = (

@@ -315,3 +315,35 @@ def test_nodata_of_object_maps_is_no_object(tmp_path):
     for cache in (False, True):
         found = ObjectReader(cache).read(files[0], Window(0, 0, N, N))
         assert set(np.unique(found.objects)) <= {0, 1, 2}
+
+
+def test_a_named_class_that_is_declared_as_nodata_is_asked_about(tmp_path):
+    """ASFHyP3/hyp3-gamma#266: three classes, the first one's value declared as nodata by the exporting program."""
+    stated = {"classes": ["ground", "road", "roof"]}
+
+    def write(folder: Path, name: str, label: np.ndarray) -> None:
+        tif(folder / f"{name}.tif", label, nodata=0)
+
+    root = dataset(tmp_path / "d", write, stated)
+    refused(call("train", root, "--out", tmp_path / "run", *SHORT), "ground", '"ignore_index": 0')
+    assert any("nowhere as ground" in problem.problem for problem in check_dataset(root).problems)
+    (root / "dataset.json").write_text(json.dumps(stated | {"ignore_index": 0}))
+    assert call("train", root, "--out", tmp_path / "run", *SHORT).exit_code == 0
+
+
+def test_resuming_names_the_tile_and_minds_no_layout(tmp_path):
+    """Only what is learnt from matters: not how dataset.json is laid out, nor how the folder is called."""
+    root = dataset(
+        tmp_path / "d",
+        lambda folder, name, label: tif(folder / f"{name}.tif", label),
+        {"classes": ["ground", "road", "roof"]},
+    )
+    run = tmp_path / "run"
+    assert call("train", root, "--out", run, *SHORT).exit_code == 0
+    moved = root.rename(tmp_path / "moved")
+    (moved / "dataset.json").write_text('{\n "classes": ["ground",\n  "road", "roof"]}\n')
+    again = call("train", moved, "--out", run, *SHORT, "--resume")
+    assert again.exit_code == 0, again.output
+    tif(moved / "train" / "image" / "z.tif", picture(9))
+    tif(moved / "train" / "label" / "z.tif", classes(9))
+    refused(call("train", moved, "--out", run, *SHORT, "--resume"), "cannot resume", "tiles of")
