@@ -409,9 +409,9 @@ Tensor grid_softmax_backward(const Tensor& grad, const Tensor& shares, int64_t r
   return of_near;
 }
 
-// Logits of masks, pixels in their places: hyper (prompts, masks, 16) times the gelu of x (prompts, tokens, 2 x 2, 2 x 2,
+// Logits of masks, pixels in their places: hyper (prompts, 4, 16) times the gelu of x (prompts, tokens, 2 x 2, 2 x 2,
 // 16), where the tokens of a prompt are a grid of so many rows.
-constexpr int64_t kChannels = 16;
+constexpr int64_t kChannels = 16, kMasks = 4, kPixels = 16;
 
 static inline int64_t place_of(int64_t token, int64_t sub, int64_t width) {
   const int64_t row = token / width * 4 + (sub >> 3 & 1) * 2 + (sub >> 1 & 1);
@@ -421,28 +421,33 @@ static inline int64_t place_of(int64_t token, int64_t sub, int64_t width) {
 
 Tensor gelu_masks(const Tensor& hyper, const Tensor& x, int64_t rows) {
   check(hyper), check(x);
-  const int64_t prompts = hyper.size(0), masks = hyper.size(1), tokens = x.size(1), width = tokens / rows;
-  TORCH_CHECK(hyper.size(2) == kChannels && x.size(-1) == kChannels, "expected 16 channels");
-  Tensor out = at::empty({prompts, masks, rows * 4, width * 4}, x.options());
+  const int64_t prompts = hyper.size(0), tokens = x.size(1), width = tokens / rows;
+  TORCH_CHECK(hyper.size(1) == kMasks && hyper.size(2) == kChannels, "expected 4 masks of 16 channels");
+  TORCH_CHECK(x.numel() == prompts * tokens * kPixels * kChannels, "expected 4 x 4 pixels a token");
+  Tensor out = at::empty({prompts, kMasks, rows * 4, width * 4}, x.options());
   const half *hs = data(hyper), *xs = data(x);
   half* ys = data(out);
   at::parallel_for(0, prompts, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> vectors(masks * kChannels);
+    float h[kMasks * kChannels], values[kPixels * kChannels], found[kPixels * kMasks];
     for (int64_t n = begin; n < end; ++n) {
-      float* __restrict h = vectors.data();
-      for (int64_t i = 0; i < masks * kChannels; ++i) h[i] = up(hs[n * masks * kChannels + i]);
-      for (int64_t token = 0; token < tokens; ++token)
-        for (int64_t sub = 0; sub < 16; ++sub) {
-          const half* __restrict in = xs + ((n * tokens + token) * 16 + sub) * kChannels;
-          float value[kChannels], slope[kChannels];
-          for (int64_t i = 0; i < kChannels; ++i) gelu_of(up(in[i]), value + i, slope + i);
-          const int64_t place = place_of(token, sub, width);
-          for (int64_t m = 0; m < masks; ++m) {
-            float sum = 0;
-            for (int64_t i = 0; i < kChannels; ++i) sum += value[i] * h[m * kChannels + i];
-            ys[(n * masks + m) * tokens * 16 + place] = down(sum);
-          }
+      for (int64_t i = 0; i < kMasks * kChannels; ++i) h[i] = up(hs[n * kMasks * kChannels + i]);
+      for (int64_t token = 0; token < tokens; ++token) {
+        const half* __restrict in = xs + (n * tokens + token) * kPixels * kChannels;
+        for (int64_t i = 0; i < kPixels * kChannels; ++i) {
+          float slope;
+          gelu_of(up(in[i]), values + i, &slope);
         }
+        for (int64_t sub = 0; sub < kPixels; ++sub)
+          for (int64_t m = 0; m < kMasks; ++m) {
+            float sum = 0;
+            for (int64_t i = 0; i < kChannels; ++i) sum += values[sub * kChannels + i] * h[m * kChannels + i];
+            found[sub * kMasks + m] = sum;
+          }
+        for (int64_t sub = 0; sub < kPixels; ++sub) {
+          half* y = ys + n * kMasks * tokens * kPixels + place_of(token, sub, width);
+          for (int64_t m = 0; m < kMasks; ++m) y[m * tokens * kPixels] = down(found[sub * kMasks + m]);
+        }
+      }
     }
   });
   return out;
@@ -450,33 +455,36 @@ Tensor gelu_masks(const Tensor& hyper, const Tensor& x, int64_t rows) {
 
 std::vector<Tensor> gelu_masks_backward(const Tensor& grad, const Tensor& hyper, const Tensor& x, int64_t rows) {
   check(grad), check(hyper), check(x);
-  const int64_t prompts = hyper.size(0), masks = hyper.size(1), tokens = x.size(1), width = tokens / rows;
+  const int64_t prompts = hyper.size(0), tokens = x.size(1), width = tokens / rows;
   Tensor of_x = at::empty_like(x), of_hyper = at::empty_like(hyper);
   const half *gs = data(grad), *hs = data(hyper), *xs = data(x);
   half *ys = data(of_x), *os = data(of_hyper);
   at::parallel_for(0, prompts, 1, [&](int64_t begin, int64_t end) {
-    std::vector<float> vectors(2 * masks * kChannels);
+    float h[kMasks * kChannels], sums[kMasks * kChannels];
+    float values[kPixels * kChannels], slopes[kPixels * kChannels];
     for (int64_t n = begin; n < end; ++n) {
-      float *__restrict h = vectors.data(), *__restrict sums = h + masks * kChannels;
-      for (int64_t i = 0; i < masks * kChannels; ++i) h[i] = up(hs[n * masks * kChannels + i]), sums[i] = 0;
-      for (int64_t token = 0; token < tokens; ++token)
-        for (int64_t sub = 0; sub < 16; ++sub) {
-          const int64_t start = ((n * tokens + token) * 16 + sub) * kChannels;
-          const half* __restrict in = xs + start;
-          half* __restrict y = ys + start;
-          float value[kChannels], slope[kChannels], back[kChannels] = {0};
-          for (int64_t i = 0; i < kChannels; ++i) gelu_of(up(in[i]), value + i, slope + i);
-          const int64_t place = place_of(token, sub, width);
-          for (int64_t m = 0; m < masks; ++m) {
-            const float given = up(gs[(n * masks + m) * tokens * 16 + place]);
-            for (int64_t i = 0; i < kChannels; ++i) {
-              back[i] += given * h[m * kChannels + i];
-              sums[m * kChannels + i] += given * value[i];
+      for (int64_t i = 0; i < kMasks * kChannels; ++i) h[i] = up(hs[n * kMasks * kChannels + i]), sums[i] = 0;
+      for (int64_t token = 0; token < tokens; ++token) {
+        const half* __restrict in = xs + (n * tokens + token) * kPixels * kChannels;
+        half* __restrict y = ys + (n * tokens + token) * kPixels * kChannels;
+        for (int64_t i = 0; i < kPixels * kChannels; ++i) gelu_of(up(in[i]), values + i, slopes + i);
+        for (int64_t sub = 0; sub < kPixels; ++sub) {
+          const half* g = gs + n * kMasks * tokens * kPixels + place_of(token, sub, width);
+          float given[kMasks];
+          for (int64_t m = 0; m < kMasks; ++m) given[m] = up(g[m * tokens * kPixels]);
+          for (int64_t i = 0; i < kChannels; ++i) {
+            const float value = values[sub * kChannels + i];
+            float back = 0;
+            for (int64_t m = 0; m < kMasks; ++m) {
+              back += given[m] * h[m * kChannels + i];
+              sums[m * kChannels + i] += given[m] * value;
             }
+            slopes[sub * kChannels + i] *= back;
           }
-          for (int64_t i = 0; i < kChannels; ++i) y[i] = down(back[i] * slope[i]);
         }
-      for (int64_t i = 0; i < masks * kChannels; ++i) os[n * masks * kChannels + i] = down(sums[i]);
+        for (int64_t i = 0; i < kPixels * kChannels; ++i) y[i] = down(slopes[i]);
+      }
+      for (int64_t i = 0; i < kMasks * kChannels; ++i) os[n * kMasks * kChannels + i] = down(sums[i]);
     }
   });
   return {of_hyper, of_x};

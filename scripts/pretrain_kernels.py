@@ -1,4 +1,4 @@
-"""Attention, gelu, layer norm, masks and mask loss of the pre-training, each as one kernel where a C++ compiler is at hand.
+"""Attention, gelu, layer norm and losses of the pre-training, each as one kernel where a C++ compiler is at hand.
 
 ``pretrain_kernels.cpp`` is compiled on the first use, which takes about half a minute, and kept in PyTorch's folder
 for extensions. Without a compiler, on a GPU or in single precision the same numbers come from PyTorch's operations.
@@ -23,8 +23,8 @@ from torch.overrides import TorchFunctionMode
 from mfnet_lite.sam.decoder import gelu_masks
 from mfnet_lite.sam.windows import attend_grid
 
-CHANNELS = 16
-"""Of the upscaled image tokens, for which the kernel is written."""
+MASKS = (4, 16)
+"""Masks of a prompt and channels of each pixel, for which the kernel is written."""
 
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512"]
 
@@ -75,7 +75,7 @@ class FastKernels(TorchFunctionMode):
         if func is attend_grid and usable(*args[:3]) and args[3] is not None and args[4] == 1:
             q, k, v, tables, _ = args
             return _GridAttention.apply(q, k, v, all_distances(*tables), *(len(t) for t in tables))
-        if func is gelu_masks and usable(*args[:2]) and args[1].shape[-1] == CHANNELS:
+        if func is gelu_masks and usable(*args[:2]) and args[0].shape[2:] == MASKS:
             return _GeluMasks.apply(*args)
         return func(*args, **(kwargs or {}))
 
@@ -150,7 +150,8 @@ class _Softmax(torch.autograd.Function):
 
 
 def all_distances(
-    rows: Float[Tensor, "query_row key_row dim"], columns: Float[Tensor, "query_column key_column dim"]
+    rows: Float[Tensor, "query_row key_row dim"],
+    columns: Float[Tensor, "query_column key_column dim"],
 ) -> Float[Tensor, "distances dim"]:
     """Both tables of relative positions with every distance once, from -(side - 1) to side - 1."""
     return torch.cat([part for t in (rows, columns) for part in (t[0].flip(0), t[1:, 0])])
