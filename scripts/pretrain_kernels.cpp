@@ -1,10 +1,11 @@
-// Two steps of the small SAM's training in bfloat16, each in one walk over memory.
+// Steps of the small SAM's training in bfloat16, each in one walk over memory.
 //
-// PyTorch's layer norm is slow on short rows, and the mask loss takes it some twenty walks. The loops below are plain
+// PyTorch's layer norm, softmax and gelu are slow in bfloat16, and the mask loss takes it some twenty walks. The loops below are plain
 // C++ which the compiler vectorises (-O3 -march=native -ffast-math); exponential and logarithm are polynomials
 // accurate to about 1e-7, a thousand times finer than bfloat16. pretrain_kernels.py calls them.
 #include <torch/extension.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -194,9 +195,313 @@ Tensor mask_sums_backward(const Tensor& grad, const Tensor& logits, const Tensor
   return out;
 }
 
+// The gelu x Phi(x) and its slope. Phi from one exponential (Abramowitz and Stegun 7.1.26), accurate to 1e-7.
+static inline void gelu_of(float x, float* value, float* slope) {
+  const float e = exponential(-0.5f * x * x);
+  const float t = 1.0f / (1.0f + 0.3275911f * 0.707106781f * std::fabs(x));
+  float p = 1.061405429f;
+  p = p * t - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  const float tail = 0.5f * p * t * e, share = x < 0 ? tail : 1.0f - tail;
+  *value = x * share;
+  *slope = share + x * e * 0.398942280f;
+}
+
+Tensor gelu(const Tensor& x) {
+  check(x);
+  Tensor out = at::empty_like(x);
+  half *xs = data(x), *ys = data(out);
+  at::parallel_for(0, x.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+    const half* __restrict in = xs;
+    half* __restrict y = ys;
+    for (int64_t i = begin; i < end; ++i) {
+      float value, slope;
+      gelu_of(up(in[i]), &value, &slope);
+      y[i] = down(value);
+    }
+  });
+  return out;
+}
+
+Tensor gelu_backward(const Tensor& grad, const Tensor& x) {
+  check(grad), check(x);
+  Tensor out = at::empty_like(x);
+  half *gs = data(grad), *xs = data(x), *ys = data(out);
+  at::parallel_for(0, x.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
+    const half *__restrict g = gs, *__restrict in = xs;
+    half* __restrict y = ys;
+    for (int64_t i = begin; i < end; ++i) {
+      float value, slope;
+      gelu_of(up(in[i]), &value, &slope);
+      y[i] = down(up(g[i]) * slope);
+    }
+  });
+  return out;
+}
+
+// Sums over the rows of a matrix, in single precision.
+Tensor row_sums(const Tensor& x) {
+  check(x);
+  const int64_t rows = x.size(0), columns = x.size(1);
+  Tensor out = at::zeros({columns}, x.options().dtype(at::kFloat));
+  const half* xs = data(x);
+  float* __restrict sums = out.data_ptr<float>();
+  for (int64_t row = 0; row < rows; ++row) {
+    const half* __restrict in = xs + row * columns;
+    for (int64_t i = 0; i < columns; ++i) sums[i] += up(in[i]);
+  }
+  return out;
+}
+
+// Softmax over the middle axis of (outer, middle, inner); inner is 1 for the last axis.
+Tensor softmax(const Tensor& x, int64_t middle, int64_t inner) {
+  check(x);
+  Tensor out = at::empty_like(x);
+  const half* xs = data(x);
+  half* ys = data(out);
+  const int64_t block = middle * inner;
+  at::parallel_for(0, x.numel() / block, 1 + (1 << 14) / block, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer(block + 2 * inner);
+    float *__restrict e = buffer.data(), *__restrict most = e + block, *__restrict sum = most + inner;
+    for (int64_t n = begin; n < end; ++n) {
+      const half* __restrict in = xs + n * block;
+      half* __restrict y = ys + n * block;
+      if (inner == 1) {
+        float top = -3e38f, total = 0;
+        for (int64_t i = 0; i < middle; ++i) top = std::max(top, up(in[i]));
+        for (int64_t i = 0; i < middle; ++i) {
+          e[i] = exponential(up(in[i]) - top);
+          total += e[i];
+        }
+        const float share = 1.0f / total;
+        for (int64_t i = 0; i < middle; ++i) y[i] = down(e[i] * share);
+        continue;
+      }
+      for (int64_t i = 0; i < inner; ++i) most[i] = up(in[i]), sum[i] = 0;
+      for (int64_t m = 1; m < middle; ++m)
+        for (int64_t i = 0; i < inner; ++i) most[i] = std::max(most[i], up(in[m * inner + i]));
+      for (int64_t m = 0; m < middle; ++m)
+        for (int64_t i = 0; i < inner; ++i) {
+          const float value = exponential(up(in[m * inner + i]) - most[i]);
+          e[m * inner + i] = value;
+          sum[i] += value;
+        }
+      for (int64_t i = 0; i < inner; ++i) sum[i] = 1.0f / sum[i];
+      for (int64_t m = 0; m < middle; ++m)
+        for (int64_t i = 0; i < inner; ++i) y[m * inner + i] = down(e[m * inner + i] * sum[i]);
+    }
+  });
+  return out;
+}
+
+Tensor softmax_backward(const Tensor& grad, const Tensor& shares, int64_t middle, int64_t inner) {
+  check(grad), check(shares);
+  Tensor out = at::empty_like(shares);
+  const half *gs = data(grad), *ps = data(shares);
+  half* ys = data(out);
+  const int64_t block = middle * inner;
+  at::parallel_for(0, shares.numel() / block, 1 + (1 << 14) / block, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer(inner);
+    float* __restrict sum = buffer.data();
+    for (int64_t n = begin; n < end; ++n) {
+      const half *__restrict g = gs + n * block, *__restrict p = ps + n * block;
+      half* __restrict y = ys + n * block;
+      if (inner == 1) {
+        float total = 0;
+        for (int64_t i = 0; i < middle; ++i) total += up(g[i]) * up(p[i]);
+        for (int64_t i = 0; i < middle; ++i) y[i] = down(up(p[i]) * (up(g[i]) - total));
+        continue;
+      }
+      for (int64_t i = 0; i < inner; ++i) sum[i] = 0;
+      for (int64_t m = 0; m < middle; ++m)
+        for (int64_t i = 0; i < inner; ++i) sum[i] += up(g[m * inner + i]) * up(p[m * inner + i]);
+      for (int64_t m = 0; m < middle; ++m)
+        for (int64_t i = 0; i < inner; ++i)
+          y[m * inner + i] = down(up(p[m * inner + i]) * (up(g[m * inner + i]) - sum[i]));
+    }
+  });
+  return out;
+}
+
+// In place: softmax of logits (batch, queries, keys) on a grid of tokens, after adding to each what its query says to
+// the distance in rows and in columns: near (batch, queries, 2 rows - 1 + 2 columns - 1).
+template <int kColumns>
+static void grid_softmax_of(half* logits, const half* near, int64_t count, int64_t rows, int64_t width) {
+  const int64_t columns = kColumns ? kColumns : width, keys = rows * columns;
+  const int64_t distances = 2 * rows + 2 * columns - 2;
+  at::parallel_for(0, count, 64, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer(keys + columns);
+    float *__restrict e = buffer.data(), *__restrict beside = e + keys;
+    for (int64_t n = begin; n < end; ++n) {
+      half* __restrict z = logits + n * keys;
+      const half* __restrict d = near + n * distances;
+      const int64_t query = n % keys, y = query / columns, x = query % columns;
+      const half* across = d + 2 * rows - 1;
+      for (int64_t i = 0; i < columns; ++i) beside[i] = up(across[columns - 1 + x - i]);
+      for (int64_t j = 0; j < rows; ++j) {
+        const float above = up(d[rows - 1 + y - j]);
+        for (int64_t i = 0; i < columns; ++i) e[j * columns + i] = up(z[j * columns + i]) + above + beside[i];
+      }
+      float top = -3e38f, total = 0;
+      for (int64_t i = 0; i < keys; ++i) top = std::max(top, e[i]);
+      for (int64_t i = 0; i < keys; ++i) {
+        e[i] = exponential(e[i] - top);
+        total += e[i];
+      }
+      const float share = 1.0f / total;
+      for (int64_t i = 0; i < keys; ++i) z[i] = down(e[i] * share);
+    }
+  });
+}
+
+void grid_softmax(const Tensor& logits, const Tensor& near, int64_t rows, int64_t columns) {
+  check(logits), check(near);
+  const int64_t count = logits.numel() / (rows * columns);
+  TORCH_CHECK(near.numel() == count * (2 * rows + 2 * columns - 2), "expected all distances");
+  auto run = columns == 8 ? grid_softmax_of<8> : columns == 16 ? grid_softmax_of<16> : grid_softmax_of<0>;
+  run(data(logits), data(near), count, rows, columns);
+}
+
+// In place: gradient of the logits, given that of the shares. Returns the gradient of near.
+template <int kColumns>
+static void grid_softmax_backward_of(
+    half* grad, const half* shares, half* of_near, int64_t count, int64_t rows, int64_t width) {
+  const int64_t columns = kColumns ? kColumns : width, keys = rows * columns;
+  const int64_t distances = 2 * rows + 2 * columns - 2;
+  at::parallel_for(0, count, 64, [&](int64_t begin, int64_t end) {
+    std::vector<float> buffer(columns);
+    float* __restrict beside = buffer.data();
+    for (int64_t n = begin; n < end; ++n) {
+      half* __restrict g = grad + n * keys;
+      const half* __restrict p = shares + n * keys;
+      half* __restrict d = of_near + n * distances;
+      const int64_t query = n % keys, y = query / columns, x = query % columns;
+      std::memset(d, 0, distances * sizeof(half));
+      float total = 0;
+      for (int64_t i = 0; i < keys; ++i) total += up(g[i]) * up(p[i]);
+      for (int64_t i = 0; i < columns; ++i) beside[i] = 0;
+      for (int64_t j = 0; j < rows; ++j) {
+        float above = 0;
+        for (int64_t i = 0; i < columns; ++i) {
+          const float value = up(p[j * columns + i]) * (up(g[j * columns + i]) - total);
+          g[j * columns + i] = down(value);
+          above += value;
+          beside[i] += value;
+        }
+        d[rows - 1 + y - j] = down(above);
+      }
+      half* across = d + 2 * rows - 1;
+      for (int64_t i = 0; i < columns; ++i) across[columns - 1 + x - i] = down(beside[i]);
+    }
+  });
+}
+
+Tensor grid_softmax_backward(const Tensor& grad, const Tensor& shares, int64_t rows, int64_t columns) {
+  check(grad), check(shares);
+  const int64_t count = shares.numel() / (rows * columns);
+  Tensor of_near = at::empty({count, 2 * rows + 2 * columns - 2}, shares.options());
+  auto run = columns == 8    ? grid_softmax_backward_of<8>
+             : columns == 16 ? grid_softmax_backward_of<16>
+                             : grid_softmax_backward_of<0>;
+  run(data(grad), data(shares), data(of_near), count, rows, columns);
+  return of_near;
+}
+
+// Logits of masks, pixels in their places: hyper (prompts, 4, 16) times the gelu of x (prompts, tokens, 2 x 2, 2 x 2,
+// 16), where the tokens of a prompt are a grid of so many rows.
+constexpr int64_t kChannels = 16, kMasks = 4, kPixels = 16;
+
+static inline int64_t place_of(int64_t token, int64_t sub, int64_t width) {
+  const int64_t row = token / width * 4 + (sub >> 3 & 1) * 2 + (sub >> 1 & 1);
+  const int64_t column = token % width * 4 + (sub >> 2 & 1) * 2 + (sub & 1);
+  return row * width * 4 + column;
+}
+
+Tensor gelu_masks(const Tensor& hyper, const Tensor& x, int64_t rows) {
+  check(hyper), check(x);
+  const int64_t prompts = hyper.size(0), tokens = x.size(1), width = tokens / rows;
+  TORCH_CHECK(hyper.size(1) == kMasks && hyper.size(2) == kChannels, "expected 4 masks of 16 channels");
+  TORCH_CHECK(x.numel() == prompts * tokens * kPixels * kChannels, "expected 4 x 4 pixels a token");
+  Tensor out = at::empty({prompts, kMasks, rows * 4, width * 4}, x.options());
+  const half *hs = data(hyper), *xs = data(x);
+  half* ys = data(out);
+  at::parallel_for(0, prompts, 1, [&](int64_t begin, int64_t end) {
+    float h[kMasks * kChannels], values[kPixels * kChannels], found[kPixels * kMasks];
+    for (int64_t n = begin; n < end; ++n) {
+      for (int64_t i = 0; i < kMasks * kChannels; ++i) h[i] = up(hs[n * kMasks * kChannels + i]);
+      for (int64_t token = 0; token < tokens; ++token) {
+        const half* __restrict in = xs + (n * tokens + token) * kPixels * kChannels;
+        for (int64_t i = 0; i < kPixels * kChannels; ++i) {
+          float slope;
+          gelu_of(up(in[i]), values + i, &slope);
+        }
+        for (int64_t sub = 0; sub < kPixels; ++sub)
+          for (int64_t m = 0; m < kMasks; ++m) {
+            float sum = 0;
+            for (int64_t i = 0; i < kChannels; ++i) sum += values[sub * kChannels + i] * h[m * kChannels + i];
+            found[sub * kMasks + m] = sum;
+          }
+        for (int64_t sub = 0; sub < kPixels; ++sub) {
+          half* y = ys + n * kMasks * tokens * kPixels + place_of(token, sub, width);
+          for (int64_t m = 0; m < kMasks; ++m) y[m * tokens * kPixels] = down(found[sub * kMasks + m]);
+        }
+      }
+    }
+  });
+  return out;
+}
+
+std::vector<Tensor> gelu_masks_backward(const Tensor& grad, const Tensor& hyper, const Tensor& x, int64_t rows) {
+  check(grad), check(hyper), check(x);
+  const int64_t prompts = hyper.size(0), tokens = x.size(1), width = tokens / rows;
+  Tensor of_x = at::empty_like(x), of_hyper = at::empty_like(hyper);
+  const half *gs = data(grad), *hs = data(hyper), *xs = data(x);
+  half *ys = data(of_x), *os = data(of_hyper);
+  at::parallel_for(0, prompts, 1, [&](int64_t begin, int64_t end) {
+    float h[kMasks * kChannels], sums[kMasks * kChannels];
+    float values[kPixels * kChannels], slopes[kPixels * kChannels];
+    for (int64_t n = begin; n < end; ++n) {
+      for (int64_t i = 0; i < kMasks * kChannels; ++i) h[i] = up(hs[n * kMasks * kChannels + i]), sums[i] = 0;
+      for (int64_t token = 0; token < tokens; ++token) {
+        const half* __restrict in = xs + (n * tokens + token) * kPixels * kChannels;
+        half* __restrict y = ys + (n * tokens + token) * kPixels * kChannels;
+        for (int64_t i = 0; i < kPixels * kChannels; ++i) gelu_of(up(in[i]), values + i, slopes + i);
+        for (int64_t sub = 0; sub < kPixels; ++sub) {
+          const half* g = gs + n * kMasks * tokens * kPixels + place_of(token, sub, width);
+          float given[kMasks];
+          for (int64_t m = 0; m < kMasks; ++m) given[m] = up(g[m * tokens * kPixels]);
+          for (int64_t i = 0; i < kChannels; ++i) {
+            const float value = values[sub * kChannels + i];
+            float back = 0;
+            for (int64_t m = 0; m < kMasks; ++m) {
+              back += given[m] * h[m * kChannels + i];
+              sums[m * kChannels + i] += given[m] * value;
+            }
+            slopes[sub * kChannels + i] *= back;
+          }
+        }
+        for (int64_t i = 0; i < kPixels * kChannels; ++i) y[i] = down(slopes[i]);
+      }
+      for (int64_t i = 0; i < kMasks * kChannels; ++i) os[n * kMasks * kChannels + i] = down(sums[i]);
+    }
+  });
+  return {of_hyper, of_x};
+}
+
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("layer_norm", &layer_norm);
   m.def("layer_norm_backward", &layer_norm_backward);
   m.def("mask_sums", &mask_sums);
   m.def("mask_sums_backward", &mask_sums_backward);
+  m.def("gelu", &gelu);
+  m.def("gelu_backward", &gelu_backward);
+  m.def("row_sums", &row_sums);
+  m.def("softmax", &softmax);
+  m.def("softmax_backward", &softmax_backward);
+  m.def("grid_softmax", &grid_softmax);
+  m.def("grid_softmax_backward", &grid_softmax_backward);
+  m.def("gelu_masks", &gelu_masks);
+  m.def("gelu_masks_backward", &gelu_masks_backward);
 }

@@ -29,6 +29,7 @@ from segment_anything.modeling.mask_decoder import MLP
 from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function
 
 from mfnet_lite.sam.attention import FusedTokenAttention
 from mfnet_lite.sam.products import product_abt, product_atb
@@ -186,8 +187,8 @@ def _scale(attention: Attention) -> float:
 
 def upscale(
     upscaling: nn.Sequential, image: ImageTokens
-) -> Float[Tensor, "images prompts pixels sub_pixels channels"]:
-    """Upscale image tokens four times, as matrix products over channels.
+) -> Float[Tensor, "images prompts pixels four four_again channels"]:
+    """Upscale image tokens four times, as matrix products over channels, all but the last gelu.
 
     Args:
         upscaling: The official ``output_upscaling``.
@@ -204,8 +205,7 @@ def upscale(
     x = _doubled(first, image)
     # LayerNorm2d normalises over the channels of each pixel, which is the last axis here.
     x = gelu(F.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, norm.eps))
-    x = gelu(_doubled(second, x))
-    return rearrange(x, "n p pixels first second c -> n p pixels (first second) c")
+    return _doubled(second, x)
 
 
 def _doubled(
@@ -217,13 +217,23 @@ def _doubled(
     return F.linear(x, weight, bias).unflatten(-1, (4, -1))
 
 
-def masks_from(
+def gelu_masks(
     hyper: Float[Tensor, "images prompts masks channels"],
-    upscaled: Float[Tensor, "images prompts pixels sub_pixels channels"],
+    upscaled: Float[Tensor, "images prompts pixels four four_again channels"],
     height: int,
 ) -> Float[Tensor, "images prompts masks mask_height mask_width"]:
-    """Multiply each mask's vector with every pixel and put the pixels in their places."""
-    flat = rearrange(upscaled, "n p pixels sub c -> n p (pixels sub) c")
+    """Multiply each mask's vector with the gelu of every pixel and put the pixels in their places.
+
+    A ``TorchFunctionMode`` may exchange this function as it may exchange PyTorch's own.
+
+    Args:
+        hyper: A vector for each mask.
+        upscaled: From :func:`upscale`.
+        height: Rows of image tokens.
+    """
+    if has_torch_function((hyper, upscaled)):
+        return handle_torch_function(gelu_masks, (hyper, upscaled), hyper, upscaled, height)
+    flat = rearrange(F.gelu(upscaled), "n p pixels i j c -> n p (pixels i j) c")
     return _PixelOrder.apply(product_abt(hyper, flat), height)
 
 
@@ -284,5 +294,5 @@ def decode(
     )
     networks = decoder.output_hypernetworks_mlps
     hyper = torch.stack([mlp(states[:, :, 1 + i]) for i, mlp in enumerate(networks)], dim=2)
-    masks = masks_from(hyper, upscale(decoder.output_upscaling, image), embeddings.shape[-2])
+    masks = gelu_masks(hyper, upscale(decoder.output_upscaling, image), embeddings.shape[-2])
     return masks, decoder.iou_prediction_head(states[:, :, 0])

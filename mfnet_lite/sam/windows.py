@@ -20,6 +20,7 @@ from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function
 
 from mfnet_lite.sam.attention import attend_long, grid_codes
 
@@ -89,34 +90,10 @@ def _attend(
         n=heads,
     )
     rows, columns = qkv.shape[1] // counts[0], qkv.shape[2] // counts[1]
-    padded = (rows, columns) != sides
-    place_q: list[Tensor] = []
-    place_k: list[Tensor] = []
-    side_h = side_w = None
-    if tables is not None:
-        grid = rearrange(q, "b n (y x) d -> b n y x d", y=rows)
-        side_h = einsum(grid, tables[0][:rows], "b n y x d, y key d -> b n y x key")
-        side_w = einsum(grid, tables[1][:columns], "b n y x d, x key d -> b n y x key")
-        side_h, side_w = (rearrange(t, "b n y x key -> b n (y x) key") for t in (side_h, side_w))
-        # As in sam.attention: the sum of three products is one product of longer vectors.
-        place_q = [side_h[..., :rows], side_w[..., :columns]]
-        place_k = [grid_codes(rows, columns, k)]
-    if padded:
-        bias = qkv.new_zeros(qkv.shape[-1]) if padding is None else padding.to(q.dtype)
-        _, k0, v0 = rearrange(bias, "(three n d) -> three n 1 d", three=3, n=heads)
-        logit = (q @ k0.mT) * scale
-        amount = _log_padding(side_h, side_w, (rows, columns), sides)
-        place_q.append(logit + amount.to(logit))
-        place_k = [F.pad(place, (0, 0, 0, 1)) for place in place_k]
-        place_k.append(F.pad(k.new_ones(1, 1), (0, 0, k.shape[2], 0)))
-        k = torch.cat([k, torch.zeros_like(k0).expand(len(k), -1, -1, -1)], dim=2)
-        v = torch.cat([v, v0.expand(len(v), -1, -1, -1)], dim=2)
-    long_q = torch.cat([q if scale == 1 else q * scale, *place_q], dim=-1)
-    long_k = k
-    if place_k:
-        place = torch.cat(place_k, dim=-1)
-        long_k = torch.cat([k, place.expand(*k.shape[:2], -1, -1)], dim=-1)
-    out = attend_long(long_q, long_k, v)
+    if (rows, columns) == sides:
+        out = attend_grid(q, k, v, tables, scale)
+    else:
+        out = _attend_padded(qkv, q, k, v, padding, (rows, columns), sides, tables, scale)
     return rearrange(
         out,
         "(b ny nx) n (y x) d -> b (ny y) (nx x) (n d)",
@@ -124,6 +101,78 @@ def _attend(
         nx=counts[1],
         y=rows,
     )
+
+
+def attend_grid(
+    q: Float[Tensor, "batch heads tokens dim"],
+    k: Float[Tensor, "batch heads tokens dim"],
+    v: Float[Tensor, "batch heads tokens dim"],
+    tables: tuple[Table, Table] | None,
+    scale: float,
+) -> Float[Tensor, "batch heads tokens dim"]:
+    """Attend on whole grids of tokens in row-major order.
+
+    A ``TorchFunctionMode`` may exchange this function as it may exchange PyTorch's own.
+
+    Args:
+        q: Queries.
+        k: Keys.
+        v: Values.
+        tables: Relative positions of rows and of columns; None for none.
+        scale: Factor of q·k.
+    """
+    if has_torch_function((q, k, v)):
+        return handle_torch_function(attend_grid, (q, k, v), q, k, v, tables, scale)
+    scaled = q if scale == 1 else q * scale
+    if tables is None:
+        return attend_long(scaled, k, v)
+    # As in sam.attention: the sum of three products is one product of longer vectors.
+    codes = grid_codes(len(tables[0]), len(tables[1]), k)
+    long_q = torch.cat([scaled, *_sides(q, tables)], dim=-1)
+    return attend_long(long_q, torch.cat([k, codes.expand(*k.shape[:2], -1, -1)], dim=-1), v)
+
+
+def _sides(q: Tensor, tables: tuple[Table, Table]) -> list[Tensor]:
+    """Logit of every query against every key row, and against every key column."""
+    grid = rearrange(q, "b n (y x) d -> b n y x d", y=len(tables[0]))
+    side_h = einsum(grid, tables[0], "b n y x d, y key d -> b n y x key")
+    side_w = einsum(grid, tables[1], "b n y x d, x key d -> b n y x key")
+    return [rearrange(t, "b n y x key -> b n (y x) key") for t in (side_h, side_w)]
+
+
+def _attend_padded(
+    qkv: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    padding: Tensor | None,
+    real: tuple[int, int],
+    sides: tuple[int, int],
+    tables: tuple[Table, Table] | None,
+    scale: float,
+) -> Tensor:
+    """Attend in windows of which only ``real`` rows and columns are tokens."""
+    rows, columns = real
+    heads = q.shape[1]
+    place_q: list[Tensor] = []
+    place_k: list[Tensor] = []
+    side_h = side_w = None
+    if tables is not None:
+        side_h, side_w = _sides(q, (tables[0][:rows], tables[1][:columns]))
+        place_q = [side_h[..., :rows], side_w[..., :columns]]
+        place_k = [grid_codes(rows, columns, k)]
+    bias = qkv.new_zeros(qkv.shape[-1]) if padding is None else padding.to(q.dtype)
+    _, k0, v0 = rearrange(bias, "(three n d) -> three n 1 d", three=3, n=heads)
+    logit = (q @ k0.mT) * scale
+    amount = _log_padding(side_h, side_w, real, sides)
+    place_q.append(logit + amount.to(logit))
+    place_k = [F.pad(place, (0, 0, 0, 1)) for place in place_k]
+    place_k.append(F.pad(k.new_ones(1, 1), (0, 0, k.shape[2], 0)))
+    k = torch.cat([k, torch.zeros_like(k0).expand(len(k), -1, -1, -1)], dim=2)
+    v = torch.cat([v, v0.expand(len(v), -1, -1, -1)], dim=2)
+    long_q = torch.cat([q if scale == 1 else q * scale, *place_q], dim=-1)
+    place = torch.cat(place_k, dim=-1)
+    return attend_long(long_q, torch.cat([k, place.expand(*k.shape[:2], -1, -1)], dim=-1), v)
 
 
 def _log_padding(

@@ -118,3 +118,70 @@ def test_linear_maps_equal_pytorchs(compiled):
     assert name == "_LinearBackward"
     for found, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
+
+
+def gradients_of(run, given, dtype, context):
+    """Result and gradients of a function of tensors, and the name of the last step."""
+    given = [t.detach().to(dtype).requires_grad_() for t in given]
+    with context:
+        out = run(*given)
+    weights = torch.linspace(-1, 1, out.numel()).reshape(out.shape).bfloat16().to(dtype)
+    out.backward(weights)
+    return [out.detach(), *(t.grad for t in given)], out.grad_fn
+
+
+def check_against_exact(compiled, run, given, name):
+    """The kernel is nearly as near the exact numbers as PyTorch's bfloat16 is."""
+    exact, _ = gradients_of(run, given, torch.float64, torch.enable_grad())
+    plain, _ = gradients_of(run, given, torch.bfloat16, torch.enable_grad())
+    ours, node = gradients_of(run, given, torch.bfloat16, compiled.FastKernels())
+    assert name in type(node).__name__ + str(node.next_functions)
+    for found, theirs, wanted in zip(ours, plain, exact, strict=True):
+        error, allowed = ((t.double() - wanted).abs().max() for t in (found, theirs))
+        assert wanted.abs().max() > 0
+        assert error <= 1.5 * allowed + 1e-3
+
+
+@pytest.mark.slow
+def test_gelu_is_as_near_the_exact_one_as_pytorchs(compiled):
+    x = torch.linspace(-9, 9, 1001).reshape(7, 143).bfloat16()
+    check_against_exact(compiled, F.gelu, [x], "_GeluBackward")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [-1, 1, 3, 0])
+def test_softmax_is_as_near_the_exact_one_as_pytorchs(compiled, dim):
+    x = 3 * torch.randn(4, 7, 3, 33, generator=torch.Generator().manual_seed(3)).bfloat16()
+    check_against_exact(compiled, lambda t: t.softmax(dim=dim), [x], "_SoftmaxBackward")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sides", [(8, 8), (16, 16), (3, 5)])
+def test_attention_on_a_grid_equals_the_librarys(compiled, sides):
+    from mfnet_lite.sam.windows import attend_grid
+
+    generator = torch.Generator().manual_seed(4)
+    tokens = sides[0] * sides[1]
+    given = [torch.randn(2, 3, tokens, 16, generator=generator).bfloat16() for _ in range(3)]
+    given += [torch.randn(2 * s - 1, 16, generator=generator).bfloat16() for s in sides]
+
+    def run(q, k, v, *tables):
+        expanded = [
+            t[torch.arange(s)[:, None] - torch.arange(s) + s - 1]
+            for t, s in zip(tables, sides, strict=True)
+        ]
+        return attend_grid(0.25 * q, k, v, tuple(expanded), 1.0)
+
+    check_against_exact(compiled, run, given, "_GridAttentionBackward")
+
+
+@pytest.mark.slow
+def test_masks_equal_the_decoders(compiled):
+    from mfnet_lite.sam.decoder import gelu_masks
+
+    generator = torch.Generator().manual_seed(5)
+    hyper = torch.randn(2, 3, 4, 16, generator=generator).bfloat16()
+    upscaled = torch.randn(2, 3, 2 * 3, 4, 4, 16, generator=generator).bfloat16()
+    check_against_exact(
+        compiled, lambda h, x: gelu_masks(h, x, 2), [hyper, upscaled], "_GeluMasksBackward"
+    )
