@@ -121,7 +121,8 @@ def interpret_heights(
 
 def _check_kind(path: Path, sensor: SensorInfo, grey: bool) -> None:
     """Bytes are grey values, wider types are heights: a run and a dataset hold one of them."""
-    if sensor.dtype is None or grey == (sensor.dtype == "uint8"):
+    expected = sensor.dtype == "uint8" and sensor.unit is None
+    if sensor.dtype is None or grey == expected:
         return
     if grey:
         raise ValueError(
@@ -200,6 +201,8 @@ def _unit(path: Path, sensor: SensorInfo, info: RasterInfo, band: int) -> str | 
             )
     if given or sensor.unit is None:
         return given[0][1] if given else None
+    if info.dtype == "uint8" and sensor.dtype != "uint8":
+        return None  # bytes are not what the run's unit was said of
     factor = metres_per_unit(sensor.unit)
     if factor not in (None, 1.0) and not sensor.fits_type(info.dtype):
         raise ValueError(

@@ -92,6 +92,17 @@ def test_what_a_run_was_trained_with_does_not_bind_another_file(tmp_path):
     assert quantities(whole, inherited)[0].max() == pytest.approx(108)
 
 
+def test_bytes_that_count_metres_and_bytes_that_do_not(tmp_path):
+    path = save(tmp_path / "a.tif", town(roof=8).astype(np.uint8))
+    trained_on_bytes = DSM.completed(SensorInfo("dsm", unit="m", dtype="uint8"))
+    assert quantities(path, trained_on_bytes)[0].max() == 8
+    assert interpret(path, trained_on_bytes).divisor is None
+    trained_on_floats = DSM.completed(SensorInfo("dsm", unit="m", dtype="float32"))
+    with pytest.raises(ValueError, match="holds bytes without a unit"):
+        interpret(path, trained_on_floats)
+    assert interpret(path, DSM.completed(SensorInfo("dsm", dtype="uint8"))).divisor == 255
+
+
 def test_a_sea_floor_is_believed_where_the_unit_is_known(tmp_path):
     floor = town(-3000)
     with pytest.raises(ValueError, match='"m" for a sea floor'):
