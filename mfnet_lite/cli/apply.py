@@ -232,8 +232,10 @@ def predict(
     for name in paths.keys() - config.channels.keys():
         typer.echo(f"note: {paths.pop(name)} is not read, the run does not use {name}", err=True)
     for name, path in paths.items():
-        bands = choose_bands(path, infos[name]).bands
-        check_fits(config, config.channels | {name: len(bands)}, path)
+        bands, alpha = choose_bands(path, infos[name]).bands, raster_info(path).alpha
+        opacity = alpha is not None and alpha not in bands
+        where = f"{path} (its band {alpha} is opacity)" if opacity else path
+        check_fits(config, config.channels | {name: len(bands)}, where)
     _compare_gsd(raster_info(paths[present[0]]), config.gsd, stated_gsd)
     stretched = [
         name

@@ -140,7 +140,7 @@ def test_opacity_is_not_taken_for_near_infrared(tmp_path):
         out.write(rgba)
     result = call("predict", run, "--optical", scene, "--out", tmp_path / "m.tif")
     assert result.exit_code == 1
-    assert "3 band(s) of optical" in result.stderr
+    assert "(its band 4 is opacity) has 3 band(s) of optical" in result.stderr
 
 
 def test_change_masks_that_declare_255_as_nodata(tmp_path):
