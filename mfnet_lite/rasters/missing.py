@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from mfnet_lite.rasters.io import info_of, open_raster, own_mask, read_window
-from mfnet_lite.rasters.raster import HUGE, RasterInfo, valid_mask
+from mfnet_lite.rasters.raster import HUGE, RasterInfo, can_occur, valid_mask
 from mfnet_lite.rasters.scan import file_strips
 
 SAMPLE_PIXELS = 1_000_000  # percentiles and slope come from a regular grid of at most so many
@@ -277,19 +277,12 @@ def coded_values(array: np.ndarray) -> tuple[float, ...]:
     found = [
         value
         for value in FLOAT_CODES
-        if _representable(value, array.dtype) and (array == np.asarray(value, array.dtype)).any()
+        if can_occur(value, array.dtype) and (array == np.asarray(value, array.dtype)).any()
     ]
     if np.issubdtype(array.dtype, np.floating):
         huge = array[np.isfinite(array) & (np.abs(array) > HUGE)]
         found += [float(value) for value in np.unique(huge)[:MOST_CODES]]
     return tuple(found)
-
-
-def _representable(value: float, dtype: np.dtype) -> bool:
-    if np.issubdtype(dtype, np.floating):
-        return True
-    limits = np.iinfo(dtype)
-    return float(value).is_integer() and limits.min <= value <= limits.max
 
 
 def alpha_is_mask(path: str | Path, band: int) -> tuple[bool, bool]:

@@ -156,13 +156,13 @@ def valid_mask(
         valid &= ~(np.sign(nodata) * array > HUGE).all(axis=0)
     elif nodata is not None and not np.isnan(nodata):
         # A float32 file stores -3.4e38 rounded: compare in the type of the pixels.
-        typed = np.asarray(nodata).astype(array.dtype) if _fits(nodata, array.dtype) else None
+        typed = np.asarray(nodata).astype(array.dtype) if can_occur(nodata, array.dtype) else None
         if typed is not None:
             valid &= (array != typed).any(axis=0)
     return valid
 
 
-def _fits(value: float, dtype: np.dtype[Any]) -> bool:
+def can_occur(value: float, dtype: np.dtype[Any]) -> bool:
     """Whether a nodata value can occur in pixels of this type at all."""
     if np.issubdtype(dtype, np.floating):
         return True

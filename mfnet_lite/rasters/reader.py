@@ -153,7 +153,8 @@ class TileReader:
         return self._files.get(path)[1]
 
     def _check(self, tile: Tile) -> None:
-        files = tuple(tile.files.values())
+        label = () if tile.label is None else (tile.label,)
+        files = (*tile.files.values(), *label)
         if files not in self._checked:
             check_tile_grids(tile, self._header)
             self._checked.add(files)
