@@ -30,9 +30,9 @@ env: $(STAMP)  ## create or refresh the environment
 
 book: env  ## run every chapter and build the site into _build/html
 	@echo "== chapters"
-	$(BIN)/python scripts/run_chapters.py --out _build/executed
+	$(BIN)/python -m scripts.book.run_chapters --out _build/executed
 	@echo "== site"
-	$(BIN)/python scripts/build_site.py --notebooks _build/executed
+	$(BIN)/python -m scripts.book.build_site --notebooks _build/executed
 
 test: lint types  ## everything CI runs: lint, types, library, notebooks, site, wheel
 	@echo "== tests of the library"
@@ -47,20 +47,20 @@ lint: env  ## ruff: lint and format, in files and notebooks; normalised notebook
 	@echo "== lint"
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python scripts/badges.py --check
-	$(BIN)/python scripts/normalise_notebooks.py --check
+	$(BIN)/python -m scripts.book.badges --check
+	$(BIN)/python -m scripts.book.normalise_notebooks --check
 
 types: env  ## mypy
 	@echo "== types"
 	$(BIN)/mypy
 
 notebooks: env  ## run every chapter in full and rewrite the committed outputs
-	$(BIN)/python scripts/badges.py
-	$(BIN)/python scripts/run_chapters.py --in-place
-	$(BIN)/python scripts/normalise_notebooks.py
+	$(BIN)/python -m scripts.book.badges
+	$(BIN)/python -m scripts.book.run_chapters --in-place
+	$(BIN)/python -m scripts.book.normalise_notebooks
 
 site: env  ## build the site from the committed outputs, without running anything
-	$(BIN)/python scripts/build_site.py --notebooks book
+	$(BIN)/python -m scripts.book.build_site --notebooks book
 
 format: env  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -2,7 +2,7 @@
 
 The sub-packages follow the book: :mod:`mfnet_lite.sam` (the frozen model), :mod:`mfnet_lite.losses`,
 :mod:`mfnet_lite.world` (procedural scenes), :mod:`mfnet_lite.rasters` (GeoTIFF),
-:mod:`mfnet_lite.nets`, :mod:`mfnet_lite.training` and :mod:`mfnet_lite.predict`.
+:mod:`mfnet_lite.nets`, :mod:`mfnet_lite.training` and :mod:`mfnet_lite.scenes.predict`.
 """
 
 from __future__ import annotations

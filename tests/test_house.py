@@ -8,7 +8,9 @@ import os
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -22,12 +24,31 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 
-# What each part may import of the others; the command line knows all.
+# What each room may import of the others, from the ground up; the command line knows all.
 ALLOWED: dict[str, set[str]] = {
-    **{part: set() for part in ("sam", "losses", "rasters", "world", "tuning", "plotting")},
+    "utils": set(),
+    "losses": set(),
+    "plotting": set(),
+    "weights": set(),
+    "metrics": set(),
+    "sam": {"utils"},
+    "world": {"utils"},
+    "rasters": {"utils", "losses"},  # object maps are renumbered as the object loss wants them
+    "tuning": {"utils"},
     "nets": {"sam", "tuning", "losses"},  # a network may bring its own loss along
-    "training": {"losses", "rasters"},
-    "predict": {"rasters", "training"},
+    "scenes": {"utils", "sam", "rasters", "metrics"},
+    "training": {"utils", "losses", "metrics", "scenes"},
+    "runs": {
+        "utils",
+        "sam",
+        "tuning",
+        "nets",
+        "losses",
+        "metrics",
+        "rasters",
+        "scenes",
+        "training",
+    },
 }
 
 
@@ -89,27 +110,69 @@ def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
+def module_name(path: Path) -> str:
+    """Dotted name of a file of the package; of a folder for its ``__init__``."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
 def imported(path: Path) -> set[str]:
-    """Parts of mfnet_lite that the module at ``path`` imports, wherever in the file."""
+    """Modules of the package that the one at ``path`` imports: anywhere in it, for types alone, too."""
+    known = {module_name(p) for p in modules()}
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name} imports relatively"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    parts = [name.split(".") for name in names]
-    return {part[1] for part in parts if part[0] == "mfnet_lite" and len(part) > 1}
+            names |= {
+                inner if (inner := f"{node.module}.{alias.name}") in known else str(node.module)
+                for alias in node.names
+            }
+    return names & known
 
 
-@pytest.mark.parametrize("part", sorted(ALLOWED))
-def test_imports_go_one_way(part: str) -> None:
-    files = [
-        path for path in modules() if path.relative_to(PACKAGE).parts[0].removesuffix(".py") == part
-    ]
-    for path in files:
-        wrong = (imported(path) & set(ALLOWED)) - ALLOWED[part] - {part}
+def room(module: str) -> str:
+    """Of ``mfnet_lite.sam.build`` it is ``sam``; of the package itself nothing."""
+    return module.split(".")[1] if "." in module else ""
+
+
+ROOMS = sorted({room(module_name(path)) for path in modules()} - {"", "cli"})
+
+
+def test_every_room_states_what_it_may_import() -> None:
+    assert sorted(ALLOWED) == ROOMS
+    assert [path.name for path in PACKAGE.glob("*.py")] == ["__init__.py"], (
+        "a module without a room"
+    )
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_imports_go_one_way(name: str) -> None:
+    for path in (PACKAGE / name).rglob("*.py"):
+        wrong = {room(module) for module in imported(path)} - ALLOWED[name] - {name, ""}
         assert not wrong, f"{path.relative_to(ROOT)} must not import {sorted(wrong)}"
+
+
+def test_rooms_have_an_order() -> None:
+    TopologicalSorter(ALLOWED).prepare()  # raises CycleError with the rooms
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    # for types alone, too; the package itself is left out: it names its version and imports lazily
+    graph = {module_name(path): imported(path) - {"mfnet_lite"} for path in modules()}
+    TopologicalSorter(graph).prepare()
+
+
+SHARED_STEMS = {"__init__", "__main__", "config", "lora", "adapter"}
+"""In several folders on purpose: a config of the world and one of the training; LoRA and adapters for one
+sensor and for several."""
+
+
+def test_a_file_name_says_where_it_is() -> None:
+    # a command's file is named after what it runs, a system's file of runs/ after its network
+    counted = [p.stem for p in modules() if room(module_name(p)) not in ("cli", "runs")]
+    twice = {stem for stem, times in Counter(counted).items() if times > 1}
+    assert twice <= SHARED_STEMS
 
 
 def test_one_idea_per_file() -> None:

@@ -74,17 +74,17 @@ def world_make(
 @plain_errors
 def world_plates(
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
-    pictures: Annotated[int, typer.Option(help="Number of pictures, over all splits.")] = 100,
-    size: Annotated[int, typer.Option(help="Side of a picture in pixels.")] = 256,
-    seed: Annotated[int, typer.Option(help="Seed of the first picture.")] = 0,
+    images: Annotated[int, typer.Option(help="Number of images, over all splits.")] = 100,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
     layout: Annotated[str, typer.Option(help="ufpr (boxes), ccpd (file names) or masks.")] = "ufpr",
-    night: Annotated[float, typer.Option(help="Share of pictures taken at night.")] = 0.25,
+    night: Annotated[float, typer.Option(help="Share of images taken at night.")] = 0.25,
 ) -> None:
-    """Write pictures of vehicles with number plates, laid out as UFPR-ALPR, CCPD or masks."""
+    """Write images of vehicles with number plates, laid out as UFPR-ALPR, CCPD or masks."""
     from mfnet_lite import world
 
-    world.write_plates(out, pictures, size, seed, layout, night)
-    typer.echo(f"wrote {pictures} pictures of {size} x {size} to {out}")
+    world.write_plates(out, images, size, seed, layout, night)
+    typer.echo(f"wrote {images} images of {size} x {size} to {out}")
 
 
 @data_app.command("check")
@@ -92,7 +92,7 @@ def world_plates(
 def data_check(
     folder: Annotated[Path, typer.Argument(help="The dataset.")],
     kind: Annotated[
-        str, typer.Option(help=f"Which reader to use: {KINDS}; plates for pictures of vehicles.")
+        str, typer.Option(help=f"Which reader to use: {KINDS}; plates for images of vehicles.")
     ] = "auto",
 ) -> None:
     """Read every file once and list all that is wrong; exit code 1 if anything is."""

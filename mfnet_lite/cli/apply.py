@@ -29,9 +29,9 @@ GSD_RATIO = (0.8, 1.25)  # pixels of a scene over those of the training that nee
 if TYPE_CHECKING:
     from torch import nn
 
+    from mfnet_lite.metrics import ConfusionMatrix
     from mfnet_lite.rasters import RasterInfo, SensorInfo
-    from mfnet_lite.runs import RunConfig
-    from mfnet_lite.training import ConfusionMatrix
+    from mfnet_lite.runs.folder import RunConfig
 
 
 @plain_errors
@@ -68,12 +68,12 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a run on the tiles of a split."""
-    from mfnet_lite.devices import pick_device
     from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset, raster_info
-    from mfnet_lite.rasters.band_counts import check_bands
+    from mfnet_lite.rasters.interpretation.band_counts import check_bands
     from mfnet_lite.rasters.tiles import with_sensors
-    from mfnet_lite.runs import channels_of, check_fits, load_run, seen_in_training
-    from mfnet_lite.training import evaluate as score
+    from mfnet_lite.runs.folder import channels_of, check_fits, load_run, seen_in_training
+    from mfnet_lite.scenes import evaluate as score
+    from mfnet_lite.utils.devices import pick_device
 
     if convention not in ("all", "authors"):
         raise ValueError(f"unknown convention {convention!r}; available: all, authors")
@@ -159,8 +159,8 @@ def predict(
     out: Annotated[Path, typer.Option(help="The map to write, a .tif.")],
     optical: Annotated[Path | None, typer.Option(help="Raster of this sensor.")] = None,
     dsm: Annotated[Path | None, typer.Option(help="Raster of this sensor.")] = None,
-    before: Annotated[Path | None, typer.Option(help="Earlier picture of a pair.")] = None,
-    after: Annotated[Path | None, typer.Option(help="Later picture of a pair.")] = None,
+    before: Annotated[Path | None, typer.Option(help="Earlier image of a pair.")] = None,
+    after: Annotated[Path | None, typer.Option(help="Later image of a pair.")] = None,
     sensor: Annotated[
         list[str] | None, typer.Option(help="Any other sensor, as NAME=FILE; may be repeated.")
     ] = None,
@@ -193,11 +193,11 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
-    from mfnet_lite.predict import predict_scene
     from mfnet_lite.rasters import raster_info, windows
-    from mfnet_lite.rasters.bands import choose_bands
+    from mfnet_lite.rasters.interpretation.bands import choose_bands
     from mfnet_lite.rasters.tiles import PICTURES
-    from mfnet_lite.runs import check_fits, load_run, takes_absent
+    from mfnet_lite.runs.folder import check_fits, load_run, takes_absent
+    from mfnet_lite.scenes.predict import predict_scene
 
     begun = time.perf_counter()
     weights, repeat = vote(blend)
@@ -283,7 +283,7 @@ def _used(
     config: RunConfig, model: nn.Module, chosen: tuple[str, ...] | None, run: Path
 ) -> tuple[str, ...]:
     """The sensors to score with: all, or those asked for if the model can do without the others."""
-    from mfnet_lite.runs import takes_absent
+    from mfnet_lite.runs.folder import takes_absent
 
     every = tuple(config.channels)
     names = tuple(name for name in every if chosen is None or name in chosen)
@@ -302,7 +302,7 @@ def _described(
     infos: dict[str, SensorInfo], path: Path, gsd: float | None
 ) -> tuple[dict[str, SensorInfo], float | None]:
     """What a file says of a scene's sensors, completed by what the run knows of them."""
-    from mfnet_lite.rasters.describe import read_json_file, sensor_from_json
+    from mfnet_lite.rasters.readers.dataset_json import read_json_file, sensor_from_json
 
     stated = read_json_file(path)
     found = {
@@ -342,14 +342,14 @@ def _policy_words(policy: str, names: tuple[str, ...]) -> str:
 
 def _mirrored(model: nn.Module, flips: bool) -> nn.Module:
     """The model, or what averages it over mirrored copies."""
-    from mfnet_lite.flips import FlipAverage
+    from mfnet_lite.scenes.flips import FlipAverage
 
     return FlipAverage(model) if flips else model
 
 
 def _change_first(matrix: ConfusionMatrix) -> dict[str, Any]:
     """Scores of the changed class, which come before any mean; the other two means under their names."""
-    from mfnet_lite.training.change import change_scores
+    from mfnet_lite.metrics.change import change_scores
 
     found = change_scores(matrix).as_dict()
     return {

@@ -24,10 +24,10 @@ def _installation() -> list[tuple[str, str]]:
     """Versions, device, networks, weights."""
     import torch
 
-    from mfnet_lite.devices import pick_device
     from mfnet_lite.nets import BUILDERS
-    from mfnet_lite.runs import versions
+    from mfnet_lite.runs.folder import versions
     from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
+    from mfnet_lite.utils.devices import pick_device
 
     lines = list(versions().items())
     device = pick_device()
@@ -50,7 +50,7 @@ def _installation() -> list[tuple[str, str]]:
 
 def _described(run: Path) -> list[tuple[str, str]]:
     """What was trained, on what, and how large it is."""
-    from mfnet_lite.runs import load_run
+    from mfnet_lite.runs.folder import load_run
     from mfnet_lite.tuning import count
 
     config, model = load_run(run)

@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from mfnet_lite.rasters import ObjectFiles, TileSet
-    from mfnet_lite.runs import RunConfig
+    from mfnet_lite.runs.folder import RunConfig
 
 STATED = "dataset.json"
 

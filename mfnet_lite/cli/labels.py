@@ -23,7 +23,7 @@ def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) ->
     Raises:
         ValueError: Labels that cannot be read, or that hold one class only.
     """
-    from mfnet_lite.rasters.label_counts import absent_note, count_tiles, nothing_to_learn
+    from mfnet_lite.rasters.labels.label_counts import absent_note, count_tiles, nothing_to_learn
 
     if any(tile.label is None for tile in tiles):
         return  # the crops say which
@@ -72,7 +72,7 @@ def tell_absent(scores: dict[str, Any], split: str) -> None:
     """Say which classes no labelled pixel of a split has, and add them to its scores.
 
     Args:
-        scores: As :meth:`~mfnet_lite.training.metrics.Scores.as_dict` gives them; gets ``absent``, and
+        scores: As :meth:`~mfnet_lite.metrics.segmentation.Scores.as_dict` gives them; gets ``absent``, and
             loses the means over classes where all pixels are of one.
         split: Its name.
     """

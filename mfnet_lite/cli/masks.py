@@ -56,8 +56,8 @@ def masks(
     from dataclasses import replace
 
     from mfnet_lite import load_sam
-    from mfnet_lite.masks import mask_scene
     from mfnet_lite.sam.objects import ObjectSettings
+    from mfnet_lite.scenes.masks import mask_scene
 
     presets = {
         "sam": ObjectSettings(),
@@ -80,9 +80,9 @@ def masks(
     sam = load_sam(backbone, device=device)
     cutting: dict[str, Any] = {"tile": tile, "overlap": overlap}
     if scene.is_dir():
-        from mfnet_lite.mask_tiles import mask_tiles
         from mfnet_lite.rasters import open_dataset
         from mfnet_lite.rasters.tiles import OPTICAL
+        from mfnet_lite.scenes.mask_dataset import mask_tiles
 
         # all of train, also what a training would hold out: which tiles those are depends on its seed
         tiles = open_dataset(scene, sensors=(OPTICAL,), val_fraction=0.0).tiles("train")

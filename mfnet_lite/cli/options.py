@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mfnet_lite.blending import Blend
     from mfnet_lite.losses import AssistedLoss
+    from mfnet_lite.scenes.windows import Blend
 
 KINDS = "auto, folder, pairs, loveda, hunan, vaihingen or potsdam"
 """Words for ``--kind``, spelled out here because ``--help`` imports no reader."""

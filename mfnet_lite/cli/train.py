@@ -96,7 +96,7 @@ def train(
         str | None,
         typer.Option(
             help="Train with objects as well: a folder that `masks` wrote, or the name of one beside "
-            "the pictures, such as instances."
+            "the images, such as instances."
         ),
     ] = None,
     object_weight: Annotated[
@@ -163,10 +163,15 @@ def train(
     """Train a network and write a run folder."""
     from dataclasses import asdict, replace
 
-    from mfnet_lite.devices import pick_device
-    from mfnet_lite.rasters import RandomCrops, WholeTiles, find_object_files, open_dataset
-    from mfnet_lite.rasters.band_counts import check_bands
-    from mfnet_lite.runs import (
+    from mfnet_lite.rasters import (
+        RandomCrops,
+        WholeTiles,
+        WithObjects,
+        find_object_files,
+        open_dataset,
+    )
+    from mfnet_lite.rasters.interpretation.band_counts import check_bands
+    from mfnet_lite.runs.folder import (
         RunConfig,
         channels_of,
         colours_for,
@@ -176,10 +181,11 @@ def train(
         sensors_of,
         versions,
     )
-    from mfnet_lite.training import TrainConfig, WithObjects, fit
-    from mfnet_lite.training.augment import Augmented
-    from mfnet_lite.training.sampling import Samples
+    from mfnet_lite.training import TrainConfig, fit
+    from mfnet_lite.training.augment.jitter import Augmented
     from mfnet_lite.training.state import STATE_FILE
+    from mfnet_lite.utils.devices import pick_device
+    from mfnet_lite.utils.samples import Samples
 
     given: dict[str, Any] = {
         "width": width,
@@ -275,16 +281,16 @@ def train(
     check_labels(folder, tiles, dataset.info.classes)
     maps = () if objects is None else find_object_files(tiles, objects)
     run = replace(run, content=settle_content(dataset, names, maps, before, out))
-    pictures = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
+    images = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
     crops = RandomCrops(
-        tiles, run.size, names, length=1000, seed=seed, scaling=scaling, cache=pictures
+        tiles, run.size, names, length=1000, seed=seed, scaling=scaling, cache=images
     )
     crops.prepare()
     # the authors' recipe turns nothing and leaves the light alone
     plain = recipe == "authors" or light == 0
     samples: Samples = crops
     if objects is not None:
-        samples = WithObjects(crops, maps, cache=pictures)
+        samples = WithObjects(crops, maps, cache=images)
     samples = samples if plain else Augmented(samples, seed, light)
     policy = check_holes(holes)
     val = WholeTiles(held_out, names, scaling, holes=policy) if held_out else None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mfnet_lite.losses.assisted import AssistedLoss
-from mfnet_lite.losses.boundaries import boundary, soft_edges
+from mfnet_lite.losses.boundary import boundary, soft_edges
 from mfnet_lite.losses.cross_entropy import cross_entropy
-from mfnet_lite.losses.masks import dice_loss, focal_loss, mask_iou, mask_loss
-from mfnet_lite.losses.objects import object_consistency, renumber_objects
+from mfnet_lite.losses.focal_dice import dice_loss, focal_loss, mask_iou, mask_loss
+from mfnet_lite.losses.object_consistency import object_consistency, renumber_objects
 from mfnet_lite.losses.plate_dice import batch_dice, two_class_dice
 from mfnet_lite.losses.temporal import temporal_similarity
 

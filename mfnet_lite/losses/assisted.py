@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from mfnet_lite.losses.boundaries import Variant, boundary
+from mfnet_lite.losses.boundary import Variant, boundary
 from mfnet_lite.losses.cross_entropy import cross_entropy
-from mfnet_lite.losses.objects import object_consistency
+from mfnet_lite.losses.object_consistency import object_consistency
 
 
 @dataclass(frozen=True)

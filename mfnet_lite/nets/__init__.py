@@ -8,17 +8,17 @@ from typing import Any
 from torch import nn
 
 from mfnet_lite.nets.change_detector import ChangeDetector, build_sam_cd
-from mfnet_lite.nets.dfm import DeepFusionModule, SEFusion, SumFusion
-from mfnet_lite.nets.fastsam import FastSamPyramid, open_fastsam
+from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SEFusion, SumFusion
+from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
+from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
+from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
+from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.mfnet import MFNet, build_mfnet
-from mfnet_lite.nets.mm_encoder import MultimodalEncoder
-from mfnet_lite.nets.pyramids import Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
 from mfnet_lite.nets.samlp import PlateOutput, SamLP, build_samlp
-from mfnet_lite.nets.samlp_prompts import PromptTuning, RoundsOutput, refine_rounds
-from mfnet_lite.nets.timm_unetformer import UNetFormer, build_unetformer
+from mfnet_lite.nets.samlp_prompts import InteractiveOutput, PromptTuning, refine_interactively
 from mfnet_lite.nets.unet import UNet, build_unet
-from mfnet_lite.nets.unetformer import UNetFormerDecoder
+from mfnet_lite.nets.unetformer import UNetFormer, build_unetformer
 
 __all__ = [
     "BUILDERS",
@@ -27,12 +27,12 @@ __all__ = [
     "ChangeOutput",
     "DeepFusionModule",
     "FastSamPyramid",
+    "InteractiveOutput",
     "MFNet",
     "MultimodalEncoder",
     "PlateOutput",
     "PromptTuning",
     "Pyramid",
-    "RoundsOutput",
     "SEFusion",
     "SamLP",
     "SamPyramid",
@@ -43,7 +43,7 @@ __all__ = [
     "UNetFormerDecoder",
     "build",
     "open_fastsam",
-    "refine_rounds",
+    "refine_interactively",
 ]
 
 BUILDERS: dict[str, Callable[..., nn.Module]] = {

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.temporal import temporal_similarity
-from mfnet_lite.nets.fastsam import open_fastsam
-from mfnet_lite.nets.pyramids import STRIDES, Pyramid, SamPyramid, TimmPyramid
+from mfnet_lite.nets.encoders.fastsam import open_fastsam
+from mfnet_lite.nets.encoders.pyramids import STRIDES, Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
 from mfnet_lite.nets.unet import pad_to_multiple
 from mfnet_lite.sam import load_sam

@@ -6,8 +6,8 @@ Segmentation", IEEE TGRS 2025, arXiv 2410.11160::
     optical ┐                                               ┌ ¼ ┐
     dsm     ┴ stack → SAM's encoder, frozen, + additions → DFM ½ 1 2 → UNetFormer decoder → logits
 
-:class:`~mfnet_lite.nets.mm_encoder.MultimodalEncoder` adapts, the
-:class:`~mfnet_lite.nets.dfm.DeepFusionModule` fuses, the decoder decodes; this file puts them together.
+:class:`~mfnet_lite.nets.encoders.multimodal_sam.MultimodalEncoder` adapts, the
+:class:`~mfnet_lite.nets.decoders.dfm.DeepFusionModule` fuses, the decoder decodes; this file puts them together.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from jaxtyping import Bool, Float
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
-from mfnet_lite.nets.dfm import DeepFusionModule, SumFusion
-from mfnet_lite.nets.mm_encoder import MultimodalEncoder, Tuning
-from mfnet_lite.nets.pictures import ToPicture, band_counts, check_map, sensor_order
-from mfnet_lite.nets.presence import withhold
+from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SumFusion
+from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
+from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder, Tuning
+from mfnet_lite.nets.inputs import ToRGB, band_counts, check_map, sensor_order
+from mfnet_lite.nets.layers.modality_mask import drop_modalities
 from mfnet_lite.nets.unet import pad_to_multiple
-from mfnet_lite.nets.unetformer import UNetFormerDecoder
 from mfnet_lite.sam import load_sam
-from mfnet_lite.tuning.stacked import check_presence
+from mfnet_lite.tuning.multimodal.stacked import check_modality_mask
 
 Fusion = Literal["dfm", "sum"]
 
@@ -101,12 +101,12 @@ class MFNet(nn.Module):
             sam.image_encoder, count, tuning, rank, bottleneck, official, checkpointing
         )
         channels = sam.image_encoder.neck[0].out_channels
-        self.pictures = nn.ModuleDict({name: ToPicture(b) for name, b in self.sensors.items()})
+        self.pictures = nn.ModuleDict({name: ToRGB(b) for name, b in self.sensors.items()})
         self.fusion: DeepFusionModule | SumFusion = (
             DeepFusionModule(channels, count, official) if fusion == "dfm" else SumFusion()
         )
         self.decoder = UNetFormerDecoder(channels, num_classes, skips=fusion == "dfm")
-        # Pictures are in [0, 1] here; the official model works in [0, 255]. The constants belong to
+        # Images are in [0, 1] here; the official model works in [0, 255]. The constants belong to
         # SAM, are not trained, and so are not saved with what is.
         self.register_buffer("mean", sam.pixel_mean / 255, persistent=False)
         self.register_buffer("std", sam.pixel_std / 255, persistent=False)
@@ -132,14 +132,14 @@ class MFNet(nn.Module):
     def forward(
         self,
         sample: Mapping[str, Float[Tensor, "batch bands height width"]],
-        presence: Bool[Tensor, "batch sensor"] | None = None,
+        modality_mask: Bool[Tensor, "batch sensor"] | None = None,
     ) -> Float[Tensor, "batch classes height width"]:
         """Segment a batch.
 
         Args:
             sample: A map per sensor, floats in [0, 1]. Entries that are no sensor of this network are
                 not read; a sensor that is not there counts as missing.
-            presence: Which sensors each sample has, in the order of :attr:`sensors`. Whatever stands
+            modality_mask: Which sensors each sample has, in the order of :attr:`sensors`. Whatever stands
                 in the maps of missing ones has no influence, not even NaN.
 
         Returns:
@@ -148,29 +148,29 @@ class MFNet(nn.Module):
         Raises:
             ValueError: If no sensor is there, or shapes or number formats do not fit.
         """
-        stacked, presence = self.stack(sample, presence)
+        stacked, modality_mask = self.stack(sample, modality_mask)
         height, width = stacked.shape[-2:]
         stacked = _pad(stacked, self.encoder.patch)
-        features = self.encoder(stacked, presence)
+        features = self.encoder(stacked, modality_mask)
         size = (stacked.shape[-2], stacked.shape[-1])
         if isinstance(self.fusion, DeepFusionModule):
             # The decoder's first 1×1 convolutions are done within the fusion: see there.
-            maps = self.fusion(features, presence, self.decoder.project())
+            maps = self.fusion(features, modality_mask, self.decoder.project())
             logits: Tensor = self.decoder(maps, size, projected=True)
         else:
-            logits = self.decoder(self.fusion(features, presence), size)
+            logits = self.decoder(self.fusion(features, modality_mask), size)
         return logits[..., :height, :width]
 
     def stack(
         self,
         sample: Mapping[str, Float[Tensor, "batch bands height width"]],
-        presence: Bool[Tensor, "batch sensor"] | None = None,
+        modality_mask: Bool[Tensor, "batch sensor"] | None = None,
     ) -> tuple[Float[Tensor, "sensor batch 3 height width"], Bool[Tensor, "batch sensor"] | None]:
-        """Turn a sample into stacked, normalised pictures and the presence of each.
+        """Turn a sample into stacked, normalised images and the modality_mask of each.
 
         Args:
             sample: A map per sensor.
-            presence: Which sensors each sample has, or None for all that are in ``sample``.
+            modality_mask: Which sensors each sample has, or None for all that are in ``sample``.
         """
         if not isinstance(sample, Mapping):
             raise ValueError(
@@ -192,34 +192,38 @@ class MFNet(nn.Module):
                     f"expected {name} of shape {expected}, got {tuple(sample[name].shape)}; "
                     "all sensors must lie on one grid"
                 )
-        if presence is not None:
-            check_presence(presence, len(self.sensors), len(first))
-            presence = presence.to(first.device)
+        if modality_mask is not None:
+            check_modality_mask(modality_mask, len(self.sensors), len(first))
+            modality_mask = modality_mask.to(first.device)
         if len(given) < len(self.sensors):
             there = torch.tensor([name in sample for name in self.sensors], device=first.device)
-            presence = there.expand(len(first), -1) if presence is None else presence & there
+            modality_mask = (
+                there.expand(len(first), -1) if modality_mask is None else modality_mask & there
+            )
         if self.training and self.sensor_dropout:
-            if presence is None:
-                presence = torch.ones(
+            if modality_mask is None:
+                modality_mask = torch.ones(
                     len(first), len(self.sensors), dtype=torch.bool, device=first.device
                 )
-            presence = withhold(presence, self.sensor_dropout)
+            modality_mask = drop_modalities(modality_mask, self.sensor_dropout)
         maps = []
         for place, (name, bands) in enumerate(self.sensors.items()):
             x = sample.get(name)
             if x is None:
                 x = first.new_zeros(len(first), bands, *first.shape[2:])
-            elif presence is not None:  # before a trained projection, whose gradient would be NaN
-                x = torch.where(presence[:, place, None, None, None], x, 0.0)
+            elif (
+                modality_mask is not None
+            ):  # before a trained projection, whose gradient would be NaN
+                x = torch.where(modality_mask[:, place, None, None, None], x, 0.0)
             x = self.pictures[name](x)
             maps.append(x if self.official else (x - self.mean) / self.std)
-        return torch.stack(maps), presence
+        return torch.stack(maps), modality_mask
 
 
 def _pad(
     stacked: Float[Tensor, "sensor batch 3 height width"], patch: int
 ) -> Float[Tensor, "sensor batch 3 padded_height padded_width"]:
-    """Mirror the pictures to whole patches."""
+    """Mirror the images to whole patches."""
     flat = pad_to_multiple(stacked.flatten(0, 1), patch)
     return flat.unflatten(0, stacked.shape[:2])
 

@@ -29,14 +29,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.nets.pyramids import Pyramid
+from mfnet_lite.nets.encoders.pyramids import Pyramid
 
 GATED = 16
 """Channels that the latents gate."""
 
 
 class ChangeOutput(NamedTuple):
-    """What SAM-CD returns, all at the size of the pictures.
+    """What SAM-CD returns, all at the size of the images.
 
     Args:
         change: Logits of "changed", (batch, 1, height, width).
@@ -104,7 +104,7 @@ class SAMCD(nn.Module):
     """Change detection with a frozen pyramid encoder and a class-free semantic branch.
 
     Args:
-        encoder: A frozen pyramid, see :mod:`mfnet_lite.nets.pyramids`.
+        encoder: A frozen pyramid, see :mod:`mfnet_lite.nets.encoders.pyramids`.
         latent: Channels k of the semantic branch; 8 by the authors' experience.
         semantic: False drops the semantic branch and with it the gate (the ablation).
         adaptor: False replaces the adaptors by nothing (the ablation): the decoder reads the encoder.
@@ -119,7 +119,7 @@ class SAMCD(nn.Module):
         Two (batch, 3, H, W), sides multiples of 32 → :class:`ChangeOutput`.
 
     Example:
-        >>> from mfnet_lite.nets.pyramids import SamPyramid
+        >>> from mfnet_lite.nets.encoders.pyramids import SamPyramid
         >>> from mfnet_lite.sam import SamConfig, build_sam
         >>> sizes = SamConfig(image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4)
         >>> net = SAMCD(SamPyramid(build_sam(sizes))).eval()
@@ -246,7 +246,7 @@ class SAMCD(nn.Module):
 
 
 def _enlarge(x: Float[Tensor, "batch c h w"], size: torch.Size) -> Tensor:
-    """Bring a map to the size of the pictures (the authors align corners)."""
+    """Bring a map to the size of the images (the authors align corners)."""
     if x.shape[1] == 0:
         return x.new_zeros(len(x), 0, *size)
     return F.interpolate(x, size=size, mode="bilinear", align_corners=True)

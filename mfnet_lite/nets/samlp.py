@@ -24,7 +24,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.losses.masks import dice_loss, mask_iou
+from mfnet_lite.losses.focal_dice import dice_loss, mask_iou
 from mfnet_lite.losses.plate_dice import two_class_dice
 from mfnet_lite.sam import embed_images, load_sam, predict_masks
 from mfnet_lite.tuning import attach_lora, freeze
@@ -43,7 +43,7 @@ class PlateOutput(NamedTuple):
 
     Args:
         masks: Logits at a quarter of the encoder's stride, of the *padded* square input; in evaluation
-            at the size of the picture.
+            at the size of the image.
         iou: The model's own estimate of each mask's IoU.
     """
 
@@ -135,21 +135,21 @@ class SamLP(nn.Module):
             sample: Holds ``optical``, RGB in [0, 1]. An ``embedding`` made earlier is taken as it is.
 
         Raises:
-            ValueError: If there is no picture of three bands.
+            ValueError: If there is no image of three bands.
         """
-        picture = sample.get("optical")
-        if picture is None or picture.ndim != 4 or picture.shape[1] != 3:
-            found = "nothing" if picture is None else tuple(picture.shape)
+        image = sample.get("optical")
+        if image is None or image.ndim != 4 or image.shape[1] != 3:
+            found = "nothing" if image is None else tuple(image.shape)
             raise ValueError(
                 f"expected optical of shape (batch, 3, height, width), found {found}: "
-                "plates are looked for in RGB pictures"
+                "plates are looked for in RGB images"
             )
         if "embedding" in sample:
             return sample["embedding"]
-        size = fitted(picture.shape[-2:], self.side)
-        if size != tuple(picture.shape[-2:]):
-            picture = F.interpolate(picture, size, mode="bilinear", antialias=True)
-        return embed_images(self.sam, 255 * picture)
+        size = fitted(image.shape[-2:], self.side)
+        if size != tuple(image.shape[-2:]):
+            image = F.interpolate(image, size, mode="bilinear", antialias=True)
+        return embed_images(self.sam, 255 * image)
 
     def unprompted(self, embedding: Float[Tensor, "batch channels h w"]) -> PlateOutput:
         """Decode without any prompt: no sparse token, the vector "no mask" everywhere.
@@ -162,11 +162,11 @@ class SamLP(nn.Module):
         return PlateOutput(found.masks[:, 0], found.iou[:, 0])
 
     def full_size(self, output: PlateOutput, size: tuple[int, ...]) -> PlateOutput:
-        """Bring masks to the size of the picture as SAM does: enlarge, cut the padding off, resize.
+        """Bring masks to the size of the image as SAM does: enlarge, cut the padding off, resize.
 
         Args:
             output: Masks of the padded square.
-            size: Height and width of the picture.
+            size: Height and width of the image.
         """
         masks = F.interpolate(output.masks, (self.side, self.side), mode="bilinear")
         height, width = fitted(size, self.side)
@@ -278,7 +278,7 @@ def build_samlp(
     """
     if sensors.get("optical") != 3 or num_classes != 2:
         raise ValueError(
-            f"samlp finds one thing (2 classes) in optical pictures of 3 bands, got {dict(sensors)} "
+            f"samlp finds one thing (2 classes) in optical images of 3 bands, got {dict(sensors)} "
             f"and {num_classes} classes; use a folder whose label is 0 elsewhere and 1 on plates"
         )
     return SamLP(load_sam(backbone, image_size), rank, tuning, official)

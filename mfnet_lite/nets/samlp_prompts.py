@@ -1,7 +1,7 @@
 """SamLP_P: the second step of SamLP, which gives the model its ear for prompts back.
 
 Tuned without prompts, the decoder learns to answer "plate" whatever it is asked. The second step of Ding et
-al. (arXiv 2401.06374) freezes the encoder with its updates, embeds each picture once, and goes on in rounds:
+al. (arXiv 2401.06374) freezes the encoder with its updates, embeds each image once, and goes on in rounds:
 the answer without a prompt is taken as a prior, clicks where it was wrong and its logits become the next
 prompt, and so on. Prompt encoder and the decoder's updates learn.
 
@@ -24,19 +24,25 @@ from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.losses.masks import dice_loss, mask_loss
+from mfnet_lite.losses.focal_dice import dice_loss, mask_loss
 from mfnet_lite.nets.samlp import PlateOutput, SamLP, fitted, iou_error
-from mfnet_lite.sam import Clicks, Prediction, correction_clicks, play_rounds, predict_masks
+from mfnet_lite.sam import (
+    Clicks,
+    Prediction,
+    correction_clicks,
+    predict_masks,
+    prompt_interactively,
+)
+from mfnet_lite.sam.interactive import pick_best
 from mfnet_lite.sam.prompts import prompt_tokens
-from mfnet_lite.sam.rounds import pick_best
 from mfnet_lite.tuning import freeze
 
-__all__ = ["PromptTuning", "RoundsOutput", "refine_rounds"]
+__all__ = ["InteractiveOutput", "PromptTuning", "refine_interactively"]
 
 BOTH, CLICKS, LOGITS = "both", "clicks", "logits"
 
 
-class RoundsOutput(NamedTuple):
+class InteractiveOutput(NamedTuple):
     """What the rounds of a batch gave.
 
     Args:
@@ -59,13 +65,13 @@ class PromptTuning(nn.Module):
     Args:
         model: A SamLP after its first step; it goes on learning in place.
         rounds: Rounds of a training step, the first without a prompt.
-        rehearsal: Objects of any kind per picture that are prompted as in SAM's own training, out of the
+        rehearsal: Objects of any kind per image that are prompted as in SAM's own training, out of the
             samples' ``instances``. 0 is the paper's: plates only.
         iou_weight: Weight of the squared error between estimated and true IoU; not in the paper.
 
     Shape:
         As SamLP. In training mode the samples also need ``label``, and ``instances`` for the
-        rehearsal; the result is a :class:`RoundsOutput`, for :meth:`loss`.
+        rehearsal; the result is a :class:`InteractiveOutput`, for :meth:`loss`.
 
     Raises:
         ValueError: If there are fewer than two rounds, or the model has no updates in its decoder.
@@ -92,7 +98,7 @@ class PromptTuning(nn.Module):
 
     def forward(
         self, sample: Mapping[str, Float[Tensor, "batch ..."]]
-    ) -> Float[Tensor, "batch 2 height width"] | RoundsOutput:
+    ) -> Float[Tensor, "batch 2 height width"] | InteractiveOutput:
         """Play the rounds in training; find plates without a prompt in evaluation."""
         if not self.training:
             found: Tensor = self.model(sample)
@@ -101,10 +107,10 @@ class PromptTuning(nn.Module):
         with torch.no_grad():
             embedding = self.model.embed(sample)
         target = on_square(rearrange(sample["label"] == 1, "b h w -> b 1 h w"), side)
-        plates = refine_rounds(sam, embedding, target, self.rounds)
+        plates = refine_interactively(sam, embedding, target, self.rounds)
         if not self.rehearsal:
             nothing = target[:, :0]
-            return RoundsOutput(plates, [], nothing, nothing.flatten(2).any(2))
+            return InteractiveOutput(plates, [], nothing, nothing.flatten(2).any(2))
         if "instances" not in sample:
             raise ValueError(
                 f"rehearsal prompts objects of the samples' 'instances', found only {list(sample)}: "
@@ -112,12 +118,12 @@ class PromptTuning(nn.Module):
             )
         objects, present = some_objects(sample["instances"], self.rehearsal)
         squares = on_square(objects, side)
-        played = play_rounds(sam, embedding, squares, rounds=2)
+        played = prompt_interactively(sam, embedding, squares, rounds=2)
         flat = [PlateOutput(p.masks.flatten(0, 1), p.iou.flatten(0, 1)) for p in played]
-        return RoundsOutput(plates, flat, squares, present & squares.flatten(2).any(2))
+        return InteractiveOutput(plates, flat, squares, present & squares.flatten(2).any(2))
 
     def loss(
-        self, output: RoundsOutput, batch: Mapping[str, Tensor], ignore_index: int = 255
+        self, output: InteractiveOutput, batch: Mapping[str, Tensor], ignore_index: int = 255
     ) -> Float[Tensor, ""]:
         """Mean over the rounds on plates, plus the mean over those of the rehearsal.
 
@@ -143,7 +149,7 @@ class PromptTuning(nn.Module):
             total = total + self._rehearsal_loss(output) / len(output.rehearsed)
         return total
 
-    def _rehearsal_loss(self, output: RoundsOutput) -> Tensor:
+    def _rehearsal_loss(self, output: InteractiveOutput) -> Tensor:
         """SAM's own loss on the objects: best of three and single at first, single afterwards."""
         here = output.present.flatten()
         truth = output.objects.flatten(0, 1)[here][:, None].float()
@@ -169,7 +175,7 @@ def single_and_best(each: Float[Tensor, "n candidates"]) -> Float[Tensor, " n"]:
     return (each[:, 0] + each[:, 1:].amin(dim=1)) / 2
 
 
-def refine_rounds(
+def refine_interactively(
     sam: Sam,
     embedding: Float[Tensor, "batch channels h w"],
     masks: Bool[Tensor, "batch 1 side side"],
@@ -216,14 +222,14 @@ def refine_rounds(
 def some_objects(
     instances: Int[Tensor, "batch height width"], number: int
 ) -> tuple[Bool[Tensor, "batch objects height width"], Bool[Tensor, "batch objects"]]:
-    """Masks of objects drawn at random from each picture, without the loop over objects.
+    """Masks of objects drawn at random from each image, without the loop over objects.
 
     Args:
         instances: Ids, 0 for none; 255 is an id as any other.
-        number: Objects per picture; pictures with fewer repeat theirs.
+        number: Objects per image; images with fewer repeat theirs.
 
     Returns:
-        The masks, and whether each is an object at all (a picture may have none).
+        The masks, and whether each is an object at all (an image may have none).
     """
     flat = rearrange(instances.long(), "b h w -> b (h w)")
     sizes = torch.zeros(len(flat), int(flat.max()) + 1, device=flat.device)
@@ -244,7 +250,7 @@ def on_square(
     """Masks as the encoder's padded square sees them.
 
     Args:
-        masks: Masks at the size of the picture.
+        masks: Masks at the size of the image.
         side: Side of the encoder's input.
     """
     size = fitted(masks.shape[-2:], side)

@@ -29,7 +29,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mfnet_lite.nets.pictures import sensor_order
+from mfnet_lite.nets.inputs import sensor_order
 
 
 class ConvBlock(nn.Sequential):

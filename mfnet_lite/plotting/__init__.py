@@ -1,6 +1,6 @@
 """Figures, colour-blind-safe palettes, and sliders that work without a kernel."""
 
-from mfnet_lite.plotting.canvas import BookFigure, panels, to_rgb
+from mfnet_lite.plotting.book_figure import BookFigure, panels, to_rgb
 from mfnet_lite.plotting.curves import show_curves
 from mfnet_lite.plotting.figures import (
     draw_prompts,
@@ -24,7 +24,7 @@ from mfnet_lite.plotting.palettes import (
     instance_palette,
     separation,
 )
-from mfnet_lite.plotting.runs import show_runs
+from mfnet_lite.plotting.seed_dots import show_runs
 from mfnet_lite.plotting.slider import StaticSlider, static_slider
 
 __all__ = [

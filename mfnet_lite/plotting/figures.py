@@ -1,4 +1,4 @@
-"""The pictures every chapter needs: image, label with legend, height in metres, masks, prompts, instances.
+"""The images every chapter needs: image, label with legend, height in metres, masks, prompts, instances.
 
 Each function draws into ``ax`` if it gets one and otherwise makes a figure of one panel; it returns the figure.
 """
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from skimage.segmentation import find_boundaries
 
-from mfnet_lite.plotting.canvas import Array, one_panel, to_numpy, to_rgb
+from mfnet_lite.plotting.book_figure import Array, one_panel, to_numpy, to_rgb
 from mfnet_lite.plotting.palettes import CHANGE, ISPRS, Palette, instance_palette
 
 __all__ = [
@@ -29,9 +29,9 @@ __all__ = [
 ]
 
 
-def _picture(ax: Axes, picture: np.ndarray) -> None:
-    """Draw an RGB picture without ticks: pixel numbers mean nothing to a reader of a scene."""
-    ax.imshow(picture)
+def _image(ax: Axes, image: np.ndarray) -> None:
+    """Draw an RGB image without ticks: pixel numbers mean nothing to a reader of a scene."""
+    ax.imshow(image)
     ax.set_xticks([])
     ax.set_yticks([])
 
@@ -56,7 +56,7 @@ def show_image(
         (8, 8, 3)
     """
     figure, ax = one_panel(ax, title)
-    _picture(ax, to_rgb(image, bands))
+    _image(ax, to_rgb(image, bands))
     return figure
 
 
@@ -103,7 +103,7 @@ def show_label(
         with_legend = ax is None
     figure, ax = one_panel(ax, title)
     data = to_numpy(label)
-    _picture(ax, palette.paint(data))
+    _image(ax, palette.paint(data))
     if with_legend:
         legend(figure, palette, [int(value) for value in np.unique(data) if value < len(palette)])
     return figure
@@ -168,20 +168,20 @@ def overlay(
         opacity: 0 shows only the outline, 1 hides the image.
 
     Returns:
-        The picture, (height, width, 3), uint8.
+        The image, (height, width, 3), uint8.
 
     Raises:
         ValueError: if image and mask differ in size.
     """
-    picture = to_rgb(image).astype(np.float64)
+    rgb = to_rgb(image).astype(np.float64)
     inside = to_numpy(mask).astype(bool).squeeze()
-    if inside.shape != picture.shape[:2]:
+    if inside.shape != rgb.shape[:2]:
         raise ValueError(
-            f"expected a mask of shape {picture.shape[:2]} like the image, got {inside.shape}"
+            f"expected a mask of shape {image.shape[:2]} like the image, got {inside.shape}"
         )
-    picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(colour)
-    picture[find_boundaries(inside, mode="inner")] = colour
-    return np.rint(picture).astype(np.uint8)
+    rgb[inside] = (1 - opacity) * rgb[inside] + opacity * np.array(colour)
+    rgb[find_boundaries(inside, mode="inner")] = colour
+    return np.rint(rgb).astype(np.uint8)
 
 
 def show_masks(
@@ -210,11 +210,11 @@ def show_masks(
     stack = stack[None] if stack.ndim == 2 else stack
     # A lone mask needs no number, but has to stand out on asphalt and on grass.
     colours = instance_palette(len(stack))[1:] if len(stack) > 1 else [(230, 159, 0)]
-    picture = to_rgb(image)
+    rgb = to_rgb(image)
     for place in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
         red, green, blue = (int(value) for value in colours[place])
-        picture = overlay(np.moveaxis(picture, -1, 0), stack[place], (red, green, blue), opacity)
-    _picture(ax, picture)
+        rgb = overlay(np.moveaxis(rgb, -1, 0), stack[place], (red, green, blue), opacity)
+    _image(ax, rgb)
     draw_prompts(ax, points)
     return figure
 
@@ -224,7 +224,7 @@ def show_instances(instances: Array, title: str | None = None, ax: Axes | None =
     figure, ax = one_panel(ax, title)
     _, compact = np.unique(np.append(to_numpy(instances).ravel(), 0), return_inverse=True)
     compact = compact[:-1].reshape(to_numpy(instances).shape)
-    _picture(ax, instance_palette(int(compact.max(initial=0)))[compact])
+    _image(ax, instance_palette(int(compact.max(initial=0)))[compact])
     return figure
 
 

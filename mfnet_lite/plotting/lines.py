@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mfnet_lite.plotting.canvas import Array, one_panel
+from mfnet_lite.plotting.book_figure import Array, one_panel
 
 __all__ = ["show_lines"]
 

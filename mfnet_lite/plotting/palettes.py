@@ -52,13 +52,13 @@ class Palette:
     def paint(
         self, label: Integer[np.ndarray, "height width"]
     ) -> UInt8[np.ndarray, "height width 3"]:
-        """Turn a map of class indices into a picture.
+        """Turn a map of class indices into an image.
 
         Args:
             label: class indices; :data:`IGNORED` marks pixels without a class.
 
         Returns:
-            The picture, sRGB 0 to 255.
+            The image, sRGB 0 to 255.
 
         Raises:
             ValueError: if ``label`` holds a value that is neither a class of the palette nor 255.

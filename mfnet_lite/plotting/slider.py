@@ -1,4 +1,4 @@
-"""A slider that needs no kernel, no network and no library: one piece of HTML with its pictures inside.
+"""A slider that needs no kernel, no network and no library: one piece of HTML with its images inside.
 
 Static pages do not run Python callbacks, so a widget is dead there. Here the frames are computed in the notebook and
 shipped in the output; a range input shows one at a time. It works with a keyboard (arrow keys), tells a screen reader
@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mfnet_lite.plotting.canvas import Array, BookFigure, to_numpy, to_rgb
+from mfnet_lite.plotting.book_figure import Array, BookFigure, to_numpy, to_rgb
 
 Encoding = Literal["webp", "jpeg", "png"]
 
@@ -51,8 +51,8 @@ class StaticSlider:
         return self.html
 
 
-def _picture(frame: Array | Figure) -> Image.Image:
-    """One frame as a Pillow picture."""
+def _image(frame: Array | Figure) -> Image.Image:
+    """One frame as a Pillow image."""
     if isinstance(frame, BookFigure):
         return Image.fromarray(frame.pixels())
     if isinstance(frame, Figure):
@@ -66,15 +66,15 @@ def _picture(frame: Array | Figure) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(to_rgb(data)))
 
 
-def _encode(picture: Image.Image, encoding: Encoding, quality: int) -> bytes:
+def _encode(image: Image.Image, encoding: Encoding, quality: int) -> bytes:
     """The bytes of one frame."""
     packed = io.BytesIO()
     if encoding == "png":
-        picture.quantize(256).save(packed, format="png", optimize=True)
+        image.quantize(256).save(packed, format="png", optimize=True)
     elif encoding == "webp":
-        picture.save(packed, format="webp", quality=quality, method=6)
+        image.save(packed, format="webp", quality=quality, method=6)
     else:
-        picture.save(packed, format="jpeg", quality=quality, optimize=True)
+        image.save(packed, format="jpeg", quality=quality, optimize=True)
     return packed.getvalue()
 
 
@@ -90,13 +90,13 @@ def static_slider(
     """Make a slider over precomputed frames.
 
     Args:
-        frames: figures, or pictures as (height, width, 3) uint8, (bands, height, width) or (height, width).
+        frames: figures, or images as (height, width, 3) uint8, (bands, height, width) or (height, width).
         labels: one short text per frame, read aloud and shown beside the slider, for example ``"rank 4"``.
         title: what the slider changes, for example ``"LoRA rank"``.
-        alt: what the pictures show; each frame's label is added to it.
+        alt: what the images show; each frame's label is added to it.
         encoding: ``png`` for drawings with few colours, ``webp`` or ``jpeg`` for photographs.
         quality: of ``webp`` and ``jpeg``, 1 to 100.
-        width: shown width in pixels; the pictures' own if None. Never wider than the page.
+        width: shown width in pixels; the images' own if None. Never wider than the page.
 
     Returns:
         The slider.
@@ -118,20 +118,20 @@ def static_slider(
         )
     if not title.strip() or not alt.strip():
         raise ValueError(
-            "expected a title and an alt text for readers who do not see the pictures, got an empty one"
+            "expected a title and an alt text for readers who do not see the images, got an empty one"
         )
-    pictures = [_picture(frame) for frame in frames]
-    data = [_encode(picture, encoding, quality) for picture in pictures]
+    drawn = [_image(frame) for frame in frames]
+    data = [_encode(rgb, encoding, quality) for rgb in drawn]
     digest = hashlib.sha256(
         "\0".join([title, alt, *labels]).encode() + b"\0".join(data)
     ).hexdigest()[:12]
-    shown = width or pictures[0].width
+    shown = width or drawn[0].width
     images = "".join(
         f'<img src="data:image/{encoding};base64,{base64.b64encode(content).decode()}" '
         f'alt="{html.escape(alt)} ({html.escape(label)})" data-label="{html.escape(label)}" '
-        f'width="{picture.width}" height="{picture.height}" '
+        f'width="{rgb.width}" height="{rgb.height}" '
         f'style="width:100%;max-width:{shown}px;height:auto;background:#fff"{" hidden" if place else ""}>'
-        for place, (picture, content, label) in enumerate(zip(pictures, data, labels, strict=True))
+        for place, (rgb, content, label) in enumerate(zip(drawn, data, labels, strict=True))
     )
     name = f"mfnet-slider-{digest}"
     text = (

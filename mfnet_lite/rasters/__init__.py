@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from mfnet_lite.rasters.check import CheckReport, Row, check_dataset
-from mfnet_lite.rasters.crops import RandomCrops, WholeTiles
-from mfnet_lite.rasters.detect import READERS, detect_kind, open_dataset
-from mfnet_lite.rasters.doctor import ElevationReport, describe_elevation
+from mfnet_lite.rasters.check.check_dataset import check_dataset
+from mfnet_lite.rasters.check.elevation_report import ElevationReport, describe_elevation
+from mfnet_lite.rasters.check.report import CheckReport, Row
+from mfnet_lite.rasters.datasets.crops import RandomCrops, WholeTiles
+from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, ObjectReader, find_object_files
+from mfnet_lite.rasters.datasets.plate_samples import PlateSamples
+from mfnet_lite.rasters.datasets.with_objects import WithObjects
 from mfnet_lite.rasters.grids import check_grid
-from mfnet_lite.rasters.hunan import open_hunan
-from mfnet_lite.rasters.interpret import interpret
-from mfnet_lite.rasters.interpretation import Fault, Interpretation
+from mfnet_lite.rasters.interpretation.interpret import interpret
+from mfnet_lite.rasters.interpretation.record import Fault, Interpretation
 from mfnet_lite.rasters.io import open_raster, raster_info, read_raster
-from mfnet_lite.rasters.isprs import open_potsdam, open_vaihingen
-from mfnet_lite.rasters.label_counts import label_histogram
-from mfnet_lite.rasters.labels import LabelCoding
-from mfnet_lite.rasters.layout import open_folder
-from mfnet_lite.rasters.loveda import open_loveda
-from mfnet_lite.rasters.objects import ObjectFiles, ObjectReader, find_object_files
-from mfnet_lite.rasters.pairs import open_pairs
-from mfnet_lite.rasters.picture import Stretch, read_picture
-from mfnet_lite.rasters.plate_samples import PlateSamples
-from mfnet_lite.rasters.plates import (
+from mfnet_lite.rasters.labels.coding import LabelCoding
+from mfnet_lite.rasters.labels.label_counts import label_histogram
+from mfnet_lite.rasters.raster import Raster, RasterInfo
+from mfnet_lite.rasters.readers.detect import READERS, detect_kind, open_dataset
+from mfnet_lite.rasters.readers.folder import open_folder
+from mfnet_lite.rasters.readers.hunan import open_hunan
+from mfnet_lite.rasters.readers.isprs import open_potsdam, open_vaihingen
+from mfnet_lite.rasters.readers.loveda import open_loveda
+from mfnet_lite.rasters.readers.pairs import open_pairs
+from mfnet_lite.rasters.readers.plate_images import (
     PlateSet,
     PlateTile,
     open_plates,
     read_plates,
 )
-from mfnet_lite.rasters.raster import Raster, RasterInfo
+from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiles import DatasetInfo, Problem, SensorInfo, Tile, TileSet
@@ -59,6 +61,7 @@ __all__ = [
     "TileSet",
     "WholeTiles",
     "Window",
+    "WithObjects",
     "check_dataset",
     "check_grid",
     "describe_elevation",
@@ -79,9 +82,9 @@ __all__ = [
     "open_raster",
     "open_vaihingen",
     "raster_info",
-    "read_picture",
     "read_plates",
     "read_raster",
+    "read_rgb",
     "window_positions",
     "windows",
     "write_raster",

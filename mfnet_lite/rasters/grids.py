@@ -9,7 +9,11 @@ from pathlib import Path
 import numpy as np
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters.georeference import crs_name, same_horizontal, transform_of_points
+from mfnet_lite.rasters.interpretation.georeference import (
+    crs_name,
+    same_horizontal,
+    transform_of_points,
+)
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import Tile

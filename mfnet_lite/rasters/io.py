@@ -5,7 +5,7 @@ coordinate system. Two traps are handled here once and for all:
 
 * A four-band byte GeoTIFF is marked *RGB + alpha* by most writers, so that the near infrared would
   pass for transparency. Here an alpha band is reported (:attr:`RasterInfo.alpha`), not applied: only its
-  values tell whether it is a mask, see :mod:`~mfnet_lite.rasters.interpret`.
+  values tell whether it is a mask, see :mod:`~mfnet_lite.rasters.interpretation.interpret`.
 * A PNG which was cut off while being copied is decoded without an error, its lower part filled with
   whatever was in memory. We look for the end mark of the file before we trust it.
 """
@@ -36,7 +36,7 @@ RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".v
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence rasterio's remark that a picture has no georeference: for tiles that is normal."""
+    """Silence rasterio's remark that an image has no georeference: for tiles that is normal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
@@ -73,7 +73,7 @@ def open_raster(path: str | Path, lying_down: bool = False) -> Any:
 
     Args:
         path: GeoTIFF, PNG, JPEG or anything else GDAL reads.
-        lying_down: Take a picture whose orientation tag says that it is to be turned, which GDAL does not do.
+        lying_down: Take an image whose orientation tag says that it is to be turned, which GDAL does not do.
 
     Returns:
         A `rasterio.DatasetReader`.

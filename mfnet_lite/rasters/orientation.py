@@ -1,9 +1,9 @@
-"""How a picture says that it was stored lying down: the orientation tag of cameras and scanners.
+"""How an image says that it was stored lying down: the orientation tag of cameras and scanners.
 
-A phone stores every picture as its sensor lies and adds a number from 1 to 8 which says how to turn it
+A phone stores every image as its sensor lies and adds a number from 1 to 8 which says how to turn it
 for showing (Exif 2.32, tag 274; the same tag in TIFF 6.0). Viewers and annotation tools follow it, so that boxes
-drawn there belong to the *upright* picture. GDAL ignores it. Here the tag is read without
-decoding a pixel, and a picture is turned as Pillow's ``ImageOps.exif_transpose`` does.
+drawn there belong to the *upright* image. GDAL ignores it. Here the tag is read without
+decoding a pixel, and an image is turned as Pillow's ``ImageOps.exif_transpose`` does.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def orientation(path: str | Path) -> int:
 def upright(
     array: Shaped[np.ndarray, "*bands height width"], tag: int
 ) -> Shaped[np.ndarray, "*bands shown_height shown_width"]:
-    """Turn pixels as they were stored into the picture that is meant.
+    """Turn pixels as they were stored into the image that is meant.
 
     Args:
         array: Pixels as stored.
@@ -89,7 +89,7 @@ def read_turned(path: str | Path) -> Shaped[np.ndarray, "bands height width"]:
     """Read a whole JPEG or PNG and turn it as its tag says; by Pillow, as rasters that lie down are refused.
 
     Args:
-        path: The picture.
+        path: The image.
 
     Returns:
         Its bands, upright; of a palette the indices, as GDAL gives them.
@@ -98,8 +98,8 @@ def read_turned(path: str | Path) -> Shaped[np.ndarray, "bands height width"]:
         ValueError: It cannot be decoded.
     """
     try:
-        with Image.open(path) as picture:
-            pixels = np.asarray(picture)
+        with Image.open(path) as image:
+            pixels = np.asarray(image)
     except OSError as error:
         raise ValueError(
             f"{path} cannot be read ({error}): the file is truncated or no raster; copy or export it again"
@@ -111,7 +111,7 @@ def read_turned(path: str | Path) -> Shaped[np.ndarray, "bands height width"]:
 
 
 def check_upright(path: str | Path) -> None:
-    """Refuse a picture with an orientation tag, where files are read by window and as they are stored.
+    """Refuse an image with an orientation tag, where files are read by window and as they are stored.
 
     Args:
         path: The file.

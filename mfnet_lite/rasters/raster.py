@@ -13,7 +13,7 @@ from rasterio.crs import CRS
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters.georeference import pixel_width, transform_of_points
+from mfnet_lite.rasters.interpretation.georeference import pixel_width, transform_of_points
 
 Colour = tuple[int, int, int]
 HUGE = 1e30  # 3.4e38 and its neighbours, the largest numbers of a float32
@@ -127,7 +127,7 @@ class Raster:
     def valid(self) -> Bool[np.ndarray, "height width"]:
         """Pixels which hold data.
 
-        Not valid: a NaN or infinity in any band, nodata in *all* bands (0 in one band of a picture
+        Not valid: a NaN or infinity in any band, nodata in *all* bands (0 in one band of an image
         is a colour, 0 in all of them is the border of the flight), or a False of the file's mask.
         """
         return valid_mask(self.array, self.nodata, self.mask)

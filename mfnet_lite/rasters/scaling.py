@@ -1,4 +1,4 @@
-r"""From metres above sea level to a picture a network can see.
+r"""From metres above sea level to an image a network can see.
 
 A raw height map looks blank: in a Vaihingen tile all values lie between 245 and 290, and one missing
 pixel of −9999 pushes them into a single grey. Three choices, all computed over a *whole* tile (never

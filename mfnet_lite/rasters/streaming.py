@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Num
 
-from mfnet_lite.rasters.interpret import interpret
-from mfnet_lite.rasters.interpretation import Interpretation
+from mfnet_lite.rasters.interpretation.interpret import interpret
+from mfnet_lite.rasters.interpretation.record import Interpretation
 from mfnet_lite.rasters.io import info_of, open_raster, own_mask, read_window
 from mfnet_lite.rasters.scaling import (
     PERCENTILES,

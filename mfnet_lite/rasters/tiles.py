@@ -1,7 +1,7 @@
 """The common form of every dataset: tiles in splits, with what is known about sensors and classes.
 
-Each reader (:mod:`~mfnet_lite.rasters.layout`, :mod:`~mfnet_lite.rasters.pairs`,
-:mod:`~mfnet_lite.rasters.isprs` …) only finds files and names; from here on all datasets are alike.
+Each reader (:mod:`~mfnet_lite.rasters.readers.folder`, :mod:`~mfnet_lite.rasters.readers.pairs`,
+:mod:`~mfnet_lite.rasters.readers.isprs` …) only finds files and names; from here on all datasets are alike.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mfnet_lite.rasters.labels import LabelCoding
+from mfnet_lite.rasters.interpretation.units import metres_per_unit
+from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.raster import Colour
-from mfnet_lite.rasters.units import metres_per_unit
 
 OPTICAL = "optical"
 ALL = "all"

@@ -12,9 +12,9 @@ from jaxtyping import Num
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
-from mfnet_lite.files import replacing
 from mfnet_lite.rasters.io import open_raster, quiet
 from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo
+from mfnet_lite.utils.files import replacing
 
 BLOCK = 256
 

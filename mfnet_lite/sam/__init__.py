@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mfnet_lite.sam.attention import fuse_attention, fused_attention, unfuse_attention
+from mfnet_lite.sam.automatic import MaskRecord, generate_masks, official_generator
 from mfnet_lite.sam.build import (
     TINY,
     VIT_B,
@@ -15,10 +16,14 @@ from mfnet_lite.sam.build import (
     resize_state_dict,
 )
 from mfnet_lite.sam.checkpoints import find_checkpoint, load_sam
-from mfnet_lite.sam.everything import MaskRecord, generate_masks, official_generator
+from mfnet_lite.sam.interactive import (
+    Clicks,
+    correction_clicks,
+    first_prompts,
+    prompt_interactively,
+)
 from mfnet_lite.sam.objects import Objects, ObjectSettings, find_objects, objects_from_masks
 from mfnet_lite.sam.prompts import Prediction, embed_images, predict_masks, prompt_tokens
-from mfnet_lite.sam.rounds import Clicks, correction_clicks, first_prompts, play_rounds
 
 __all__ = [
     "TINY",
@@ -45,8 +50,8 @@ __all__ = [
     "load_sam",
     "objects_from_masks",
     "official_generator",
-    "play_rounds",
     "predict_masks",
+    "prompt_interactively",
     "prompt_tokens",
     "resize_state_dict",
     "unfuse_attention",

@@ -16,7 +16,7 @@ which for one global ViT-B block at 1024 pixels is three matrices of 0.8 GB. Two
   no bias at all, and gradients reach q and both tables. This way serves training.
 
 The mask decoder's attentions have no positions of this kind and are fused directly.
-``scripts/benchmark_sam.py`` measures all. Nothing is copied or renamed: the official module keeps
+``scripts/benchmarks/sam.py`` measures all. Nothing is copied or renamed: the official module keeps
 its parameters and only answers to another ``forward``, so :func:`unfuse_attention` restores it whole.
 """
 
@@ -252,9 +252,9 @@ def fuse_attention(model: M) -> M:
         >>> from mfnet_lite.sam import SamConfig, build_image_encoder
         >>> config = SamConfig(image_size=32, width=16, depth=2, heads=2, global_blocks=(1,))
         >>> encoder = build_image_encoder(config)
-        >>> picture = torch.rand(1, 3, 32, 32)
-        >>> official = encoder(picture)
-        >>> torch.allclose(fuse_attention(encoder)(picture), official, atol=1e-5)
+        >>> image = torch.rand(1, 3, 32, 32)
+        >>> official = encoder(image)
+        >>> torch.allclose(fuse_attention(encoder)(image), official, atol=1e-5)
         True
     """
     _change_classes(model, _FUSED)

@@ -20,10 +20,10 @@ from safetensors import SafetensorError, safe_open
 from segment_anything.modeling import Sam
 from torch import Tensor
 
-from mfnet_lite.devices import pick_device
 from mfnet_lite.sam.build import build_sam, infer_config, resize_state_dict
 from mfnet_lite.sam.download import RemoteFile, download, verify
 from mfnet_lite.sam.names import PIXEL_MEAN, PIXEL_STD, WRAPPERS, official_names
+from mfnet_lite.utils.devices import pick_device
 
 CACHE_VARIABLE = "MFNET_LITE_CACHE"
 """Environment variable naming the cache folder."""

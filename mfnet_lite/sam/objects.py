@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Int32, UInt8
 from segment_anything.modeling import Sam
 
-from mfnet_lite.sam.everything import generate_masks
+from mfnet_lite.sam.automatic import generate_masks
 
 PIECE_BYTES = 16 * 2**20
 """Masks looked at together when outlines are drawn."""
@@ -54,7 +54,7 @@ class ObjectSettings:
 
 
 class Objects(NamedTuple):
-    """Objects and boundaries of one picture.
+    """Objects and boundaries of one image.
 
     Args:
         objects: (H, W) ids from 1, 0 where there is none or a boundary runs.
@@ -117,7 +117,7 @@ def objects_from_masks(
 
 
 def outlines(masks: Bool[np.ndarray, "mask height width"]) -> Bool[np.ndarray, "height width"]:
-    """Mark both sides of every mask's edge; the border of the picture is no edge.
+    """Mark both sides of every mask's edge; the border of the image is no edge.
 
     Args:
         masks: Any number of masks.
@@ -143,7 +143,7 @@ def find_objects(
     image: UInt8[np.ndarray, "height width 3"],
     settings: ObjectSettings | None = None,
 ) -> Objects:
-    """Find the objects and boundaries of one picture.
+    """Find the objects and boundaries of one image.
 
     Args:
         sam: The model.

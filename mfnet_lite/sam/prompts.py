@@ -20,7 +20,7 @@ from segment_anything.modeling import MaskDecoder, Sam
 from torch import Tensor
 from torch.nn import functional as F
 
-from mfnet_lite.sam.decoder import decode, is_official
+from mfnet_lite.sam.mask_decoder import decode, is_official
 
 __all__ = [
     "BACKGROUND",
@@ -183,7 +183,7 @@ def predict_masks(
         mask_inputs: Logits of an earlier round (4h × 4w), not thresholded.
         multimask: True: the three candidates for an ambiguous prompt. False: the single mask.
             None: all four, single mask first (training needs both).
-        rearranged: Run the decoder's products in another order (:mod:`~mfnet_lite.sam.decoder`), which is faster
+        rearranged: Run the decoder's products in another order (:mod:`~mfnet_lite.sam.mask_decoder`), which is faster
             for many prompts and equal up to rounding; a bias that cannot matter gets no gradient. A decoder into
             which something was injected runs its own modules all the same.
 

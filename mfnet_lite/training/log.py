@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from mfnet_lite.files import write_text
+from mfnet_lite.utils.files import write_text
 
 COLUMNS = ("step", "lr", "loss", "grad_norm", "seconds", "val_OA", "val_mF1", "val_mIoU")
 

@@ -24,18 +24,19 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from mfnet_lite.buffers import keep_frozen_statistics
-from mfnet_lite.devices import pick_device
-from mfnet_lite.files import write_text
 from mfnet_lite.losses.cross_entropy import cross_entropy
+from mfnet_lite.scenes.evaluate import evaluate
 from mfnet_lite.training import state as disk
 from mfnet_lite.training.config import TrainConfig
-from mfnet_lite.training.evaluate import evaluate
 from mfnet_lite.training.log import CsvLog
 from mfnet_lite.training.optim import build_optimizer
-from mfnet_lite.training.sampling import PositionSampler, Samples, batches
+from mfnet_lite.training.sampling import PositionSampler, batches
 from mfnet_lite.training.schedule import factor
 from mfnet_lite.training.stop import polite_stop
+from mfnet_lite.utils.buffers import keep_frozen_statistics
+from mfnet_lite.utils.devices import pick_device
+from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.samples import Samples
 
 Loss = Callable[[Any, Mapping[str, Tensor]], Tensor]
 """``loss(output, batch) -> scalar``: sees the whole batch, so it may use more than the label."""

@@ -10,24 +10,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
-
-class Samples(Protocol):
-    """What training reads from: a length, and a sample by index."""
-
-    def __len__(self) -> int:
-        """Return the number of samples of one epoch."""
-        ...
-
-    def __getitem__(self, index: int) -> Mapping[str, Tensor]:
-        """Return one sample, ``{sensor: (channels, height, width), "label": (height, width)}``."""
-        ...
+from mfnet_lite.utils.samples import Samples
 
 
 class PositionSampler(Sampler[list[tuple[int, int]]]):

@@ -20,8 +20,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mfnet_lite.buffers import owner_trains
-from mfnet_lite.files import replacing
+from mfnet_lite.utils.buffers import owner_trains
+from mfnet_lite.utils.files import replacing
 
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"

@@ -12,11 +12,12 @@ from mfnet_lite.tuning.adapter import (
 from mfnet_lite.tuning.base import base_hash
 from mfnet_lite.tuning.count import Count, CountRow, count
 from mfnet_lite.tuning.delta import DeltaInfo, delta_info, load_delta, save_delta
+from mfnet_lite.tuning.inject import Addition, attach, detach, find, freeze, matches
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.lora_model import attach_lora, fold, merge, unmerge
-from mfnet_lite.tuning.mixing import mix, mixing_matrix
-from mfnet_lite.tuning.multimodal import MMLoRA, MMLoRALinear, QKVUpdate, SensorQKV
-from mfnet_lite.tuning.multimodal_adapter import MMAdapter, SensorAdapter
+from mfnet_lite.tuning.multimodal.adapter import MMAdapter, SensorAdapter
+from mfnet_lite.tuning.multimodal.lora import MMLoRA, MMLoRALinear, QKVUpdate, SensorQKV
+from mfnet_lite.tuning.multimodal.mixing import mix, mixing_matrix
 from mfnet_lite.tuning.peft_io import export_peft, import_peft
 from mfnet_lite.tuning.spectrum import (
     energy_by_rank,
@@ -25,7 +26,6 @@ from mfnet_lite.tuning.spectrum import (
     truncate,
     weight_updates,
 )
-from mfnet_lite.tuning.wrap import Addition, attach, detach, find, freeze, matches
 
 __all__ = [
     "BLOCK_TARGETS",

@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from mfnet_lite.tuning.frozen import matching, update_format
-from mfnet_lite.tuning.wrap import Addition, attach
+from mfnet_lite.tuning.inject import Addition, attach
 
 M = TypeVar("M", bound=nn.Module)
 Activation = Callable[[Tensor], Tensor]

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-from mfnet_lite.buffers import owner_trains
 from mfnet_lite.tuning.parts import added_names, bare_names
+from mfnet_lite.utils.buffers import owner_trains
 
 _COPIES = 4  # tensors of another device that are on their way to the hash at the same time
 

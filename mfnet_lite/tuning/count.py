@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from mfnet_lite.tuning.inject import added_modules
 from mfnet_lite.tuning.parts import bare_name, wrapper_names
-from mfnet_lite.tuning.wrap import added_modules
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mfnet_lite.files import replacing
 from mfnet_lite.tuning.base import base_tensors, delta_state, formats, hash_of, known_hash
 from mfnet_lite.tuning.describe import describe, differences
+from mfnet_lite.utils.files import replacing
 
 FORMAT = "mfnet_lite delta 1"
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
-from mfnet_lite.tuning.wrap import added_modules, adds
+from mfnet_lite.tuning.inject import added_modules, adds
 
 Description = dict[str, Any]
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.tuning.frozen import check_linear, check_merges, matching, update_format
-from mfnet_lite.tuning.wrap import Addition
+from mfnet_lite.tuning.inject import Addition
 
 Init = Literal["kaiming", "gaussian"]
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from mfnet_lite.tuning.frozen import check_linear, check_merges
+from mfnet_lite.tuning.inject import added_modules, attach, find, replace_module
 from mfnet_lite.tuning.lora import Init, LoRALayer, LoRALinear, LoRAQKV
-from mfnet_lite.tuning.wrap import added_modules, attach, find, replace_module
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from mfnet_lite.tuning.wrap import Addition, added_modules
+from mfnet_lite.tuning.inject import Addition, added_modules
 
 
 def added_names(model: nn.Module) -> set[str]:

@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mfnet_lite.tuning.frozen import check_linear
+from mfnet_lite.tuning.inject import Addition, attach, find
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.peft_config import read_config, scaling_of, taken_out
-from mfnet_lite.tuning.wrap import Addition, attach, find
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 from mfnet_lite.world.canvas import SceneObject
-from mfnet_lite.world.change import Pair, make_pair
 from mfnet_lite.world.config import (
     CLASSES,
     DOMAINS,
@@ -18,11 +17,12 @@ from mfnet_lite.world.config import (
     SEASONS,
     WorldConfig,
 )
-from mfnet_lite.world.elevation import fill_holes
 from mfnet_lite.world.layouts import write_folder, write_isprs, write_pairs
-from mfnet_lite.world.plates import PlateConfig, PlatePicture, make_plate_picture
-from mfnet_lite.world.plates_files import write_plates
+from mfnet_lite.world.plates.folders import write_plates
+from mfnet_lite.world.plates.image import PlateConfig, PlateImage, make_plate_image
 from mfnet_lite.world.scene import Scene, make_scene
+from mfnet_lite.world.surface_model import fill_holes
+from mfnet_lite.world.two_dates import Pair, make_pair
 
 __all__ = [
     "CLASSES",
@@ -33,13 +33,13 @@ __all__ = [
     "SEASONS",
     "Pair",
     "PlateConfig",
-    "PlatePicture",
+    "PlateImage",
     "Scene",
     "SceneObject",
     "WorldConfig",
     "fill_holes",
     "make_pair",
-    "make_plate_picture",
+    "make_plate_image",
     "make_scene",
     "write_folder",
     "write_isprs",

@@ -18,8 +18,7 @@ import numpy as np
 from scipy import ndimage
 from tqdm import tqdm
 
-from mfnet_lite.files import write_text
-from mfnet_lite.world.change import make_pair
+from mfnet_lite.utils.files import write_text
 from mfnet_lite.world.config import (
     CLASSES,
     IGNORE_INDEX,
@@ -28,8 +27,9 @@ from mfnet_lite.world.config import (
     WorldConfig,
     check_size,
 )
-from mfnet_lite.world.files import CRS, fresh_folder, split_names, write_tif
+from mfnet_lite.world.output import CRS, fresh_folder, split_names, write_tif
 from mfnet_lite.world.scene import Scene, make_scene
+from mfnet_lite.world.two_dates import make_pair
 
 SOURCE = "mfnet_lite.world, procedural"
 
@@ -145,7 +145,7 @@ def write_pairs(
         splits: shares of train, val and test.
         gsd: metres per pixel.
         changed: share of the buildings that come or go.
-        pseudo_change: 0…1, see :func:`~mfnet_lite.world.change.make_pair`.
+        pseudo_change: 0…1, see :func:`~mfnet_lite.world.two_dates.make_pair`.
         quiet: no progress bar.
 
     Returns:

@@ -92,7 +92,7 @@ def photograph(
     elevation: float,
     rng: np.random.Generator,
 ) -> tuple[UInt8[np.ndarray, "4 size size"], Float[np.ndarray, "side side"]]:
-    """Take the picture.
+    """Take the image.
 
     Args:
         canvas: the painted world.

@@ -163,7 +163,7 @@ def dormer_colour(building: Building, grey: Colour) -> Colour:
 def paint_empty_lot(canvas: Canvas, building: Building, config: WorldConfig) -> None:
     """Paint what lies where a planned building does not stand: lawn, or paving of the same outline.
 
-    A paved rectangle of a roof's size and colours is the picture's own decoy: only height tells.
+    A paved rectangle of a roof's size and colours is the image's own decoy: only height tells.
     """
     if building.chance[22] < 0.45 or building.kind in ("wing", "garage", "shed"):
         return

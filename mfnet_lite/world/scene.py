@@ -15,7 +15,6 @@ from mfnet_lite.world.buildings import (
 from mfnet_lite.world.canvas import PAD_M, Canvas, SceneObject, objects_of
 from mfnet_lite.world.cars import paint_car, paint_containers, paint_sites, plan_cars
 from mfnet_lite.world.config import WorldConfig, check_size, layer_rng, resolve
-from mfnet_lite.world.elevation import fill_holes, match_surface
 from mfnet_lite.world.lots import paint_lots
 from mfnet_lite.world.optics import photograph
 from mfnet_lite.world.roofs import paint_building, paint_empty_lot
@@ -28,6 +27,7 @@ from mfnet_lite.world.streets import (
     make_streets,
     paint_streets,
 )
+from mfnet_lite.world.surface_model import fill_holes, match_surface
 from mfnet_lite.world.thermal import heat
 from mfnet_lite.world.vegetation import paint_plant, plan_plants
 
@@ -46,7 +46,7 @@ class Scene:
             0 is background (streets and pavements).
         sar: radar intensity, decibels.
         thermal: surface temperature, kelvin.
-        sun_azimuth: degrees clockwise from north (the top of the picture).
+        sun_azimuth: degrees clockwise from north (the top of the image).
         sun_elevation: degrees above the horizon. In the night domain it tells where the sun stood
             by day; nothing casts a shadow then.
         gsd: metres per pixel.

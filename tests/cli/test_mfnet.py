@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
 from mfnet_lite.rasters import write_raster
-from mfnet_lite.runs import load_run
+from mfnet_lite.runs.folder import load_run
 from mfnet_lite.sam import SamConfig, build_sam
 
 SIZES = SamConfig(

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
 from mfnet_lite.rasters import write_raster
-from mfnet_lite.runs import load_run
-from mfnet_lite.world.plates import make_plate_picture
+from mfnet_lite.runs.folder import load_run
+from mfnet_lite.world.plates.image import make_plate_image
 
 from .test_mfnet import FEW, refused, write_backbone
 
@@ -25,12 +25,12 @@ def call(*arguments: object):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """Two plate pictures in the layout of all other datasets."""
+    """Two plate images in the layout of all other datasets."""
     root = tmp_path_factory.mktemp("samlp") / "plates"
     for split, seed in (("train", 3), ("test", 8)):
-        picture = make_plate_picture(seed, 64)
-        write_raster(root / split / "image" / "a.tif", picture.image)
-        write_raster(root / split / "label" / "a.tif", picture.plate[None].astype(np.uint8))
+        image = make_plate_image(seed, 64)
+        write_raster(root / split / "image" / "a.tif", image.image)
+        write_raster(root / split / "label" / "a.tif", image.plate[None].astype(np.uint8))
     (root / "dataset.json").write_text(json.dumps({"classes": ["elsewhere", "plate"]}))
     return root
 

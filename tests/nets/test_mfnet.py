@@ -1,4 +1,4 @@
-"""The whole network: the authors' sizes, SAM's pictures, missing sensors, any size."""
+"""The whole network: the authors' sizes, SAM's images, missing sensors, any size."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet
-from mfnet_lite.nets.pictures import ToPicture
+from mfnet_lite.nets.inputs import ToRGB
 from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, SamConfig, build_sam
 from mfnet_lite.tuning import attach_lora, detach, fold, freeze, merge
 
@@ -129,11 +129,11 @@ def test_nan_of_a_missing_sensor_reaches_no_gradient(fusion) -> None:
 def test_sensor_dropout_withholds_in_training_alone() -> None:
     net = network(sensor_dropout=1.0).train()
     x = sample(64, 8, 8)
-    stacked, presence = net.stack(x)
-    assert presence is not None
-    assert presence.sum(dim=1).eq(1).all()
-    assert 0.3 < presence[:, 0].float().mean() < 0.7
-    told = net.eval().stack(x, presence)[0]
+    stacked, modality_mask = net.stack(x)
+    assert modality_mask is not None
+    assert modality_mask.sum(dim=1).eq(1).all()
+    assert 0.3 < modality_mask[:, 0].float().mean() < 0.7
+    told = net.eval().stack(x, modality_mask)[0]
     torch.testing.assert_close(stacked, told)
     assert net.stack(x)[1] is None
     net.train()
@@ -162,11 +162,11 @@ def test_one_and_four_sensors() -> None:
         assert list(net(x | {"label": torch.zeros(1, 64, 64)}).shape) == [1, 6, 64, 64]
 
 
-def test_pictures_are_normalised_as_sam_wants_them() -> None:
+def test_images_are_normalised_as_sam_wants_them() -> None:
     net = network()
     x = sample()
-    stacked, presence = net.stack(x)
-    assert presence is None
+    stacked, modality_mask = net.stack(x)
+    assert modality_mask is None
     sam = load_sam("tiny")
     torch.testing.assert_close(
         stacked[0], sam.preprocess(255 * x["optical"][..., :64, :64])[..., :64, :64]
@@ -181,7 +181,7 @@ def test_pictures_are_normalised_as_sam_wants_them() -> None:
 def test_more_bands_start_as_the_first_three(bands) -> None:
     x = torch.rand(1, bands, 4, 4)
     expected = x[:, [min(colour, bands - 1) for colour in range(3)]]
-    torch.testing.assert_close(ToPicture(bands)(x), expected)
+    torch.testing.assert_close(ToRGB(bands)(x), expected)
 
 
 def test_repeatable_by_seed() -> None:
@@ -212,7 +212,7 @@ def test_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("presence", "found"),
+    ("modality_mask", "found"),
     [
         (torch.ones(2, 3, dtype=torch.bool), r"torch.bool of shape \(2, 3\)"),
         (torch.ones(2, dtype=torch.bool), r"torch.bool of shape \(2,\)"),
@@ -221,11 +221,11 @@ def test_errors() -> None:
         ([[True, False], [True, True]], "an object of type list"),
     ],
 )
-def test_a_presence_of_another_kind_is_one_sentence(presence, found) -> None:
-    message = rf"expected a boolean presence of shape \(2, 2\) \(batch, sensors\), got {found}"
+def test_a_presence_of_another_kind_is_one_sentence(modality_mask, found) -> None:
+    message = rf"expected a boolean modality_mask of shape \(2, 2\) \(batch, sensors\), got {found}"
     for net, x in ((network(), sample()), (network().encoder, torch.rand(2, 2, 3, 64, 64))):
         with pytest.raises(ValueError, match=message):
-            net(x, presence)
+            net(x, modality_mask)
 
 
 @pytest.mark.parametrize(
@@ -295,15 +295,15 @@ def test_detached_it_runs_the_bit_identical_sam(tuning) -> None:
     official, bare = network(tuning="none", official=True).encoder, network(tuning="none").eval()
     for parameter in net.encoder.additions.parameters():
         nn.init.normal_(parameter, std=0.3)
-    pictures = torch.rand(2, 1, 3, 64, 64)
-    assert not torch.allclose(net.encoder(pictures), official(pictures))
+    images = torch.rand(2, 1, 3, 64, 64)
+    assert not torch.allclose(net.encoder(images), official(images))
     assert detach(net) is net
     assert list(net.encoder.state_dict()) == list(official.state_dict())
     for name, value in official.state_dict().items():
         assert torch.equal(net.encoder.state_dict()[name], value)
-    assert torch.equal(net.encoder(pictures), official(pictures))
-    sam = bare.encoder.image_encoder(pictures[0])
-    assert torch.equal(net.encoder.image_encoder(pictures[0]), sam)
+    assert torch.equal(net.encoder(images), official(images))
+    sam = bare.encoder.image_encoder(images[0])
+    assert torch.equal(net.encoder.image_encoder(images[0]), sam)
     assert net(sample()).shape == (2, 6, 64, 64)
     trained = {n.partition(".")[0] for n, p in net.named_parameters() if p.requires_grad}
     assert trained == {"fusion", "decoder"}

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mfnet_lite.losses import temporal_similarity
-from mfnet_lite.nets.pyramids import Pyramid, SamPyramid
+from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid
 from mfnet_lite.nets.sam_cd import SAMCD
 from mfnet_lite.sam import SamConfig, build_sam
 
@@ -29,7 +29,7 @@ class Stub(Pyramid):
         super().__init__()
         self.phases = phases
 
-    def features(self, pictures: Tensor) -> list[Tensor]:
+    def features(self, images: Tensor) -> list[Tensor]:
         sides = ((8, 0.14), (4, 0.11), (2, 0.12), (1, 0.13))
         return [
             torch.cat([ramp(1, c, side, side, f=f, p=p) for p in self.phases])

@@ -139,12 +139,12 @@ def test_golden_lora_on_fused_qkv():
 
 def test_untrained_is_sam_bit_for_bit():
     sam = build_sam(SMALL, seed=0)
-    picture = batch()["optical"]
+    image = batch()["optical"]
     none = torch.zeros(2, 1, 0, 32)
     with torch.no_grad():
-        expected = predict_masks(sam, embed_images(sam, 255 * picture), tokens=none)
+        expected = predict_masks(sam, embed_images(sam, 255 * image), tokens=none)
         net = small().eval()
-        found = net.unprompted(net.embed({"optical": picture}))
+        found = net.unprompted(net.embed({"optical": image}))
     assert torch.equal(found.masks, expected.masks[:, 0])
     assert torch.equal(found.iou, expected.iou[:, 0])
 
@@ -209,7 +209,7 @@ def test_decoder_tuning_trains_the_decoder_alone():
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 64), (33, 21), (90, 130)])
-def test_logits_have_the_size_of_the_picture(size):
+def test_logits_have_the_size_of_the_image(size):
     data = batch(1, *size)
     with torch.no_grad():
         assert small().eval()(data).shape == (1, 2, *size)
@@ -222,7 +222,7 @@ def test_sizes_round_as_sam_rounds():
 
 
 def test_padding_has_no_part_in_the_loss():
-    """A half-high picture fills half of the square: masks may say anything in the rest."""
+    """A half-high image fills half of the square: masks may say anything in the rest."""
     net = small()
     data = batch(2, 32, 64)
     masks = torch.randn(2, 3, 16, 16)
@@ -286,7 +286,7 @@ def test_iou_error_by_hand():
 
 
 @pytest.mark.parametrize("official", [False, True])
-def test_learns_one_picture(official):
+def test_learns_one_image(official):
     """On pre-trained weights: updates of a random network have nothing to work with."""
     net = SamLP(load_sam("tiny", image_size=64), rank=4, official=official, seed=0)
     data = batch(1)

@@ -7,10 +7,10 @@ import torch
 
 from mfnet_lite.nets.samlp import PlateOutput, SamLP
 from mfnet_lite.nets.samlp_prompts import (
+    InteractiveOutput,
     PromptTuning,
-    RoundsOutput,
     on_square,
-    refine_rounds,
+    refine_interactively,
     some_objects,
 )
 from mfnet_lite.sam import predict_masks
@@ -63,12 +63,16 @@ def test_first_round_has_no_prompt_and_later_ones_four_masks():
     target = (data["label"] == 1)[:, None]
     with torch.no_grad():
         embedding = net.embed(data)
-        rounds = refine_rounds(net.sam, embedding, target, 5, torch.Generator().manual_seed(0))
+        rounds = refine_interactively(
+            net.sam, embedding, target, 5, torch.Generator().manual_seed(0)
+        )
         expected = net.unprompted(embedding)
     assert torch.equal(rounds[0].masks, expected.masks)
     assert [r.masks.shape[1] for r in rounds] == [3, 4, 4, 4, 4]
     with torch.no_grad():
-        again = refine_rounds(net.sam, embedding, target, 5, torch.Generator().manual_seed(0))
+        again = refine_interactively(
+            net.sam, embedding, target, 5, torch.Generator().manual_seed(0)
+        )
     assert all(torch.equal(a.masks, b.masks) for a, b in zip(rounds, again, strict=True))
 
 
@@ -88,7 +92,7 @@ def test_rounds_get_clicks_logits_or_both(monkeypatch):
     with torch.no_grad():
         embedding = net.embed(data)
         for seed in range(30):
-            refine_rounds(net.sam, embedding, target, 2, torch.Generator().manual_seed(seed))
+            refine_interactively(net.sam, embedding, target, 2, torch.Generator().manual_seed(seed))
     # a click and its padding are two tokens
     assert set(seen[::2]) == {(0, False)}
     assert set(seen[1::2]) == {(2, True), (2, False), (0, True)}
@@ -120,7 +124,9 @@ def test_a_better_prediction_costs_less():
         first = PlateOutput((scale * good).expand(-1, 3, -1, -1), torch.zeros(2, 3))
         later = PlateOutput((scale * good).expand(-1, 4, -1, -1), torch.zeros(2, 4))
         none = torch.zeros(2, 0, 64, 64, dtype=torch.bool)
-        return net.loss(RoundsOutput([first, later], [], none, none.flatten(2).any(2)), data).item()
+        return net.loss(
+            InteractiveOutput([first, later], [], none, none.flatten(2).any(2)), data
+        ).item()
 
     assert cost(10.0) < cost(1.0) < cost(-1.0)
 

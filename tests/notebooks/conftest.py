@@ -23,10 +23,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Imports one of the files in scripts/ by name."""
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    return importlib.import_module
+def script() -> Callable[[str], ModuleType]:
+    """Imports one of the files in scripts/book/ by name."""
+    return lambda name: importlib.import_module(f"scripts.book.{name}")
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ PYTHON = re.compile(r"^```(?:\{code-block\} )?python\n(.*?)^```\s*$", re.M | re.
 
 
 def test_smoke(chapter: Path, python: Callable[..., None], tmp_path: Path) -> None:
-    python("scripts/run_chapters.py", "--smoke", "--jobs", "1", "--out", tmp_path, chapter)
+    python("-m", "scripts.book.run_chapters", "--smoke", "--jobs", "1", "--out", tmp_path, chapter)
 
 
 def test_stored_outputs(chapter: Path, python: Callable[..., None]) -> None:
@@ -48,9 +48,18 @@ def test_solutions(chapter: Path, python: Callable[..., None], tmp_path: Path) -
     notebook.cells = cells
     solved = tmp_path / chapter.name
     nbformat.write(notebook, solved)
-    python("scripts/run_chapters.py", "--smoke", "--jobs", "1", "--out", tmp_path / "out", solved)
+    python(
+        "-m",
+        "scripts.book.run_chapters",
+        "--smoke",
+        "--jobs",
+        "1",
+        "--out",
+        tmp_path / "out",
+        solved,
+    )
 
 
 def test_site(python: Callable[..., None], tmp_path: Path) -> None:
-    """Strict build from the committed outputs; all pages there, nothing loaded from a server, every picture named."""
-    python("scripts/build_site.py", "--notebooks", "book", "--out", tmp_path)
+    """Strict build from the committed outputs; all pages there, nothing loaded from a server, every image named."""
+    python("-m", "scripts.book.build_site", "--notebooks", "book", "--out", tmp_path)

@@ -34,9 +34,9 @@ def test_normal_form_and_generated_cells(
 ) -> None:
     text = chapter.read_text(encoding="utf-8")
     assert script("normalise_notebooks").normal_text(chapter) == text, (
-        "run python scripts/normalise_notebooks.py"
+        "run python -m scripts.book.normalise_notebooks"
     )
-    assert script("badges").generated(chapter) == text, "run python scripts/badges.py"
+    assert script("badges").generated(chapter) == text, "run python -m scripts.book.badges"
 
 
 def test_opening(notebook: NotebookNode) -> None:

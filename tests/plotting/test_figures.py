@@ -15,7 +15,7 @@ from mfnet_lite.plotting.palettes import CHANGE, ISPRS
 
 
 def shown(figure: mpl.figure.Figure) -> np.ndarray:
-    """The picture in the first panel."""
+    """The image in the first panel."""
     return np.asarray(figure.axes[0].images[0].get_array())
 
 
@@ -75,12 +75,12 @@ def test_height_without_any_valid_pixel_and_flat_height_still_draw() -> None:
 def test_overlay_mixes_inside_outlines_the_edge_and_leaves_the_rest() -> None:
     mask = np.zeros((7, 7), bool)
     mask[1:6, 1:6] = True
-    picture = plotting.overlay(
+    image = plotting.overlay(
         np.zeros((3, 7, 7), np.uint8), mask, colour=(100, 200, 50), opacity=0.5
     )
-    assert picture[3, 3].tolist() == [50, 100, 25]
-    assert picture[1, 1].tolist() == [100, 200, 50]
-    assert picture[0, 0].tolist() == [0, 0, 0]
+    assert image[3, 3].tolist() == [50, 100, 25]
+    assert image[1, 1].tolist() == [100, 200, 50]
+    assert image[0, 0].tolist() == [0, 0, 0]
     with pytest.raises(ValueError, match=r"\(2, 2\)"):
         plotting.overlay(np.zeros((3, 7, 7), np.uint8), np.zeros((2, 2)))
 
@@ -138,8 +138,8 @@ def test_png_is_small_and_repeatable() -> None:
     data = figure.png()
     assert data == figure.png()
     assert len(data) < 150_000
-    with Image.open(io.BytesIO(data)) as picture:
-        assert picture.mode == "P"
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.mode == "P"
     assert figure.pixels().shape[-1] == 3
 
 

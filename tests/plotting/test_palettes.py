@@ -57,11 +57,11 @@ def test_unknown_deficiency_is_refused() -> None:
 
 
 def test_paint_places_colours_and_ignored_pixels() -> None:
-    picture = ISPRS.paint(np.array([[1, 4], [255, 0]], dtype=np.uint8))
-    assert picture.dtype == np.uint8
-    assert picture[0, 0].tolist() == list(ISPRS.colours[1])
-    assert picture[0, 1].tolist() == list(ISPRS.colours[4])
-    assert picture[1, 0].tolist() == list(ISPRS.ignored)
+    image = ISPRS.paint(np.array([[1, 4], [255, 0]], dtype=np.uint8))
+    assert image.dtype == np.uint8
+    assert image[0, 0].tolist() == list(ISPRS.colours[1])
+    assert image[0, 1].tolist() == list(ISPRS.colours[4])
+    assert image[1, 0].tolist() == list(ISPRS.ignored)
 
 
 @pytest.mark.parametrize("value", [-1, 6, 254])

@@ -53,8 +53,8 @@ def test_frames_survive(encoding: str, tolerance: int) -> None:
     for image, frame in zip(images, FRAMES, strict=True):
         head, data = image["src"].split(",", 1)
         assert head == f"data:image/{encoding};base64"
-        with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
-            shown = np.asarray(picture.convert("RGB")).astype(int)
+        with Image.open(io.BytesIO(base64.b64decode(data))) as rgb:
+            shown = np.asarray(rgb.convert("RGB")).astype(int)
         assert np.abs(shown - frame).max() <= tolerance
 
 
@@ -85,7 +85,7 @@ def test_ids_come_from_the_content() -> None:
     assert make() == make()
 
 
-def test_figures_and_band_first_pictures_are_frames_too() -> None:
+def test_figures_and_band_first_images_are_frames_too() -> None:
     figure = show_image(np.zeros((3, 4, 4), np.uint8))
     text = static_slider([figure, np.zeros((1, 6, 6))], ["a", "b"], "what", "a figure").html
     first, second = Tags(text).named("img")

@@ -30,7 +30,7 @@ def test_distance_of_corners_by_hand():
         ({}, None),
         ({"crs": "EPSG:25832+7837"}, None),
         ({"transform": Affine(0.5, 0, 400_000.004, 0, -0.5, 5_700_000)}, None),  # rounding
-        ({"transform": None, "crs": None}, None),  # a plain picture says nothing
+        ({"transform": None, "crs": None}, None),  # a plain image says nothing
         ({"size": (20, 31)}, "20 x 31 pixels instead of 20 x 30"),
         ({"crs": "EPSG:25833"}, "EPSG:25833 instead of EPSG:25832"),
         ({"transform": Affine(0.5, 0, 400_000.25, 0, -0.5, 5_700_000)}, "up to 0.50 pixels away"),

@@ -100,7 +100,7 @@ def test_file_with_internal_mask(tmp_path):
     np.testing.assert_array_equal(read_raster(tmp_path / "a.tif").valid, mask > 0)
 
 
-def test_pictures_without_georeference(tmp_path):
+def test_images_without_georeference(tmp_path):
     array = RNG.integers(0, 255, (9, 7, 3), dtype=np.uint8)
     Image.fromarray(array).save(tmp_path / "a.png")
     info = raster_info(tmp_path / "a.png")

@@ -15,7 +15,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 3), np.uint8)
 
 
 def stored(path: Path, tag: int | None, array: np.ndarray = PIXELS, **options) -> Path:
-    """A picture with a tag, whose pixels are the given ones."""
+    """An image with a tag, whose pixels are the given ones."""
     exif = Image.Exif()
     if tag is not None:
         exif[274] = tag
@@ -32,8 +32,8 @@ def test_every_tag_of_every_format(tmp_path, suffix, tag):
 @pytest.mark.parametrize("tag", range(1, 9))
 def test_turned_as_pillow_turns(tmp_path, tag):
     path = stored(tmp_path / "a.png", tag)
-    with Image.open(path) as picture:
-        shown = np.asarray(ImageOps.exif_transpose(picture))
+    with Image.open(path) as image:
+        shown = np.asarray(ImageOps.exif_transpose(image))
     assert (read_turned(path) == np.moveaxis(shown, -1, 0)).all()
     assert (upright(PIXELS[..., 0], tag) == shown[..., 0]).all()
 
@@ -86,8 +86,8 @@ def test_raw_profile_of_older_programs(tmp_path):
     info.add_text("Raw profile type exif", text, zip=True)
     Image.fromarray(PIXELS).save(tmp_path / "a.png", pnginfo=info)
     assert orientation(tmp_path / "a.png") == 6
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.getexif()[274] == 6
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.getexif()[274] == 6
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_refusal(tmp_path):
         check_upright(path)
 
 
-def test_a_truncated_picture_is_named(tmp_path):
+def test_a_truncated_image_is_named(tmp_path):
     path = stored(
         tmp_path / "a.png", 6, np.random.default_rng(0).integers(0, 256, (90, 90), np.uint8)
     )

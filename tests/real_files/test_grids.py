@@ -16,9 +16,9 @@ from torch import nn
 from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
-from mfnet_lite.predict import predict_scene
 from mfnet_lite.rasters import WholeTiles, check_dataset, open_dataset, raster_info, write_raster
 from mfnet_lite.rasters.io import quiet
+from mfnet_lite.scenes.predict import predict_scene
 
 N = 32
 PLACE = Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
@@ -38,7 +38,7 @@ def tif(path: Path, array: np.ndarray, **facts) -> Path:
     return write_raster(path, array, **facts)
 
 
-def picture(size: int = N) -> np.ndarray:
+def image(size: int = N) -> np.ndarray:
     return RNG.integers(1, 255, (3, size, size), np.uint8)
 
 
@@ -55,7 +55,7 @@ def heights(size: int = N, roof: float = 8.0) -> np.ndarray:
 
 def dataset(root: Path, **dsm) -> Path:
     for split, name in (("train", "a"), ("train", "b"), ("test", "c")):
-        tif(root / split / "image" / f"{name}.tif", picture())
+        tif(root / split / "image" / f"{name}.tif", image())
         tif(root / split / "label" / f"{name}.tif", labels())
         if dsm:
             tif(root / split / "dsm" / f"{name}.tif", **dsm)
@@ -121,8 +121,8 @@ def test_a_later_image_of_another_place_is_refused_when_trained_and_scored(tmp_p
     """microsoft/PlanetaryComputer#492, justchenhao/BIT_CD#4."""
     moved = Affine(0.25, 0, 500_005, 0, -0.25, 5_800_000)
     for k in range(3):
-        tif(tmp_path / "A" / f"{k}.tif", picture())
-        tif(tmp_path / "B" / f"{k}.tif", picture(), transform=moved)
+        tif(tmp_path / "A" / f"{k}.tif", image())
+        tif(tmp_path / "B" / f"{k}.tif", image(), transform=moved)
         tif(tmp_path / "label" / f"{k}.tif", labels())
     result = call("train", tmp_path, "--out", tmp_path / "run", *SHORT)
     assert result.exit_code == 1
@@ -169,12 +169,12 @@ def test_messages_about_systems_are_short(tmp_path):
 )
 def test_pixels_are_as_wide_as_they_are_on_the_ground(tmp_path, crs, transform, metres):
     """geolens-io/geolens#939 and #963, OurPlanscape/Planscape#4152, opengeos/leafmap#429."""
-    path = tif(tmp_path / "a.tif", picture(), crs=crs, transform=transform)
+    path = tif(tmp_path / "a.tif", image(), crs=crs, transform=transform)
     assert raster_info(path).gsd == pytest.approx(metres, rel=2e-3)
 
 
 def test_the_stated_width_reaches_training_and_map(tmp_path):
-    """azavea/raster-vision#708: pictures without georeference, 0.1 m stated."""
+    """azavea/raster-vision#708: images without georeference, 0.1 m stated."""
     from PIL import Image
 
     size = 700  # 70 m at 0.1 m a pixel: a hall of 30 m stands on the ground; at 0.25 m it would be the ground
@@ -216,7 +216,7 @@ def test_tiles_of_two_resolutions_are_scaled_by_their_own(tmp_path):
     root = dataset(tmp_path / "d", array=heights())
     wide = Affine(1, 0, 500_000, 0, -1, 5_800_000)
     hill = heights(96) + np.linspace(0, 40, 96, dtype=np.float32)
-    tif(root / "test" / "image" / "c.tif", picture(96), transform=wide)
+    tif(root / "test" / "image" / "c.tif", image(96), transform=wide)
     tif(root / "test" / "label" / "c.tif", labels(96), transform=wide)
     path = tif(root / "test" / "dsm" / "c.tif", hill, transform=wide)
     tile = open_dataset(root).tiles("test")[0]
@@ -257,9 +257,9 @@ def test_ground_control_points_and_rational_polynomials_reach_the_map(tmp_path):
     )  # fmt: skip
     profile = {"driver": "GTiff", "height": N, "width": N, "count": 3, "dtype": "uint8"}
     with rasterio.open(tmp_path / "gcp.tif", "w", **profile, gcps=points, crs="EPSG:4326") as out:
-        out.write(picture())
+        out.write(image())
     with rasterio.open(tmp_path / "rpc.tif", "w", **profile, rpcs=rpcs) as out:
-        out.write(picture())
+        out.write(image())
     for name in ("gcp", "rpc"):
         made = predict_scene(
             Roofs(), {"optical": tmp_path / f"{name}.tif"}, tmp_path / f"{name}_map.tif",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from mfnet_lite import masks as module
+import mfnet_lite.scenes.masks as module
 from mfnet_lite.cli import app
 from mfnet_lite.rasters import open_folder, raster_info, read_raster, write_raster
 from mfnet_lite.sam import SamConfig, build_sam
@@ -165,9 +165,9 @@ def test_masks_begun_by_an_earlier_version(sam, stopped, capsys):
     assert "note: " in capsys.readouterr().err
 
 
-def test_maps_of_tiles_whose_picture_was_replaced(sam, tmp_path):
-    from mfnet_lite.mask_tiles import mask_tiles
+def test_maps_of_tiles_whose_image_was_replaced(sam, tmp_path):
     from mfnet_lite.rasters import find_object_files
+    from mfnet_lite.scenes.mask_dataset import mask_tiles
 
     data = dataset(tmp_path / "data")
     tiles = open_folder(data, ["optical"], val_fraction=0.0).tiles("train")
@@ -175,14 +175,14 @@ def test_maps_of_tiles_whose_picture_was_replaced(sam, tmp_path):
     assert mask_tiles(sam, tiles, tmp_path / "maps", FEW, progress=False)
     assert find_object_files(tiles, tmp_path / "maps")
     swap(data / "train" / "image" / "t1.tif")
-    message = r"t1\.tif was made from another picture than .*t1\.tif is now; delete the map"
+    message = r"t1\.tif was made from another image than .*t1\.tif is now; delete the map"
     with pytest.raises(ValueError, match=message):
         mask_tiles(sam, tiles, tmp_path / "maps", FEW, progress=False)
     result = call(
         "train", data, "--out", tmp_path / "run", "--steps", 1, *UNET, "--objects", tmp_path / "maps",
     )  # fmt: skip
     assert result.exit_code == 1
-    assert "was made from another picture" in result.stderr
+    assert "was made from another image" in result.stderr
     # maps of other programs do not say what they were made from
     path = tmp_path / "maps" / "objects" / "t1.tif"
     write_raster(path, read_raster(path).array)
@@ -190,7 +190,7 @@ def test_maps_of_tiles_whose_picture_was_replaced(sam, tmp_path):
 
 
 def test_a_test_tile_that_is_a_copy_of_a_training_tile(run):
-    """stefyste/RIAWELC#2: every picture of the test set is one of the training set."""
+    """stefyste/RIAWELC#2: every image of the test set is one of the training set."""
     data, out = run
     train = json.loads((out / "config.json").read_text())["dataset"]["tiles"]["train"][0]
     assert "warning" not in call("evaluate", out, data, "--device", "cpu").stderr

@@ -29,7 +29,7 @@ SHORT = (
 )
 
 
-def picture(bands: int = 3) -> np.ndarray:
+def image(bands: int = 3) -> np.ndarray:
     return np.random.default_rng(0).integers(1, 255, (bands, N, N), np.uint8)
 
 
@@ -39,7 +39,7 @@ def tif(path: Path, array: np.ndarray, **facts) -> Path:
 
 def dataset(root: Path, bands: int = 3) -> Path:
     for split, name in (("train", "a"), ("train", "b"), ("test", "c")):
-        tif(root / split / "image" / f"{name}.tif", picture(bands))
+        tif(root / split / "image" / f"{name}.tif", image(bands))
         tif(root / split / "label" / f"{name}.tif", LABEL)
     (root / "dataset.json").write_text(json.dumps({"classes": ["ground", "road", "roof"]}))
     return root
@@ -92,7 +92,7 @@ def test_files_beside_rasters_are_no_tiles(tmp_path):
 def test_systems_in_other_words_are_accepted(tmp_path, picture_crs, dsm_crs):
     """rasterio/rasterio#2970 and #1156."""
     paths = {
-        "optical": tif(tmp_path / "a.tif", picture(), crs=picture_crs),
+        "optical": tif(tmp_path / "a.tif", image(), crs=picture_crs),
         "dsm": tif(tmp_path / "b.tif", np.ones((N, N), np.float32), crs=dsm_crs),
     }
     assert set(check_grid(paths)) == {"optical", "dsm"}
@@ -114,8 +114,8 @@ def test_dates_of_other_types_come_to_the_same_values(tmp_path):
     """weecology/DeepForest#728 for pairs: one date in bytes, the other in floats up to 1."""
     root = tmp_path / "d"
     for k in range(2):
-        tif(root / "A" / f"{k}.tif", picture())
-        tif(root / "B" / f"{k}.tif", picture().astype(np.float32) / 255)
+        tif(root / "A" / f"{k}.tif", image())
+        tif(root / "B" / f"{k}.tif", image().astype(np.float32) / 255)
         tif(root / "label" / f"{k}.tif", (LABEL > 1).astype(np.uint8))
     sample = WholeTiles(open_dataset(root).tiles("test"))[0]
     assert torch.allclose(sample["before"], sample["after"], atol=1e-6)
@@ -126,7 +126,7 @@ def test_opacity_is_not_taken_for_near_infrared(tmp_path):
     root = dataset(tmp_path / "d", bands=4)
     run = tmp_path / "run"
     assert call("train", root, "--out", run, *SHORT).exit_code == 0
-    rgba = picture(4)
+    rgba = image(4)
     rgba[3] = 255
     scene = tmp_path / "rgba.tif"
     profile = {"driver": "GTiff", "height": N, "width": N, "count": 4, "dtype": "uint8"}
@@ -147,8 +147,8 @@ def test_change_masks_that_declare_255_as_nodata(tmp_path):
     """ASFHyP3/hyp3-gamma#266: the changed class would vanish."""
     root = tmp_path / "d"
     for k in range(3):
-        tif(root / "A" / f"{k}.tif", picture())
-        tif(root / "B" / f"{k}.tif", picture()[::-1].copy())
+        tif(root / "A" / f"{k}.tif", image())
+        tif(root / "B" / f"{k}.tif", image()[::-1].copy())
         tif(root / "label" / f"{k}.tif", np.where(LABEL > 1, 255, 0).astype(np.uint8), nodata=255)
     result = call("train", root, "--out", tmp_path / "run", *SHORT)
     assert result.exit_code == 1

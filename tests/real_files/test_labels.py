@@ -19,7 +19,7 @@ from mfnet_lite.rasters import (
     open_potsdam,
     write_raster,
 )
-from mfnet_lite.rasters.isprs import PALETTE
+from mfnet_lite.rasters.readers.isprs import PALETTE
 
 UNET = ("--model", "unet", "--width", "2", "--depth", "2", "--size", "16", "--batch", "1")
 SHORT = (*UNET, "--steps", "2", "--device", "cpu")
@@ -49,14 +49,14 @@ def tif(path: Path, array: np.ndarray, **facts) -> Path:
     return write_raster(path, array, crs="EPSG:25832", transform=place, **facts)
 
 
-def picture(seed: int, bands: int = 3) -> np.ndarray:
+def image(seed: int, bands: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).integers(1, 255, (bands, N, N), np.uint8)
 
 
 def dataset(root: Path, write, stated: dict | None = None) -> Path:
     """Two training tiles and one test tile; ``write(folder of labels, name, label)`` writes the labels."""
     for k, (split, name) in enumerate((("train", "a"), ("train", "b"), ("test", "c"))):
-        tif(root / split / "image" / f"{name}.tif", picture(k))
+        tif(root / split / "image" / f"{name}.tif", image(k))
         (root / split / "label").mkdir(parents=True, exist_ok=True)
         write(root / split / "label", name, classes(k))
     if stated is not None:
@@ -143,7 +143,7 @@ def test_names_with_spaces_and_dots_in_lists(tmp_path):
     """Lists with such names, with paths and second columns (YeLyuUT/MSDNet#2, dog-qiuqiu/FastestDet#11)."""
     names = ("block 12 a", "block 12 b", "tile_1.25", "tile_2.25")
     for k, name in enumerate(names):
-        for folder, array in (("A", picture(k)), ("B", picture(k)), ("label", classes(k) // 2)):
+        for folder, array in (("A", image(k)), ("B", image(k)), ("label", classes(k) // 2)):
             tif(tmp_path / folder / f"{name}.tif", array)
     (tmp_path / "list").mkdir()
     (tmp_path / "list/train.txt").write_text(
@@ -172,9 +172,9 @@ def potsdam(tmp_path) -> tuple[Path, dict[str, np.ndarray]]:
         if tile == "4_12":
             rgb = rgb + rng.integers(0, 31, rgb.shape) * np.where(rgb > 127, -1, 1)
         row, column = (int(part) for part in tile.split("_"))
-        tif(tmp_path / f"4_Ortho_RGBIR/top_potsdam_{tile}_RGBIR.tif", picture(k, 4))
+        tif(tmp_path / f"4_Ortho_RGBIR/top_potsdam_{tile}_RGBIR.tif", image(k, 4))
         name = f"dsm_potsdam_{row:02d}_{column:02d}_normalized_lastools.tif"
-        tif(tmp_path / "1_DSM" / name, picture(k, 1))
+        tif(tmp_path / "1_DSM" / name, image(k, 1))
         path = tmp_path / f"5_Labels_all/top_potsdam_{tile}_label.tif"
         tif(path, rgb.astype(np.uint8).transpose(2, 0, 1))
     return tmp_path, truth
@@ -216,7 +216,7 @@ def test_change_masks_saved_as_jpeg(tmp_path):
     for name in "ab":
         for folder in ("A", "B", "OUT"):
             (tmp_path / folder).mkdir(exist_ok=True)
-            shown = mask if folder == "OUT" else picture(1).transpose(1, 2, 0)
+            shown = mask if folder == "OUT" else image(1).transpose(1, 2, 0)
             Image.fromarray(shown).save(tmp_path / folder / f"{name}.jpg", quality=60)
     data = open_dataset(tmp_path)
     assert any("JPEG" in note for note in data.notes)
@@ -307,7 +307,7 @@ def test_nodata_of_object_maps_is_no_object(tmp_path):
     """Exports mark "no object" as nodata (GispoCoding/eis_toolkit#496)."""
     from mfnet_lite.rasters import ObjectReader, Window, find_object_files
 
-    tif(tmp_path / "image" / "a.tif", picture(0))
+    tif(tmp_path / "image" / "a.tif", image(0))
     tif(tmp_path / "label" / "a.tif", classes(0))
     ids = classes(1).astype(np.int32)
     tif(tmp_path / "objects" / "a.tif", np.where(ids == 0, -1, ids), nodata=-1)
@@ -344,6 +344,6 @@ def test_resuming_names_the_tile_and_minds_no_layout(tmp_path):
     (moved / "dataset.json").write_text('{\n "classes": ["ground",\n  "road", "roof"]}\n')
     again = call("train", moved, "--out", run, *SHORT, "--resume")
     assert again.exit_code == 0, again.output
-    tif(moved / "train" / "image" / "z.tif", picture(9))
+    tif(moved / "train" / "image" / "z.tif", image(9))
     tif(moved / "train" / "label" / "z.tif", classes(9))
     refused(call("train", moved, "--out", run, *SHORT, "--resume"), "cannot resume", "tiles of")

@@ -1,7 +1,7 @@
 """Maps of objects that other programs wrote.
 
 Situations: GispoCoding/eis_toolkit#496 (a number of its own for "no object") and azavea/raster-vision#1739 (a raster
-of another extent taken for that of the picture).
+of another extent taken for that of the image).
 """
 
 from __future__ import annotations

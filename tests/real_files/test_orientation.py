@@ -1,7 +1,7 @@
-"""Photographs that lie down: what is annotated belongs to the picture as viewers show it.
+"""Photographs that lie down: what is annotated belongs to the image as viewers show it.
 
 Situations: CVHub520/X-AnyLabeling#1098, wkentaro/labelme#1529 and thtrieu/darkflow#774 (boxes drawn on the upright
-picture, pixels read as they are stored).
+image, pixels read as they are stored).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STORED_BY |= {6: "ROTATE_90", 7: "TRANSVERSE", 8: "ROTATE_270"}
 
 
 def lying(path: Path, tag: int, array: np.ndarray = UPRIGHT) -> Path:
-    """Store a picture as a camera that was held otherwise does; shown, it is the array."""
+    """Store an image as a camera that was held otherwise does; shown, it is the array."""
     path.parent.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     exif[274] = tag
@@ -75,14 +75,14 @@ def test_masks_follow_their_own_tag(tmp_path, tag, own):
     assert mean_of_plate(tmp_path)[0] > 245
 
 
-def test_a_mask_drawn_on_the_stored_picture_is_named(tmp_path):
+def test_a_mask_drawn_on_the_stored_image_is_named(tmp_path):
     path = lying(tmp_path / "images" / "a.jpg", 6)
     (tmp_path / "masks").mkdir()
-    with Image.open(path) as picture:
-        Image.new("L", picture.size).save(tmp_path / "masks" / "a.png")
+    with Image.open(path) as image:
+        Image.new("L", image.size).save(tmp_path / "masks" / "a.png")
     report = check_dataset(tmp_path, progress=False)
     (problem,) = report.problems
-    assert "a.png is 80 x 60 but its picture 60 x 80 (turned by orientation tags 6 and 1)" in str(
+    assert "a.png is 80 x 60 but its image 60 x 80 (turned by orientation tags 6 and 1)" in str(
         problem
     )
 

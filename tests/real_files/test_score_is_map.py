@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mfnet_lite.cli import app
 from mfnet_lite.cli.options import HOLES
 from mfnet_lite.rasters import WholeTiles, open_dataset, write_raster
-from mfnet_lite.rasters.reader import POLICIES
+from mfnet_lite.rasters.datasets.tile_reader import POLICIES
 
 N = 32
 WHERE = {"crs": "EPSG:25832", "transform": Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)}
@@ -30,7 +30,7 @@ def call(*arguments: object):
     return result
 
 
-def picture(gap: slice | None = None) -> np.ndarray:
+def image(gap: slice | None = None) -> np.ndarray:
     array = np.random.default_rng(0).integers(1, 255, (3, N, N), np.uint8)
     if gap is not None:
         array[:, gap] = 0
@@ -43,9 +43,7 @@ def dataset(root: Path) -> Path:
     for split, name in (("train", "a"), ("train", "b"), ("test", "c")):
         dsm = rng.uniform(100, 110, (N, N)).astype(np.float32)
         dsm[8:16] = -9999
-        write_raster(
-            root / split / "image" / f"{name}.tif", picture(slice(0, 4)), nodata=0, **WHERE
-        )
+        write_raster(root / split / "image" / f"{name}.tif", image(slice(0, 4)), nodata=0, **WHERE)
         write_raster(root / split / "dsm" / f"{name}.tif", dsm, nodata=-9999, **WHERE)
         write_raster(
             root / split / "label" / f"{name}.tif", rng.integers(0, 2, (N, N), np.uint8), **WHERE
@@ -78,7 +76,7 @@ def test_gaps_of_either_date_are_not_learnt_and_not_scored(tmp_path, date):
     for k in range(3):
         for other in ("A", "B"):
             gap = slice(0, 8) if other == date else None
-            write_raster(tmp_path / "d" / other / f"{k}.tif", picture(gap), nodata=0, **WHERE)
+            write_raster(tmp_path / "d" / other / f"{k}.tif", image(gap), nodata=0, **WHERE)
         change = np.random.default_rng(k).integers(0, 2, (N, N), np.uint8)
         write_raster(tmp_path / "d" / "label" / f"{k}.tif", change, **WHERE)
     tiles = open_dataset(tmp_path / "d").tiles("train")

@@ -18,7 +18,7 @@ from mfnet_lite.rasters import (
     open_dataset,
     write_raster,
 )
-from mfnet_lite.rasters.interpret import interpret
+from mfnet_lite.rasters.interpretation.interpret import interpret
 from mfnet_lite.rasters.tiles import SensorInfo
 
 N = 64
@@ -368,7 +368,7 @@ def test_near_infrared_that_is_marked_as_opacity_stays_a_band(tmp_path):
     assert np.array_equal(np.rint(image(tmp_path, rgbn, colorinterp=roles) * 255), rgbn)
 
 
-def test_palette_pictures_and_negatives_are_refused(tmp_path):
+def test_palette_images_and_negatives_are_refused(tmp_path):
     """azavea/raster-vision#770, xarray-contrib/xarray-spatial#1797."""
     grey = np.random.default_rng(1).integers(0, 3, (N, N), np.uint8)
     root = dataset(tmp_path / "d")

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters.interpret import interpret
+from mfnet_lite.rasters.interpretation.interpret import interpret
 from mfnet_lite.rasters.io import open_raster, own_mask, read_window
 from mfnet_lite.rasters.tiles import SensorInfo
 

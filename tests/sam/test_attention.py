@@ -27,7 +27,7 @@ def encoder():
     return encoder
 
 
-def picture(images=2):
+def random_image(images=2):
     return torch.rand(images, 3, 256, 256, generator=torch.Generator().manual_seed(2))
 
 
@@ -82,13 +82,13 @@ def test_pieces_do_not_change_the_answer(piece_bytes):
 def test_whole_encoder_and_exact_removal(encoder):
     keys = list(encoder.state_dict())
     with torch.no_grad():
-        official = encoder(picture())
+        official = encoder(random_image())
         with fused_attention(encoder):
             assert sum(type(m) is FusedAttention for m in encoder.modules()) == 6
             assert list(encoder.state_dict()) == keys
-            fused = encoder(picture())
+            fused = encoder(random_image())
         torch.testing.assert_close(fused, official, atol=1e-5, rtol=0)
-        assert torch.equal(encoder(picture()), official)
+        assert torch.equal(encoder(random_image()), official)
     assert all(type(b.attn) is Attention for b in encoder.blocks)
 
 
@@ -98,7 +98,7 @@ def test_gradients_equal_the_official_ones(encoder):
 
     def gradients():
         double.zero_grad()
-        image = picture(1).double().requires_grad_()
+        image = random_image(1).double().requires_grad_()
         (double(image) * weights).sum().backward()
         return [image.grad, *(p.grad for p in double.parameters())]
 
@@ -112,11 +112,11 @@ def test_gradients_equal_the_official_ones(encoder):
 @pytest.mark.parametrize("grad", [False, True])
 def test_autocast_is_finite_and_near(encoder, grad):
     with torch.no_grad():
-        exact = encoder(picture(1))
+        exact = encoder(random_image(1))
     with torch.autocast("cpu", torch.bfloat16), torch.set_grad_enabled(grad):
-        official = encoder(picture(1)).detach().float()
+        official = encoder(random_image(1)).detach().float()
         with fused_attention(encoder):
-            ours = encoder(picture(1)).detach().float()
+            ours = encoder(random_image(1)).detach().float()
     assert ours.isfinite().all()
     # As far from the exact answer as the official module under the same autocast, not further.
     assert (ours - exact).abs().mean() < 1.5 * (official - exact).abs().mean()

@@ -28,8 +28,7 @@ from mfnet_lite.sam import (
     resize_state_dict,
 )
 from mfnet_lite.sam.build import METADATA_KEY
-
-from .golden import fill, ramp
+from tests.golden.sam import fill, ramp
 
 ITEM_1 = SamConfig(
     image_size=64, width=32, depth=2, heads=4, window=3, global_blocks=(1,), prompt_dim=16

@@ -66,18 +66,18 @@ def test_no_masks() -> None:
     assert found.objects.shape == (5, 6)
 
 
-def test_find_objects_in_a_picture() -> None:
+def test_find_objects_in_a_image() -> None:
     config = SamConfig(image_size=32, width=16, depth=1, heads=2, global_blocks=(0,))
     sam = build_sam(config, seed=0)
-    picture = np.zeros((24, 32, 3), dtype=np.uint8)
+    image = np.zeros((24, 32, 3), dtype=np.uint8)
     loose = ObjectSettings(
         points_per_side=2, pred_iou_thresh=-1.0, stability_score_thresh=0.0, min_area=1
     )
-    found = find_objects(sam, picture, loose)
+    found = find_objects(sam, image, loose)
     assert found.whole.shape == (24, 32)
     assert found.whole.max() >= 1
     strict = ObjectSettings(points_per_side=2, pred_iou_thresh=1e9)
-    assert not find_objects(sam, picture, strict).whole.any()
+    assert not find_objects(sam, image, strict).whole.any()
 
 
 def test_official_settings() -> None:

@@ -27,7 +27,7 @@ CONFIG = TrainConfig(
 
 
 class Stripes:
-    """Random pictures whose class is whether the value exceeds one half."""
+    """Random images whose class is whether the value exceeds one half."""
 
     def __init__(self, length: int = 5, size: int = 8) -> None:
         self.length, self.size = length, size

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.training.augment import Augmented
+from mfnet_lite.training.augment.jitter import Augmented
 from mfnet_lite.training.sampling import PositionSampler, batches
 
 

@@ -18,8 +18,7 @@ from mfnet_lite.tuning import (
     attach_lora,
     detach,
 )
-
-from .golden import check, fill, given
+from tests.golden.tuning import check, fill, given
 
 SMALL = SamConfig(
     image_size=32,
@@ -44,7 +43,7 @@ def small_encoder() -> nn.Module:
 
 
 @pytest.fixture
-def picture() -> Tensor:
+def image() -> Tensor:
     return torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
 
 
@@ -113,14 +112,12 @@ def test_serial_reads_the_output_and_parallel_the_input() -> None:
 
 
 @pytest.mark.parametrize("kind", ["serial", "parallel"])
-def test_starts_as_the_frozen_encoder_and_leaves_it_bit_identical(
-    kind: str, picture: Tensor
-) -> None:
+def test_starts_as_the_frozen_encoder_and_leaves_it_bit_identical(kind: str, image: Tensor) -> None:
     encoder = small_encoder()
     bare = copy.deepcopy(encoder.state_dict())
-    before = encoder(picture)
+    before = encoder(image)
     attach_adapters(encoder, kind=kind, seed=0)
-    assert torch.equal(encoder(picture), before)
+    assert torch.equal(encoder(image), before)
 
     trained = {n for n, p in encoder.named_parameters() if p.requires_grad}
     assert len(trained) == 2 * 2 * 4  # blocks, places, tensors of an adapter
@@ -128,23 +125,23 @@ def test_starts_as_the_frozen_encoder_and_leaves_it_bit_identical(
     optimiser = torch.optim.SGD([p for p in encoder.parameters() if p.requires_grad], lr=0.1)
     for _ in range(2):  # the first step moves the up projection, the second also the other one
         optimiser.zero_grad()
-        encoder(picture).square().mean().backward()
+        encoder(image).square().mean().backward()
         optimiser.step()
     assert all(p.grad.any() for p in encoder.parameters() if p.requires_grad)
-    assert not torch.equal(encoder(picture), before)
+    assert not torch.equal(encoder(image), before)
 
     detach(encoder)
     after = encoder.state_dict()
     assert list(after) == list(bare)
     assert all(torch.equal(after[name], bare[name]) for name in bare)
-    assert torch.equal(encoder(picture), before)
+    assert torch.equal(encoder(image), before)
 
 
-def test_a_random_start_is_not_the_frozen_encoder(picture: Tensor) -> None:
+def test_a_random_start_is_not_the_frozen_encoder(image: Tensor) -> None:
     encoder = small_encoder()
-    before = encoder(picture)
+    before = encoder(image)
     attach_adapters(encoder, zero_init=False, seed=0)
-    assert (encoder(picture) - before).abs().max() > 0.1
+    assert (encoder(image) - before).abs().max() > 0.1
 
 
 def test_only_the_encoder_blocks_of_a_whole_sam_are_default_targets() -> None:
@@ -153,11 +150,11 @@ def test_only_the_encoder_blocks_of_a_whole_sam_are_default_targets() -> None:
     assert names == [f"image_encoder.blocks.{i}.{part}" for i in (0, 1) for part in ("attn", "mlp")]
 
 
-def test_works_around_lora(picture: Tensor) -> None:
+def test_works_around_lora(image: Tensor) -> None:
     encoder = small_encoder()
-    before = encoder(picture)
+    before = encoder(image)
     attach_adapters(attach_lora(encoder, rank=2), seed=0)
-    assert torch.equal(encoder(picture), before)
+    assert torch.equal(encoder(image), before)
     kinds = {n.rpartition(".")[2] for n, p in encoder.named_parameters() if p.requires_grad}
     assert kinds == {"weight", "bias", "lora_a", "lora_b"}
     detach(encoder)

@@ -70,7 +70,7 @@ def built(kind: str, seed: int = 0, head_seed: int | None = None) -> Net:
     return net
 
 
-def picture() -> Tensor:
+def image() -> Tensor:
     return torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(2))
 
 
@@ -79,7 +79,7 @@ def trained(kind: str) -> Net:
     optimiser = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
     for _ in range(2):
         optimiser.zero_grad()
-        net(picture()).square().mean().backward()
+        net(image()).square().mean().backward()
         optimiser.step()
     return net.eval()
 
@@ -89,9 +89,9 @@ def test_round_trip_with_another_head_and_other_additions_before(kind: str, tmp_
     net = trained(kind)
     path = save_delta(net, tmp_path / "new" / "delta.safetensors", config={"kind": kind, "rank": 2})
     other = built(kind, head_seed=9).eval()
-    assert not torch.equal(other(picture()), net(picture()))
+    assert not torch.equal(other(image()), net(image()))
     assert load_delta(other, path) == {"kind": kind, "rank": 2}
-    assert torch.equal(other(picture()), net(picture()))
+    assert torch.equal(other(image()), net(image()))
     names = set(load_file(path))
     assert {"head.1.running_mean", "head.1.running_var", "head.0.weight"} <= names
     assert not any(
@@ -267,7 +267,7 @@ def test_a_known_hash_may_be_given(tmp_path: Path) -> None:
     assert delta_info(path).base == known
     other = built("lora")
     load_delta(other, path, base=known)
-    assert torch.equal(other.eval()(picture()), net(picture()))
+    assert torch.equal(other.eval()(image()), net(image()))
     with pytest.raises(ValueError, match="expected frozen weights with SHA-256"):
         load_delta(other, path, base="0" * 64)
     encoder = built("lora").encoder
@@ -280,7 +280,7 @@ def test_an_unfrozen_model_takes_a_delta_of_the_same_base(tmp_path: Path) -> Non
     path = save_delta(net, tmp_path / "delta.safetensors")
     other = built("lora").requires_grad_(True).eval()
     load_delta(other, path)
-    assert torch.equal(other(picture()), net(picture()))
+    assert torch.equal(other(image()), net(image()))
 
 
 def test_frozen_halves_of_an_addition_come_along(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_merged_updates_follow_the_loaded_weights(tmp_path: Path) -> None:
     path = save_delta(merge(net), tmp_path / "delta.safetensors")
     other = merge(built("lora").eval())
     load_delta(other, path)
-    assert torch.allclose(other(picture()), net(picture()), atol=1e-5)
+    assert torch.allclose(other(image()), net(image()), atol=1e-5)
 
 
 def test_a_network_without_values_cannot_be_hashed() -> None:
@@ -372,7 +372,7 @@ def test_files_from_before_the_description_load(tmp_path: Path) -> None:
     assert delta_info(path).formats == []
     other = built("lora").eval()
     load_delta(other, path)
-    assert torch.equal(other(picture()), net(picture()))
+    assert torch.equal(other(image()), net(image()))
 
 
 def test_the_header_tells_how_it_computes(tmp_path: Path) -> None:

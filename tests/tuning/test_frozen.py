@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from mfnet_lite.tuning import attach_adapters, attach_lora, base_hash, fold, freeze, merge
 from mfnet_lite.tuning.frozen import check_linear, check_merges, matching, update_format
 from mfnet_lite.tuning.lora import LoRALinear, LoRAQKV
-from mfnet_lite.tuning.multimodal import MMLoRALinear, SensorQKV
+from mfnet_lite.tuning.multimodal.lora import MMLoRALinear, SensorQKV
 
 STEP = 0.01
 

@@ -17,7 +17,7 @@ from mfnet_lite.world import (
     write_isprs,
     write_pairs,
 )
-from mfnet_lite.world.files import ORIGIN
+from mfnet_lite.world.output import ORIGIN
 
 FOLDERS = {
     "image": (3, "uint8"),

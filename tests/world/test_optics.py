@@ -31,7 +31,7 @@ def test_brightness_follows_reflectance(plain: Callable[..., Canvas]) -> None:
     assert means[2] > 2 * means[0]
 
 
-def test_a_block_throws_its_shadow_into_the_picture(
+def test_a_block_throws_its_shadow_into_the_image(
     plain: Callable[..., Canvas], with_block: Callable[[Canvas, float], Canvas]
 ) -> None:
     image, shadow = photograph(with_block(plain(ASPHALT), 5.0), FLAT, 180, 45, rng())

@@ -5,10 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.world.plates_canvas import Canvas, contains, disc, homography, rounded, turned
-from mfnet_lite.world.plates_shapes import draw_vehicle
-from mfnet_lite.world.plates_street import draw_lights, draw_posts, noise, paint_street
-from mfnet_lite.world.plates_text import (
+from mfnet_lite.world.plates.lettering import (
     DIGITS,
     LETTERS,
     STROKES,
@@ -16,7 +13,17 @@ from mfnet_lite.world.plates_text import (
     plate_texture,
     random_text,
 )
-from mfnet_lite.world.plates_view import View
+from mfnet_lite.world.plates.plate_parts import draw_vehicle
+from mfnet_lite.world.plates.polygon_canvas import (
+    Canvas,
+    contains,
+    disc,
+    homography,
+    rounded,
+    turned,
+)
+from mfnet_lite.world.plates.street import draw_lights, draw_posts, noise, paint_street
+from mfnet_lite.world.plates.view import View
 
 VIEWS = st.builds(
     View,
@@ -89,7 +96,7 @@ def test_canvas_hides_numbers_and_glare_behind_what_is_in_front() -> None:
     assert canvas.glow[20, 11].max() > 0
     far = wall + np.array((9, 0, 0))
     before = canvas.rgb.copy()
-    canvas.paint(far, (1, 1, 1), None, door)  # outside the picture: nothing happens
+    canvas.paint(far, (1, 1, 1), None, door)  # outside the image: nothing happens
     assert (canvas.rgb == before).all()
 
 

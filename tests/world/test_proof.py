@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
+import importlib
 from types import ModuleType
 
 import numpy as np
@@ -14,13 +13,7 @@ pytest.importorskip("sklearn")
 
 @pytest.fixture(scope="module")
 def proof() -> ModuleType:
-    path = Path(__file__).parents[2] / "scripts" / "prove_world.py"
-    spec = importlib.util.spec_from_file_location("prove_world", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("scripts.experiments.world_proof")
 
 
 def test_iou_by_hand(proof: ModuleType) -> None:

@@ -180,7 +180,7 @@ def test_ambiguity_brings_colours_of_roofs_and_streets_together() -> None:
     assert contrast(0.0) > contrast(0.7) > contrast(1.0)
 
 
-def test_domains_change_the_picture_as_named() -> None:
+def test_domains_change_the_image_as_named() -> None:
     views = {d: make_scene(5, size=96, domain=d) for d in DOMAINS}
     assert views["night"].optical.mean() < 0.5 * views["clear"].optical.mean()
     assert views["haze"].optical[:3].std() < 0.7 * views["clear"].optical[:3].std()

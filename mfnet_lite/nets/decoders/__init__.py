@@ -1,0 +1,1 @@
+"""From feature pyramids to maps: fusion of sensors, UNetFormer."""

@@ -1,0 +1,1 @@
+"""Feature pyramids: of SAM for several sensors, of timm, of FastSAM."""

@@ -1,0 +1,102 @@
+"""From the sensors of a sample to what SAM reads: their names, their maps, three bands each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ToRGB(nn.Module):
+    """Make the three bands which SAM reads from a sensor with any number of bands.
+
+    One band is repeated, three are taken as they are. Any other number passes a trained 1×1
+    convolution that starts by taking the first three bands (two bands: the second counts twice).
+
+    Args:
+        bands: Number of bands.
+    """
+
+    def __init__(self, bands: int) -> None:
+        super().__init__()
+        self.bands = bands
+        self.project: nn.Conv2d | None = None
+        if bands not in (1, 3):
+            self.project = nn.Conv2d(bands, 3, 1)
+            nn.init.zeros_(self.project.weight)
+            assert self.project.bias is not None
+            nn.init.zeros_(self.project.bias)
+            with torch.no_grad():
+                for colour in range(3):
+                    self.project.weight[colour, min(colour, bands - 1)] = 1.0
+
+    def forward(
+        self, x: Float[Tensor, "batch bands height width"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Return three bands."""
+        if self.project is not None:
+            out: Tensor = self.project(x)
+            return out
+        return x.expand(-1, 3, -1, -1)
+
+
+def check_map(name: str, x: object, bands: int) -> None:
+    """Reject a map that is no batch of floats, before it is compared with others.
+
+    Args:
+        name: The sensor.
+        x: Its map.
+        bands: How many it shall have, for the message; whether it has them is not looked at.
+    """
+    expected = f"expected {name} of shape (batch, {bands}, height, width)"
+    if not isinstance(x, Tensor):
+        raise ValueError(f"{expected} as a tensor, got an object of type {type(x).__name__}")
+    if x.ndim != 4:
+        raise ValueError(f"{expected}, got {tuple(x.shape)}; a single image is a batch as x[None]")
+    if not x.is_floating_point():
+        raise ValueError(
+            f"expected {name} as floats in [0, 1], got {x.dtype}; divide 8-bit values by 255"
+        )
+
+
+def band_counts(sensors: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
+    """Bands by name, for names that can be told apart and are fit for ``nn.ModuleDict``.
+
+    Args:
+        sensors: Names, where ``optical`` has three bands and any other sensor one; or bands by name.
+
+    Example:
+        >>> band_counts(("optical", "dsm"))
+        {'optical': 3, 'dsm': 1}
+    """
+    if isinstance(sensors, str):
+        raise ValueError(f"sensors must be a tuple of names, got the string {sensors!r}")
+    reserved = nn.ModuleDict()
+    for name in sensors:
+        if not isinstance(name, str) or not name or "." in name or hasattr(reserved, name):
+            raise ValueError(
+                f"{name!r} cannot name a sensor: expected text without dots that PyTorch does not use "
+                "for modules itself; choose another name, such as 's1_vv'"
+            )
+    if not isinstance(sensors, Mapping):
+        if len(set(sensors)) < len(sensors):
+            raise ValueError(f"every sensor needs a name of its own, got {tuple(sensors)}")
+        sensors = {name: 3 if name == "optical" else 1 for name in sensors}
+    if not sensors or min(sensors.values()) < 1:
+        raise ValueError(f"sensors must name at least one band each, got {dict(sensors)}")
+    return dict(sensors)
+
+
+def sensor_order(sensors: Mapping[str, int]) -> list[str]:
+    """Name the sensors with their bands in their order, which no tensor holds, for a delta's header.
+
+    Args:
+        sensors: Bands by name.
+
+    Example:
+        >>> sensor_order({"optical": 3, "dsm": 1})
+        ['optical:3', 'dsm:1']
+    """
+    return [f"{name}:{bands}" for name, bands in sensors.items()]

@@ -1,0 +1,179 @@
+"""Figures that look the same in every chapter and leave matplotlib's global state alone.
+
+A figure made here is not registered with pyplot: nothing stays open, nothing is drawn twice in a notebook, and
+``matplotlib.rcParams`` is untouched, since the style applies only while the figure is made.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+Array = np.ndarray | torch.Tensor
+"""What the drawing functions accept; tensors may be on any device and carry gradients."""
+
+STYLE: Any = {
+    "font.size": 10.0,
+    "axes.titlesize": 10.5,
+    "axes.labelsize": 10.0,
+    "legend.fontsize": 9.5,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.prop_cycle": cycler(
+        color=["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]
+    ),
+    "lines.linewidth": 1.8,
+    "axes.grid": False,
+    "image.interpolation": "nearest",
+}
+
+
+class BookFigure(Figure):
+    """A matplotlib figure that shows itself once, as a small PNG, when it is the last line of a notebook cell."""
+
+    def png(self, colours: int = 256) -> bytes:
+        """Encode the figure as a PNG of at most ``colours`` colours.
+
+        A palette cuts a figure with photographs to about a third of its size, which keeps notebooks small.
+
+        Args:
+            colours: 2 to 256.
+
+        Returns:
+            The file's bytes; equal figures give equal bytes. The layout is settled by the first call.
+        """
+        if self.get_layout_engine() is not None:
+            # The constrained layout moves a little with every drawing; done once, equal figures give equal bytes.
+            self.draw_without_rendering()
+            self.set_layout_engine("none")
+        raw = io.BytesIO()
+        self.savefig(raw, format="png", metadata={"Software": None})
+        raw.seek(0)
+        with Image.open(raw) as image:
+            small = image.convert("RGB").quantize(colours, dither=Image.Dither.FLOYDSTEINBERG)
+        packed = io.BytesIO()
+        small.save(packed, format="png", optimize=True)
+        return packed.getvalue()
+
+    def pixels(self) -> np.ndarray:
+        """The figure as an RGB image of shape (height, width, 3), uint8; frames of a slider are made so."""
+        with Image.open(io.BytesIO(self.png())) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def _ipython_display_(self) -> None:
+        """Show the figure in a notebook (IPython asks for this name)."""
+        from IPython.display import display
+
+        display({"image/png": self.png(), "text/plain": repr(self)}, raw=True)
+
+
+def panels(
+    titles: Sequence[str],
+    columns: int | None = None,
+    width: float = 2.9,
+    aspect: float = 1.0,
+    dpi: int = 90,
+) -> tuple[BookFigure, list[Axes]]:
+    """Make a grid of titled panels.
+
+    Args:
+        titles: one per panel, in reading order.
+        columns: panels per row; all in one row if None, but at most four.
+        width: width of one panel in inches.
+        aspect: height of a panel divided by its width.
+        dpi: dots per inch.
+
+    Returns:
+        The figure and one axes per title.
+
+    Raises:
+        ValueError: if there are no titles or no columns.
+
+    Example:
+        >>> figure, axes = panels(["optical", "height"])
+        >>> [ax.get_title() for ax in axes]
+        ['optical', 'height']
+    """
+    if columns is None:
+        columns = min(4, len(titles))
+    if not titles or columns < 1:
+        raise ValueError(
+            f"expected at least one title and one column, got {len(titles)} titles and {columns} columns"
+        )
+    rows = -(-len(titles) // columns)
+    with mpl.rc_context(STYLE):
+        figure = BookFigure(
+            figsize=(width * columns, (width * aspect + 0.3) * rows), dpi=dpi, layout="constrained"
+        )
+        axes = [figure.add_subplot(rows, columns, place + 1) for place in range(len(titles))]
+        for ax, title in zip(axes, titles, strict=True):
+            ax.set_title(title)
+    return figure, axes
+
+
+def one_panel(ax: Axes | None, title: str | None, width: float = 4.2) -> tuple[Figure, Axes]:
+    """The given axes with its figure, or a new figure of one panel; sets the title if there is one."""
+    if ax is None:
+        figure, (ax,) = panels([title or ""], width=width)
+        return figure, ax
+    if title is not None:
+        ax.set_title(title)
+    root = ax.get_figure(root=True)
+    if root is None:
+        raise ValueError(
+            "expected axes that belong to a figure, got axes that were removed; make new ones with panels"
+        )
+    return root, ax
+
+
+def to_numpy(array: Array) -> np.ndarray:
+    """A NumPy view or copy of an array or tensor."""
+    if isinstance(array, torch.Tensor):
+        return array.detach().cpu().numpy()
+    return np.asarray(array)
+
+
+def to_rgb(image: Array, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray:
+    """Turn an image of any band count into an RGB image for the screen.
+
+    Args:
+        image: (bands, height, width) or (height, width); uint8, or float in [0, 1].
+        bands: which three bands to show as red, green and blue; ignored for one band.
+
+    Returns:
+        The image, (height, width, 3), uint8.
+
+    Raises:
+        ValueError: for another shape, a missing band, or float values outside [0, 1].
+    """
+    data = to_numpy(image)
+    if data.ndim == 2:
+        data = data[None]
+    if data.ndim != 3:
+        raise ValueError(
+            f"expected an image of shape (bands, height, width), got {tuple(data.shape)}"
+        )
+    if data.shape[0] == 1:
+        bands = (0, 0, 0)
+    if max(bands) >= data.shape[0]:
+        raise ValueError(
+            f"expected bands below {data.shape[0]} for an image of shape {tuple(data.shape)}, got {tuple(bands)}"
+        )
+    rgb = np.moveaxis(data[list(bands)], 0, -1)
+    if rgb.dtype == np.uint8:
+        return rgb
+    low, high = float(np.nanmin(rgb)), float(np.nanmax(rgb))
+    if not (low >= -1e-6 and high <= 1 + 1e-6):
+        raise ValueError(
+            f"expected a float image in [0, 1], got values from {low:.3g} to {high:.3g}; scale it first"
+        )
+    return np.rint(255 * np.clip(np.nan_to_num(rgb), 0, 1)).astype(np.uint8)

@@ -1,0 +1,124 @@
+"""Look at one file of a dataset: its grid, its bands, its values. One pass, bounded memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mfnet_lite.rasters.interpretation.band_counts import data_bands, wrong_bands
+from mfnet_lite.rasters.interpretation.interpret import interpret
+from mfnet_lite.rasters.interpretation.record import Interpretation
+from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
+from mfnet_lite.rasters.labels.coding import LabelCoding
+from mfnet_lite.rasters.labels.label_counts import LabelCounts, count_labels
+from mfnet_lite.rasters.raster import RasterInfo
+from mfnet_lite.rasters.scan import file_strips
+from mfnet_lite.rasters.tiles import Problem, SensorInfo
+
+AGAIN = "copy or export it again"
+
+
+@dataclass(frozen=True)
+class SensorFact:
+    """What was found in a sensor's file."""
+
+    info: RasterInfo
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelFact:
+    """What was found in a label."""
+
+    info: RasterInfo
+    counts: dict[int, int]
+    found: LabelCounts
+
+
+def _unreadable(path: Path, error: Exception) -> Problem:
+    text = str(error).removeprefix(f"{path} ").removesuffix(f"; {AGAIN}")
+    return Problem(path, text, AGAIN)
+
+
+def inspect_sensor(
+    path: Path, sensor: SensorInfo, bands: int | None, gsd: float | None = None
+) -> tuple[SensorFact | None, list[Problem]]:
+    """Read a sensor's file through, as training and prediction read it.
+
+    Args:
+        path: The file.
+        sensor: What the dataset says about it.
+        bands: Number of bands it should have, if known.
+        gsd: Metres per pixel as the dataset states it.
+
+    Returns:
+        What was found (None if unreadable) and what is wrong.
+    """
+    problems: list[Problem] = []
+    reading = Interpretation(sensor.select or ())
+    unclear: list[Problem] = []
+    try:
+        info = raster_info(path)
+        wrong = None
+        if bands is not None:
+            wrong = wrong_bands(path, data_bands(path, sensor), sensor, bands)
+        if wrong is not None:
+            problems.append(wrong)
+        else:
+            try:
+                reading = interpret(path, sensor, gsd=info.ground_sampling(gsd))
+            except ValueError as error:  # its pixels can be looked at all the same
+                unclear.append(Problem.told(path, str(error)))
+        not_finite, holding = _look(path, info, reading)
+    except (ValueError, FileNotFoundError) as error:
+        return None, [*problems, _unreadable(path, error)]
+    problems += unclear
+    if not_finite:
+        problems.append(
+            Problem(
+                path,
+                f"{not_finite} pixel(s) are NaN or infinite",
+                "fill them, or declare NaN as nodata (rio edit-info --nodata nan) so that they count as missing",
+            )
+        )
+    problems += [Problem(path, fault.problem, fault.remedy) for fault in reading.faults]
+    if not holding:
+        problems.append(Problem(path, "holds no valid pixel", "export it again or remove the tile"))
+    return SensorFact(info, reading.notes), problems
+
+
+def _look(path: Path, info: RasterInfo, reading: Interpretation) -> tuple[int, int]:
+    """Pixels that are not finite though NaN is not declared, and pixels that hold data."""
+    not_finite = holding = 0
+    with open_raster(path) as source:
+        for window in file_strips(source):
+            array = read_window(source, path, window, reading.bands or None)
+            mask = own_mask(source, window, reading.alpha)
+            holding += int(reading.usable(array, info.nodata, mask).sum())
+            if np.issubdtype(array.dtype, np.floating) and not np.isnan(info.nodata or 0):
+                not_finite += int((~np.isfinite(array)).any(axis=0).sum())
+    return not_finite, holding
+
+
+def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, list[Problem]]:
+    """Read a label through and count its classes.
+
+    Args:
+        path: The file.
+        coding: How labels are written.
+
+    Returns:
+        What was found (None if unreadable) and what is wrong.
+    """
+    try:
+        info, found = count_labels(path, coding)
+    except FileNotFoundError as error:
+        return None, [_unreadable(path, error)]
+    except ValueError as error:
+        if str(error).startswith("expected"):  # the coding's word on the bands
+            return None, [Problem.told(path, f"wrong band count: {error}")]
+        return None, [_unreadable(path, error)]
+    fact = LabelFact(info, dict(sorted(found.classes.items())), found)
+    return fact, [Problem.told(path, found.complaint)] if found.complaint else []

@@ -1,0 +1,65 @@
+"""Crops that bring SAM's objects and boundaries along, for training with the two losses.
+
+Ma et al. 2024 (arXiv 2312.02464) cut the same random window out of image, label and both maps, and
+number the objects of the crop anew. Their numbering merges two objects in a crop without background;
+:func:`mfnet_lite.losses.renumber_objects` does not (fact sheet of SAM_RS, 8.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from mfnet_lite.losses.object_consistency import renumber_objects
+from mfnet_lite.rasters.datasets.crops import RandomCrops
+from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, ObjectReader
+
+
+class WithObjects(Dataset[dict[str, Tensor]]):
+    """Random crops with the objects and boundaries of the same place.
+
+    Each sample gains ``objects``, int64 (H, W), numbered 1, 2, … with 0 = no object, and ``boundaries``,
+    bool (H, W). Turn and re-light it with :class:`~mfnet_lite.training.augment.jitter.Augmented`, which turns
+    all maps of a sample alike.
+
+    Args:
+        crops: Where, and with which flips.
+        files: Maps of each of its tiles, as
+            :func:`~mfnet_lite.rasters.datasets.object_maps.find_object_files` finds them.
+        cache: Whether to keep whole maps in memory.
+
+    Raises:
+        ValueError: If there are more or fewer maps than tiles.
+    """
+
+    def __init__(
+        self, crops: RandomCrops, files: Sequence[ObjectFiles], cache: bool = False
+    ) -> None:
+        if len(files) != len(crops.tiles):
+            raise ValueError(
+                f"expected the object maps of {len(crops.tiles)} tiles, got {len(files)}; find them "
+                "with find_object_files(crops.tiles, folder)"
+            )
+        self.dataset, self.files = crops, tuple(files)
+        self.reader = ObjectReader(cache)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the crops."""
+        self.dataset.set_epoch(epoch)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        sample = self.dataset[index]
+        chosen, window, vertical, horizontal = self.dataset.place(index)
+        axes = tuple(axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip)
+        objects, boundaries = (
+            torch.from_numpy(np.ascontiguousarray(np.flip(x, axes) if axes else x))
+            for x in self.reader.read(self.files[chosen], window)
+        )
+        return sample | {"objects": renumber_objects(objects), "boundaries": boundaries}

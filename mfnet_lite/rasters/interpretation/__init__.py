@@ -1,0 +1,1 @@
+"""What the numbers of a raster mean: bands, units, missing pixels, place."""

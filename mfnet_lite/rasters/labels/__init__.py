@@ -1,0 +1,1 @@
+"""From the values of a label file to classes."""

@@ -1,0 +1,1 @@
+"""One file per layout of a data set, and the table that finds the right one."""

@@ -1,0 +1,178 @@
+"""What ``dataset.json`` says, read with tolerance: every key may be missing, others may be there.
+
+Keys: ``classes`` [names], ``palette`` [[r, g, b], …], ``ignore_index`` (255), ``label_offset`` (0),
+``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags}}, ``image_bands`` [names],
+``image_scale``, ``gsd_m``, ``source``; and, for labels that are written otherwise than as class indices,
+``label_values`` {"255": 1, "7": "ignore", "3": "road"} (file value → class index, class name or not
+labelled; also the other way round, {"road": 3}), ``label_threshold`` (two classes: class 1 from this value
+on) and ``label_unknown`` ("nearest" known colour, "ignore", or a class: what a colour or value that is no
+class's becomes).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mfnet_lite.rasters.labels.label_keys import is_whole
+from mfnet_lite.rasters.tiles import OPTICAL, PICTURES, SensorInfo
+
+
+def read_json(root: Path) -> dict[str, Any]:
+    """``dataset.json`` of a folder, or nothing.
+
+    Args:
+        root: The dataset.
+
+    Returns:
+        Its keys; empty without the file.
+
+    Raises:
+        ValueError: Not a JSON object, or a key we read holds something else than it should.
+    """
+    path = root / "dataset.json"
+    return read_json_file(path) if path.is_file() else {}
+
+
+def read_json_file(path: Path) -> dict[str, Any]:
+    """What a file in the form of ``dataset.json`` says.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its keys.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Not a JSON object, or a key we read holds something else than it should.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: expected a dataset.json; check the path")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}); correct or remove it") from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f"{path} holds a {type(content).__name__}, expected an object with keys such as "
+            "classes and palette; correct or remove it"
+        )
+    for key, value in content.items():
+        if key in EXPECTED and value is not None:
+            expected, fits = EXPECTED[key]
+            if not fits(value):
+                raise ValueError(
+                    f"{path} has {json.dumps(value)} for {key}: expected {expected}; correct it"
+                )
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _is_number(value: Any) -> bool:
+    # JSON's true would pass for 1
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_integer(value: Any) -> bool:
+    return _is_number(value) and float(value).is_integer()
+
+
+def _is_colour(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(_is_integer(v) and 0 <= v <= 255 for v in value)
+    )
+
+
+def _are_sensors(value: Any) -> bool:
+    entries = value.values() if isinstance(value, dict) else [value]
+    return all(
+        isinstance(entry, dict)
+        and (entry.get("scale") is None or _is_positive(entry["scale"]))
+        and (entry.get("nodata") is None or _is_number(entry["nodata"]))
+        and entry.get("tags") in (None, "apply", "ignore")
+        and all(isinstance(entry.get(key, ""), str | None) for key in ("folder", "dtype", "unit"))
+        for entry in entries
+    )
+
+
+def _are_values(value: Any) -> bool:
+    """Either form of ``label_values``: by file value, or by class name."""
+    if not isinstance(value, dict) or not value:
+        return False
+    if all(is_whole(key) for key in value):
+        return all(
+            isinstance(meant, str) or (_is_integer(meant) and meant >= 0)
+            for meant in value.values()
+        )
+    return all(_is_integer(number) for number in value.values())
+
+
+def _is_positive(value: Any) -> bool:
+    return _is_number(value) and 0 < value < float("inf")
+
+
+def _lists(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(of(entry) for entry in value)
+
+
+EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "classes": ('a list of names like ["road", "tree"]', _lists(lambda v: isinstance(v, str))),
+    "palette": (
+        "a list of colours like [[0, 0, 255], [0, 255, 0]], each of three numbers from 0 to 255",
+        _lists(_is_colour),
+    ),
+    "ignore_index": ("a whole number", _is_integer),
+    "label_offset": ("a whole number", _is_integer),
+    "label_values": (
+        'the class of each value like {"0": 0, "255": 1, "7": "ignore"}, or the value of each class like '
+        '{"road": 255}',
+        _are_values,
+    ),
+    "label_threshold": ("a number", _is_number),
+    "label_unknown": ('"nearest", "ignore" or the name of a class', lambda v: isinstance(v, str)),
+    "gsd_m": ("metres per pixel, a number above 0", _is_positive),
+    "image_scale": ("a number above 0", _is_positive),
+    "sensors": (
+        'descriptions by name like {"dsm": {"folder": "dsm", "unit": "m"}}, a scale above 0, '
+        'a number as nodata, "apply" or "ignore" as tags',
+        _are_sensors,
+    ),
+}
+"""Of each key that is read: what it must be, in words and as a test. Other keys are left alone."""
+
+
+def sensor_from_json(name: str, folder: str | None, stated: Mapping[str, Any]) -> SensorInfo:
+    """What ``dataset.json`` says about a sensor, tolerating missing and additional keys.
+
+    Args:
+        name: The sensor.
+        folder: Its folder, if it has one of its own.
+        stated: All of ``dataset.json``.
+
+    Returns:
+        The sensor.
+    """
+    sensors = stated.get("sensors")
+    own = sensors.get(name, {}) if isinstance(sensors, Mapping) else {}
+    own = own if isinstance(own, Mapping) else {}
+    bands = own.get("bands", stated.get("image_bands") if name == OPTICAL else None)
+    named = isinstance(bands, Sequence) and not isinstance(bands, str)
+    names = tuple(str(band) for band in bands) if named and bands else ()
+    count = len(names) if names else (int(bands) if isinstance(bands, int) else None)
+    scale = own.get("scale", stated.get("image_scale") if name in PICTURES else None)
+    nodata = own.get("nodata")
+    return SensorInfo(
+        name=name,
+        folder=folder,
+        bands=count,
+        names=names,
+        dtype=own.get("dtype"),
+        unit=own.get("unit"),
+        scale=None if scale is None else float(scale),
+        nodata=None if nodata is None else float(nodata),
+        tags=own.get("tags"),
+    )

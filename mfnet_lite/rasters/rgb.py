@@ -1,0 +1,96 @@
+"""Three bands of any raster as an 8-bit image, part by part, as models of photographs read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from mfnet_lite.rasters.interpretation.interpret import interpret_for_view
+from mfnet_lite.rasters.interpretation.record import Interpretation
+from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
+from mfnet_lite.rasters.notes import Notes
+from mfnet_lite.rasters.scaling import Scaling
+from mfnet_lite.rasters.streaming import fit_scaling_from_file
+from mfnet_lite.rasters.tiling import Window
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Which bands make the image, and how their values become 0–255.
+
+    Attributes:
+        bands: Red, green and blue, counted from 1; the same number three times for one band.
+        scalings: One per band, from the whole scene; None for 8-bit bands, which are taken as they are.
+        reading: Which pixels hold data.
+    """
+
+    bands: tuple[int, int, int]
+    scalings: tuple[Scaling, ...] | None
+    reading: Interpretation
+
+    @classmethod
+    def of(cls, path: str | Path, bands: tuple[int, ...] = (1, 2, 3)) -> Stretch:
+        """Choose the stretch of a file: 8 bits as they are, other types between two percentiles.
+
+        The percentiles (2nd and 98th) are those of the whole scene, so that a thing looks the same in every
+        part of it.
+
+        Args:
+            path: The raster.
+            bands: One band or three.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is not one band or three, or the file lacks one.
+        """
+        info = raster_info(path)
+        if len(bands) == 1:
+            bands = bands * 3
+        if len(bands) != 3:
+            raise ValueError(f"expected one band or three, got {bands}")
+        if min(bands) < 1 or max(bands) > info.bands:
+            raise ValueError(
+                f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
+                f"choose from 1 to {info.bands}"
+            )
+        red, green, blue = bands
+        reading = interpret_for_view(path, bands)
+        notes = Notes()
+        notes.add(Path(path), reading.remarks)
+        notes.tell()
+        if info.dtype == "uint8":
+            return cls((red, green, blue), None, reading)
+        fitted = {
+            band: fit_scaling_from_file(path, "robust", band=band, reading=reading)
+            for band in set(bands)
+        }
+        return cls((red, green, blue), tuple(fitted[band] for band in bands), reading)
+
+
+def read_rgb(
+    path: str | Path, stretch: Stretch, window: Window | None = None
+) -> tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]]:
+    """Read a part of a scene as an image.
+
+    Args:
+        path: The raster.
+        stretch: From :meth:`Stretch.of`.
+        window: The part; None reads all.
+
+    Returns:
+        The image (0 where there is no data), and which pixels hold data.
+    """
+    reading = stretch.reading
+    with open_raster(path) as source:
+        array = read_window(source, path, window, stretch.bands)
+        valid = reading.usable(array, source.nodata, own_mask(source, window, reading.alpha))
+    if stretch.scalings is not None:
+        scaled = [
+            scaling(band, valid) for scaling, band in zip(stretch.scalings, array, strict=True)
+        ]
+        array = np.round(255 * np.stack(scaled)).astype(np.uint8)
+    image = np.where(valid, array, 0).transpose(1, 2, 0)
+    return np.ascontiguousarray(image), valid

@@ -1,0 +1,298 @@
+r"""SAM's mask decoder for many prompts on one image: the same numbers, with nothing computed per pixel twice.
+
+The official decoder repeats the image once per prompt and projects every image token to keys, values and
+queries, although a prompt has only a handful of tokens. Three exact rearrangements avoid that.
+
+* *Projections move to the prompt's side.* With token queries :math:`q_h` and image tokens :math:`x`,
+  :math:`q_h\cdot(W_h x + b_h) = (W_h^\top q_h)\cdot x + \mathrm{const}`, and the constant, equal for all keys,
+  leaves the softmax as it is. Values move likewise: :math:`\sum_x p_x (W_h x + b_h) = W_h (\sum_x p_x x) + b_h`.
+  In the other direction (image tokens ask prompt tokens) query and output projections move to the prompt's
+  side in the same way. Image tokens meet heads · tokens vectors (56 for a click) instead of three projections.
+* *What prompts share is computed once.* Before the first update, image tokens are the same for all prompts of
+  an image, unless a mask was fed back.
+* *The image stays channel-last*, so that transposed convolutions of stride 2 are plain matrix products.
+
+``scripts/benchmarks/sam.py`` and ``scripts/benchmarks/pretraining.py`` measure what it saves. Only official
+modules are read, never changed; a decoder with anything injected into it is left to its own ``forward``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from einops import einsum, rearrange, repeat
+from jaxtyping import Float
+from segment_anything.modeling import MaskDecoder, TwoWayTransformer
+from segment_anything.modeling.common import LayerNorm2d, MLPBlock
+from segment_anything.modeling.mask_decoder import MLP
+from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import handle_torch_function, has_torch_function
+
+from mfnet_lite.sam.attention import FusedTokenAttention
+from mfnet_lite.sam.products import product_abt, product_atb
+
+OFFICIAL = (
+    MaskDecoder,
+    TwoWayTransformer,
+    TwoWayAttentionBlock,
+    Attention,
+    FusedTokenAttention,
+    MLPBlock,
+    MLP,
+    LayerNorm2d,
+    nn.LayerNorm,
+    nn.Linear,
+    nn.ConvTranspose2d,
+    nn.Embedding,
+    nn.Sequential,
+    nn.ModuleList,
+    nn.GELU,
+    nn.ReLU,
+)
+"""Modules of a decoder that nothing was injected into."""
+
+ImageTokens = Float[Tensor, "images shared pixels channels"]
+"""Tokens of each image; ``shared`` is 1 while all prompts see the same ones, else the number of prompts."""
+PromptTokens = Float[Tensor, "images prompts tokens channels"]
+
+
+def is_official(decoder: nn.Module) -> bool:
+    """Whether every part of a decoder is the official one, without hooks, so that it may be rearranged."""
+    return all(
+        type(m) in OFFICIAL and not m._forward_hooks and not m._forward_pre_hooks
+        for m in decoder.modules()
+    )
+
+
+def transform(
+    transformer: TwoWayTransformer,
+    image: ImageTokens,
+    position: Float[Tensor, "pixels channels"],
+    tokens: PromptTokens,
+) -> tuple[PromptTokens, ImageTokens]:
+    """Run the two-way transformer.
+
+    Args:
+        transformer: The official module.
+        image: Image tokens, once per image or once per prompt.
+        position: Positional code of the image tokens.
+        tokens: Output tokens and prompt tokens; also their own positional code.
+
+    Returns:
+        Updated prompt tokens, and updated image tokens of every prompt.
+    """
+    queries, keys = tokens, image
+    for layer in transformer.layers:
+        if layer.skip_first_layer_pe:
+            queries = layer.norm1(_among_tokens(layer.self_attn, queries, queries))
+        else:
+            placed = queries + tokens
+            queries = layer.norm1(queries + _among_tokens(layer.self_attn, placed, queries))
+        placed_keys = keys + position
+        attended = tokens_to_image(
+            layer.cross_attn_token_to_image, queries + tokens, placed_keys, keys
+        )
+        queries = layer.norm2(queries + attended)
+        queries = layer.norm3(queries + layer.mlp(queries))
+        attended = image_to_tokens(
+            layer.cross_attn_image_to_token, placed_keys, queries + tokens, queries
+        )
+        keys = layer.norm4(keys + attended)
+    attended = tokens_to_image(
+        transformer.final_attn_token_to_image, queries + tokens, keys + position, keys
+    )
+    return transformer.norm_final_attn(queries + attended), keys
+
+
+def tokens_to_image(
+    attention: Attention, q: PromptTokens, k: ImageTokens, v: ImageTokens
+) -> PromptTokens:
+    """Attend from prompt tokens to image tokens, whose projections are moved to the prompt's side.
+
+    Args:
+        attention: The official module.
+        q: Prompt tokens with their position.
+        k: Image tokens with their position.
+        v: Image tokens.
+    """
+    heads, shared = attention.num_heads, k.shape[1]
+    query = _in_heads(attention.q_proj(q), attention, shared)
+    key_weight = rearrange(attention.k_proj.weight, "(h d) c -> h d c", h=heads)
+    rows = _through(query, key_weight) * _scale(attention)
+    logits = product_abt(rearrange(rows, "n s g h t c -> n s (g h t) c"), k)
+    attended = torch.matmul(logits.softmax(dim=-1), v)
+    attended = rearrange(attended, "n s (g h t) c -> n s g h t c", h=heads, t=q.shape[2], s=shared)
+    value_weight = rearrange(attention.v_proj.weight, "(h d) c -> h c d", h=heads)
+    value = rearrange(_through(attended, value_weight), "n s g h t d -> n (s g) t (h d)")
+    return attention.out_proj(value + attention.v_proj.bias)
+
+
+def image_to_tokens(
+    attention: Attention, q: ImageTokens, k: PromptTokens, v: PromptTokens
+) -> ImageTokens:
+    """Attend from image tokens to prompt tokens; all four projections run on the prompt's side.
+
+    Args:
+        attention: The official module.
+        q: Image tokens with their position.
+        k: Prompt tokens with their position.
+        v: Prompt tokens.
+    """
+    heads, shared = attention.num_heads, q.shape[1]
+    key = _in_heads(attention.k_proj(k), attention, shared) * _scale(attention)
+    query_weight = rearrange(attention.q_proj.weight, "(h d) c -> h d c", h=heads)
+    query_bias = rearrange(attention.q_proj.bias, "(h d) -> h d", h=heads)
+    rows = rearrange(_through(key, query_weight), "n s g h t c -> n s (g h t) c")
+    logits = product_abt(rows, q)
+    constant = einsum(key, query_bias, "n s g h t d, h d -> n s g h t")
+    logits = logits + rearrange(constant, "n s g h t -> n s (g h t) 1")
+    weights = rearrange(
+        logits, "n s (g h t) pixels -> n (s g) h t pixels", h=heads, t=k.shape[2]
+    ).softmax(dim=3)
+    value = _in_heads(attention.v_proj(v), attention, shared)
+    out_weight = rearrange(attention.out_proj.weight, "c (h d) -> h d c", h=heads)
+    said = rearrange(_through(value, out_weight), "n s g h t c -> n (s g) (h t) c")
+    weights = rearrange(weights, "n p h t pixels -> n p (h t) pixels")
+    return product_atb(weights, said) + attention.out_proj.bias
+
+
+def _among_tokens(attention: Attention, q: PromptTokens, v: PromptTokens) -> PromptTokens:
+    """Attend among the tokens of each prompt."""
+    flat = "n p t c -> (n p) t c"
+    placed = rearrange(q, flat)
+    return attention(placed, placed, rearrange(v, flat)).view_as(q)
+
+
+def _in_heads(
+    projected: PromptTokens, attention: Attention, shared: int
+) -> Float[Tensor, "images shared prompts_each heads tokens dim"]:
+    """Split channels into heads, and prompts into those which share their image tokens."""
+    return rearrange(projected, "n (s g) t (h d) -> n s g h t d", s=shared, h=attention.num_heads)
+
+
+def _through(
+    x: Float[Tensor, "images shared prompts_each heads tokens channels_in"],
+    weight: Float[Tensor, "heads channels_in channels_out"],
+) -> Float[Tensor, "images shared prompts_each heads tokens channels_out"]:
+    """Multiply every head with a matrix of its own."""
+    return einsum(x, weight, "n s g h t i, h i o -> n s g h t o")
+
+
+def _scale(attention: Attention) -> float:
+    return (attention.internal_dim // attention.num_heads) ** -0.5
+
+
+def upscale(
+    upscaling: nn.Sequential, image: ImageTokens
+) -> Float[Tensor, "images prompts pixels four four_again channels"]:
+    """Upscale image tokens four times, as matrix products over channels, all but the last gelu.
+
+    Args:
+        upscaling: The official ``output_upscaling``.
+        image: Image tokens.
+
+    Returns:
+        For every image token its 4 × 4 pixels, in the order (row, column) of the first doubling and then
+        (row, column) of the second.
+    """
+    first, norm, gelu, second, _ = upscaling
+    assert isinstance(first, nn.ConvTranspose2d)
+    assert isinstance(second, nn.ConvTranspose2d)
+    assert isinstance(norm, LayerNorm2d)
+    x = _doubled(first, image)
+    # LayerNorm2d normalises over the channels of each pixel, which is the last axis here.
+    x = gelu(F.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, norm.eps))
+    return _doubled(second, x)
+
+
+def _doubled(
+    convolution: nn.ConvTranspose2d, x: Float[Tensor, "*n channels_in"]
+) -> Float[Tensor, "*n four channels_out"]:
+    """Apply a transposed convolution of kernel and stride 2: every pixel becomes four of its own."""
+    weight = rearrange(convolution.weight, "i o y x -> (y x o) i")
+    bias = None if convolution.bias is None else convolution.bias.repeat(4)
+    return F.linear(x, weight, bias).unflatten(-1, (4, -1))
+
+
+def gelu_masks(
+    hyper: Float[Tensor, "images prompts masks channels"],
+    upscaled: Float[Tensor, "images prompts pixels four four_again channels"],
+    height: int,
+) -> Float[Tensor, "images prompts masks mask_height mask_width"]:
+    """Multiply each mask's vector with the gelu of every pixel and put the pixels in their places.
+
+    A ``TorchFunctionMode`` may exchange this function as it may exchange PyTorch's own.
+
+    Args:
+        hyper: A vector for each mask.
+        upscaled: From :func:`upscale`.
+        height: Rows of image tokens.
+    """
+    if has_torch_function((hyper, upscaled)):
+        return handle_torch_function(gelu_masks, (hyper, upscaled), hyper, upscaled, height)
+    flat = rearrange(F.gelu(upscaled), "n p pixels i j c -> n p (pixels i j) c")
+    return _PixelOrder.apply(product_abt(hyper, flat), height)
+
+
+class _PixelOrder(torch.autograd.Function):
+    """Put the 4 × 4 pixels of every image token in their places.
+
+    The innermost axis of this pattern has two elements, which PyTorch copies one by one. As one integer of
+    twice the size they move together, several times faster.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, masks: Tensor, height: int) -> Tensor:
+        ctx.height = height
+        return _move_pairs("n p m (y x i j k) l -> n p m (y i k) (x j l)", masks, height)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        back = "n p m (y i k) (x j) l -> n p m (y x i j k l)"
+        return _move_pairs(back, grad, ctx.height), None
+
+
+def _move_pairs(pattern: str, x: Tensor, height: int) -> Tensor:
+    """Rearrange a tensor whose last axis consists of pairs (l)."""
+    wider = {2: torch.int32, 4: torch.int64}.get(x.element_size())
+    pairs = x.contiguous().unflatten(-1, (-1, 2))
+    if wider is not None:
+        pairs = pairs.view(wider)
+    moved = rearrange(pairs, pattern, y=height, i=2, j=2, k=2).contiguous()
+    return moved if wider is None else moved.view(x.dtype)
+
+
+def decode(
+    decoder: MaskDecoder,
+    embeddings: Float[Tensor, "images channels h w"],
+    dense: Float[Tensor, "images_or_1 prompts_or_1 channels h_or_1 w_or_1"],
+    position: Float[Tensor, "channels h w"],
+    tokens: PromptTokens,
+) -> tuple[Float[Tensor, "images prompts masks y x"], Float[Tensor, "images prompts masks"]]:
+    """Decode every prompt of every image.
+
+    Args:
+        decoder: The official mask decoder.
+        embeddings: One per image.
+        dense: What is added to the embeddings: the code of the masks fed back, or of their absence.
+        position: Positional code of the image tokens.
+        tokens: Prompt tokens.
+
+    Returns:
+        Logits of all masks, the single one first, and their predicted IoU.
+    """
+    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
+    own = repeat(own, "k c -> n p k c", n=tokens.shape[0], p=tokens.shape[1])
+    as_tokens = "n s c h w -> n s (h w) c"
+    image = rearrange(embeddings[:, None] + dense, as_tokens)
+    place = rearrange(position, "c h w -> (h w) c").to(image.dtype)
+    states, image = transform(
+        decoder.transformer, image, place, torch.cat([own, tokens.to(own.dtype)], dim=2)
+    )
+    networks = decoder.output_hypernetworks_mlps
+    hyper = torch.stack([mlp(states[:, :, 1 + i]) for i, mlp in enumerate(networks)], dim=2)
+    masks = gelu_masks(hyper, upscale(decoder.output_upscaling, image), embeddings.shape[-2])
+    return masks, decoder.iou_prediction_head(states[:, :, 0])

@@ -1,0 +1,102 @@
+"""Objects and boundaries of every training tile of a dataset (``mfnet-lite masks DATASET``).
+
+SAM serves as a teacher only while a network is trained, so the tiles to ask it about are those of the
+training split. Each is treated as a scene of its own by :func:`mfnet_lite.scenes.masks.mask_scene`; a run that was
+interrupted goes on with the tiles that are not there yet.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from segment_anything.modeling import Sam
+from tqdm.auto import tqdm
+
+from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, check_made_from
+from mfnet_lite.rasters.tiles import OPTICAL, Tile
+from mfnet_lite.sam.objects import ObjectSettings
+from mfnet_lite.scenes.masks import begin_folder, mask_scene, weights_hash
+
+UNFINISHED = "unfinished"
+
+
+def mask_tiles(
+    sam: Sam,
+    tiles: Sequence[Tile],
+    out: str | Path,
+    settings: ObjectSettings | None = None,
+    *,
+    tile: int | None = None,
+    overlap: int | None = None,
+    bands: tuple[int, ...] | None = None,
+    progress: bool = True,
+) -> tuple[ObjectFiles, ...]:
+    """Write ``OUT/objects/<id>.tif`` and ``OUT/boundaries/<id>.tif`` for every tile.
+
+    Args:
+        sam: The model, on the device it shall run on.
+        tiles: Tiles with the sensor ``optical``.
+        out: The folder to write; give it to ``mfnet-lite train --objects``.
+        settings: How masks are found.
+        tile: Side of SAM's own tiles in pixels, as in :func:`~mfnet_lite.scenes.masks.mask_scene`.
+        overlap: What they share.
+        bands: Which bands are red, green and blue, counted from 1; those that the dataset takes
+            without, else 1, 2, 3.
+        progress: Whether to draw a progress bar.
+
+    Returns:
+        The files of each tile, in their order.
+
+    Raises:
+        ValueError: If a tile has no optical image, or ``out`` holds maps made with other settings,
+            other weights or from other images.
+    """
+    out, settings = Path(out), settings or ObjectSettings()
+    for one in tiles:
+        if OPTICAL not in one.files:
+            raise ValueError(
+                f"tile {one.id} has the sensors {', '.join(one.files)}, but SAM needs {OPTICAL}; "
+                "masks of pairs are not made, use one date as a dataset of its own"
+            )
+    begin_folder(out, {
+        "settings": asdict(settings), "tile": tile, "overlap": overlap,
+        "bands": None if bands is None else list(bands), "weights": weights_hash(sam),
+    })  # fmt: skip
+    done, unknown = [], 0
+    for one in tqdm(tiles, unit="tile", disable=not progress):
+        files = ObjectFiles(out / "objects" / f"{one.id}.tif", out / "boundaries" / f"{one.id}.tif")
+        done.append(files)
+        if files.objects.exists():  # moved last, so both are there
+            unknown += not check_made_from(files.objects, one.files[OPTICAL])
+            continue
+        work = out / UNFINISHED / one.id
+        written = mask_scene(
+            sam,
+            one.files[OPTICAL],
+            work,
+            settings,
+            tile=tile,
+            overlap=overlap,
+            bands=bands or (one.info.sensors[OPTICAL].select or (1, 2, 3))[:3],
+            progress=False,
+        )
+        for made, path in (
+            (written.boundaries, files.boundaries),
+            (written.objects, files.objects),
+        ):
+            assert path is not None
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.replace(path)
+        shutil.rmtree(work)
+    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    if unknown and progress:
+        tqdm.write(
+            f"note: {unknown} map(s) in {out} are of an earlier version and do not know what they were made "
+            "from",
+            sys.stderr,
+        )
+    return tuple(done)

@@ -1,0 +1,294 @@
+"""Maps of whole scenes, also of scenes that do not fit into memory.
+
+Windows are read from the files, run through the model, blended (:mod:`mfnet_lite.scenes.windows`) and
+written row by row. What is in memory at any time is one band of logits, as high as a window and as
+wide as a panel of columns; the size of the scene does not matter. The map is a GeoTIFF in the place
+of its inputs, with a colour table, and it appears under its name only when it is complete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from mfnet_lite.rasters.datasets.tile_reader import NodataPolicy, TileReader, to_sample
+from mfnet_lite.rasters.grids import check_grid
+from mfnet_lite.rasters.io import quiet
+from mfnet_lite.rasters.labels.coding import LabelCoding
+from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.rasters.tiles import DatasetInfo, SensorInfo, Tile
+from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.rasters.write import (
+    BLOCK,
+    check_spares,
+    colour_table,
+    geotiff_profile,
+)
+from mfnet_lite.scenes.evaluate import cutter, evaluating
+from mfnet_lite.scenes.windows import Blend, blend_windows
+from mfnet_lite.utils.devices import pick_device
+from mfnet_lite.utils.files import replacing
+
+NODATA = 255
+GDAL_CACHE_MB = 48  # GDAL's own default is a share of the machine's memory
+PANEL = 2048  # columns held at once, whole blocks of the file
+
+
+def predict_array(
+    model: nn.Module,
+    sample: Mapping[str, Float[Tensor, "channels height width"]],
+    window: int = 256,
+    stride: int | None = None,
+    blend: Blend = "smooth",
+    margin: int = 0,
+    batch: int = 4,
+    official: bool = False,
+) -> Float[Tensor, "classes height width"]:
+    """Predict one scene held in memory, in overlapping windows.
+
+    Args:
+        model: maps ``{sensor: (batch, channels, h, w)}`` to logits.
+        sample: sensors on one grid; a label of two axes is not passed on.
+        window: side of a window.
+        stride: step of the windows, half a window without.
+        blend: ``"smooth"`` (weighted mean of logits) or ``"sum"`` (raw sum, the authors').
+        margin: pixels at inner window borders that do not count.
+        batch: windows per forward pass.
+        official: repeat border windows as MFNet's loop does.
+
+    Returns:
+        Logits on the CPU, float32; with ``"sum"`` they are sums over as many windows as saw the
+        pixel.
+
+    Example:
+        >>> import torch
+        >>> class Brightness(torch.nn.Module):
+        ...     def forward(self, sample):
+        ...         return torch.cat([1 - sample["optical"], sample["optical"]], dim=1)
+        >>> scene = torch.rand(1, 50, 70)
+        >>> logits = predict_array(Brightness(), {"optical": scene}, window=16)
+        >>> torch.equal(logits.argmax(0), (scene[0] > 0.5).long())
+        True
+    """
+    sensors = {name: value for name, value in sample.items() if value.ndim == 3}
+    if not sensors or len({value.shape[1:] for value in sensors.values()}) > 1:
+        shapes = {name: tuple(value.shape) for name, value in sensors.items()}
+        raise ValueError(f"expected sensors of one (channels, height, width) grid, got {shapes}")
+    height, width = next(iter(sensors.values())).shape[1:]
+    with evaluating(model):
+        parts = [
+            logits
+            for _, logits in blend_windows(
+                model,
+                cutter(sensors),
+                height,
+                width,
+                window=window,
+                stride=stride,
+                blend=blend,
+                margin=margin,
+                batch=batch,
+                official=official,
+            )
+        ]
+    return torch.cat(parts, dim=1)
+
+
+def predict_scene(
+    model: nn.Module,
+    paths: Mapping[str, str | Path],
+    out: str | Path,
+    *,
+    window: int = 256,
+    stride: int | None = None,
+    blend: Blend = "smooth",
+    margin: int = 0,
+    batch: int = 4,
+    official: bool = False,
+    scaling: str = "ground",
+    sensors: Mapping[str, SensorInfo] | None = None,
+    gsd: float | None = None,
+    classes: Sequence[str] | None = None,
+    palette: Sequence[Colour] | None = None,
+    holes: NodataPolicy = "any",
+    device: str = "auto",
+    progress: bool = True,
+    panel: int = PANEL,
+) -> Path:
+    """Predict a map of a scene of any size.
+
+    Args:
+        model: maps ``{sensor: (batch, channels, h, w)}`` to logits; it is moved to ``device``.
+        paths: a raster per sensor, all on one grid.
+        out: the GeoTIFF to write.
+        window: side of a window.
+        stride: step of the windows, half a window without.
+        blend: ``"smooth"`` or ``"sum"``, see :mod:`mfnet_lite.scenes.windows`.
+        margin: pixels at inner window borders that do not count.
+        batch: windows per forward pass.
+        official: repeat border windows as MFNet's loop does.
+        scaling: of elevations, as in training: ``minmax``, ``robust`` or ``ground``; its statistics
+            are those of the whole scene.
+        sensors: what is known about the sensors (bands to take, scale); by name only without.
+        gsd: metres per pixel, for ``ground``, of files whose coordinate system does not say.
+        classes: names, stored in the file's metadata.
+        palette: a colour per class, for the colour table.
+        holes: where the map has no data: where ``"any"`` sensor has none, one of the ``"images"``, or only the
+            ``"first"``; the map's tag ``NODATA_POLICY`` says which.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
+        progress: whether to draw a progress bar.
+        panel: columns of the scene held at once; it bounds the memory and changes no result.
+
+    Returns:
+        The path written: one band of uint8, class indices, 255 = no data.
+
+    Raises:
+        FileNotFoundError: if a raster is missing.
+        ValueError: if the rasters do not lie on one grid, the model does not fit them, ``out`` is one
+            of them, or the device is not here.
+    """
+    out = Path(out)
+    if out.suffix.lower() not in (".tif", ".tiff"):
+        raise ValueError(f"{out} cannot be written: expected a name ending in .tif; rename it")
+    target_device = pick_device(device)
+    infos = check_grid(paths)
+    check_spares(out, paths.values())
+    first = next(iter(infos.values()))
+    known = dict(sensors or {})
+    described = {name: known.get(name, SensorInfo(name)) for name in paths}
+    dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd)
+    reader = TileReader(tuple(paths), scaling, holes)
+    tile = Tile("scene", {name: Path(path) for name, path in paths.items()}, None, dataset)
+    with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
+        reader.prepare(tile)  # what cannot be read is refused before anything is written
+    reader.notes.tell()
+    model.to(target_device)
+    profile = geotiff_profile(
+        first.height,
+        first.width,
+        1,
+        "uint8",
+        first,
+        nodata=NODATA,
+        palette=palette is not None,
+        categorical=True,
+    )
+    with ExitStack() as stack:
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB))
+        stack.enter_context(evaluating(model))
+        stack.callback(reader.close)
+        temporary = stack.enter_context(replacing(out))
+        stack.enter_context(quiet())
+        pixels = first.height * first.width
+        bar = stack.enter_context(
+            tqdm(total=pixels, unit="px", unit_scale=True, disable=not progress)
+        )
+        with rasterio.open(temporary, "w", **profile) as target:
+            target.set_band_description(1, "class")
+            target.update_tags(NODATA_POLICY=holes)
+            if classes is not None:
+                target.update_tags(CLASSES="; ".join(f"{i} {c}" for i, c in enumerate(classes)))
+            if palette is not None:
+                target.write_colormap(1, colour_table(palette))
+            for left, right in panels(first.width, max(panel, window)):
+                scene = _Scene(reader, tile, min(window, first.height), left, right)
+                rows = _RowWriter(target, left, right)
+                for _, logits in blend_windows(
+                    model,
+                    scene.read,
+                    first.height,
+                    first.width,
+                    window=window,
+                    stride=stride,
+                    blend=blend,
+                    margin=margin,
+                    batch=batch,
+                    official=official,
+                    columns=(left, right),
+                ):
+                    if logits.shape[0] >= NODATA:
+                        raise ValueError(f"a map of bytes holds 254 classes, got {logits.shape[0]}")
+                    labels = logits.argmax(0).to(torch.uint8).numpy()
+                    rows.add(np.where(scene.finish(labels.shape[0]), labels, np.uint8(NODATA)))
+                    bar.update(labels.size)
+                rows.flush()
+    return out
+
+
+def panels(width: int, panel: int) -> list[tuple[int, int]]:
+    """Divide the columns of a scene into panels of whole blocks of the file.
+
+    Args:
+        width: columns of the scene.
+        panel: wished width of a panel; it is rounded up to whole blocks.
+
+    Returns:
+        First column of each panel and the column behind its last.
+
+    Example:
+        >>> panels(1000, 300)
+        [(0, 512), (512, 1000)]
+    """
+    if panel < 1:
+        raise ValueError(f"panel must be at least 1, got {panel}")
+    step = -(-panel // BLOCK) * BLOCK
+    return [(left, min(left + step, width)) for left in range(0, width, step)]
+
+
+class _Scene:
+    """Windows of the files, and which pixels of the open rows of a panel hold data."""
+
+    def __init__(self, reader: TileReader, tile: Tile, rows: int, left: int, right: int) -> None:
+        self.reader, self.tile = reader, tile
+        self.valid = np.zeros((rows, right - left), dtype=bool)
+        self.top, self.left, self.right = 0, left, right
+
+    def read(self, window: Window) -> dict[str, Tensor]:
+        """Return the sensors in a window and note where they hold data."""
+        patch = self.reader.patch(self.tile, window)
+        above = window.row - self.top
+        begin = max(window.col, self.left)
+        end = min(window.col + window.width, self.right)
+        rows = slice(above, above + window.height)
+        seen = patch.counted[:, begin - window.col : end - window.col]
+        self.valid[rows, begin - self.left : end - self.left] = seen
+        return to_sample(patch.arrays, None, None)
+
+    def finish(self, rows: int) -> Bool[np.ndarray, "rows width"]:
+        """Hand out the mask of the finished rows and move on."""
+        done = self.valid[:rows].copy()
+        self.valid = np.concatenate([self.valid[rows:], np.zeros_like(done)])
+        self.top += rows
+        return done
+
+
+class _RowWriter:
+    """Writes rows of a panel in whole blocks of the file, so that none is compressed twice."""
+
+    def __init__(self, target: rasterio.io.DatasetWriter, left: int, right: int) -> None:
+        self.target = target
+        self.pending: UInt8[np.ndarray, "rows width"] = np.empty((0, right - left), np.uint8)
+        self.row, self.left = 0, left
+
+    def add(self, rows: UInt8[np.ndarray, "rows width"]) -> None:
+        """Take rows and write those which fill blocks."""
+        self.pending = np.concatenate([self.pending, rows])
+        self._write(self.pending.shape[0] // BLOCK * BLOCK)
+
+    def flush(self) -> None:
+        """Write what is left."""
+        self._write(self.pending.shape[0])
+
+    def _write(self, count: int) -> None:
+        if count:
+            place = Window(self.row, self.left, count, self.pending.shape[1]).to_rasterio()
+            self.target.write(self.pending[:count], 1, window=place)
+            self.pending, self.row = self.pending[count:], self.row + count

@@ -1,0 +1,1 @@
+"""The procedural world of vehicles and number plates, which SamLP learns from."""

@@ -1,0 +1,1 @@
+"""Class-free procedural images for pre-training: no remote-sensing scene, no height."""

@@ -1,0 +1,314 @@
+"""Measure our MFNet beside the authors' and beside two branches run in turn.
+
+    python -m scripts.benchmarks.mfnet --authors PATH         the full table: ViT-B at 256 pixels, minutes
+    python -m scripts.benchmarks.mfnet --smoke                a small encoder, seconds; nothing is written
+    python -m scripts.benchmarks.mfnet --authors PATH --device cuda --precision bf16 --compile --out OUT.json
+
+All variants hold the same weights. One process times a training step (forward, cross-entropy, backward,
+SGD) and an inference of each in turn, A, B, C, A, B, C, …; what counts is the median over the rounds of the
+ratio within a round, so that a machine whose speed drifts does no harm. On a CPU seconds are CPU seconds of
+one thread, so that other work on the machine does not count. The same process compares the logits.
+Operations are counted on tensors without storage. Memory is measured in a fresh process per variant: the
+weights, plus on a CPU the growth of the peak resident size over two steps (Linux), on a GPU the
+allocator's peak.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from mfnet_lite.nets import MFNet
+from mfnet_lite.sam import VIT_B, build_sam
+from mfnet_lite.utils.files import write_text
+from scripts.benchmarks.in_turn import InTurn
+from scripts.parity.authors_mfnet import build_authors, build_ours, provenance
+
+AUTHORS, IN_TURN, OURS, CHECKPOINTED, COMPILED = (
+    "authors",
+    "in turn",
+    "ours",
+    "ours, checkpointed",
+    "ours, compiled",
+)
+PHASES = ("train", "inference")
+SMALL = replace(VIT_B, width=96, depth=3, heads=4, global_blocks=(2,))
+CLASSES = 6
+
+
+class Bench:
+    """One setting: the images, and how each variant is built, stepped and asked."""
+
+    def __init__(self, args: argparse.Namespace, tuning: str) -> None:
+        self.args, self.tuning = args, tuning
+        self.config = SMALL if args.smoke else VIT_B
+        self.device = torch.device(args.device)
+        generator = torch.Generator().manual_seed(0)
+        shape = (args.batch, 4, args.size, args.size)
+        bands = torch.rand(shape, generator=generator).to(self.device)
+        self.sample = {"optical": bands[:, :3], "dsm": bands[:, 3:]}
+        label = torch.randint(CLASSES, (args.batch, args.size, args.size), generator=generator)
+        self.label = label.to(self.device)
+
+    def variants(self) -> list[str]:
+        """Names of what is compared."""
+        names = [AUTHORS] if self.args.authors else []
+        return [*names, IN_TURN, OURS, CHECKPOINTED, *([COMPILED] if self.args.compile else [])]
+
+    def networks(self) -> dict[str, nn.Module]:
+        """Build every variant with the same weights; frozen ones are shared within ours."""
+        found: dict[str, nn.Module] = {}
+        if self.args.authors:
+            found[AUTHORS] = build_authors(self.args.authors, self.tuning, self.config, CLASSES)
+            ours = build_ours(found[AUTHORS], self.tuning, self.config, CLASSES)
+        else:
+            ours = self.random()
+        for name in self.variants():
+            if name != AUTHORS:
+                shared = {id(p): p for p in ours.parameters() if not p.requires_grad}
+                found[name] = self.variant(name, copy.deepcopy(ours, shared))
+        return {name: found[name].to(self.device) for name in self.variants()}
+
+    def random(self) -> MFNet:
+        """Our network with random weights, the additions' included."""
+        torch.manual_seed(0)
+        sam = build_sam(self.config, seed=0)
+        net = MFNet(sam, CLASSES, tuning=self.tuning, official=True)
+        for name, parameter in net.named_parameters():
+            if name.endswith("lora_b"):
+                nn.init.normal_(parameter, 0, 0.05)
+        return net
+
+    def variant(self, name: str, ours: MFNet) -> nn.Module:
+        """Turn our network into one of its variants."""
+        ours.encoder.checkpointing = name == CHECKPOINTED
+        for module in ours.modules():
+            if isinstance(module, nn.Dropout2d):
+                module.p = 0.0
+        if name == COMPILED:
+            return torch.compile(ours)
+        return InTurn(ours) if name == IN_TURN else ours
+
+    def alone(self, name: str) -> nn.Module:
+        """Build one variant and nothing else; its values do not matter."""
+        if name == AUTHORS:
+            net = build_authors(self.args.authors, self.tuning, self.config, CLASSES)
+        else:
+            net = self.variant(name, self.random())
+        return net.to(self.device)
+
+    def flops(self, name: str) -> int:
+        """Floating-point operations of one pair's forward pass (two per multiplication and addition)."""
+        net = self.alone(name).to("meta").eval()
+        pair = {sensor: bands[:1].to("meta") for sensor, bands in self.sample.items()}
+        with FlopCounterMode(display=False) as counter:
+            self.ask(name, net, pair)
+        return counter.get_total_flops()
+
+    def logits(self, name: str, net: nn.Module) -> Tensor:
+        """Ask a variant about the images, in the precision that is measured."""
+        kind = torch.bfloat16 if self.args.precision == "bf16" else None
+        with torch.autocast(self.device.type, dtype=kind, enabled=kind is not None):
+            return self.ask(name, net, self.sample)
+
+    def ask(self, name: str, net: nn.Module, sample: dict[str, Tensor]) -> Tensor:
+        """Ask a variant; the authors' takes the sensors one by one, the elevation without bands."""
+        if name == AUTHORS:
+            return net(sample["optical"], sample["dsm"][:, 0])
+        return net(sample)
+
+    def work(self, name: str, net: nn.Module, phase: str) -> Callable[[], None]:
+        """Return what one training step or one inference does."""
+        trained = [p for p in net.parameters() if p.requires_grad]
+        optimizer = torch.optim.SGD(trained, lr=1e-4, momentum=0.9, weight_decay=5e-4)
+
+        def train() -> None:
+            net.train()
+            optimizer.zero_grad()
+            F.cross_entropy(self.logits(name, net).float(), self.label).backward()
+            optimizer.step()
+
+        def infer() -> None:
+            net.eval()
+            with torch.no_grad():
+                self.logits(name, net)
+
+        return train if phase == "train" else infer
+
+    def seconds(self, call: Callable[[], None]) -> float:
+        """Time one call: CPU seconds, or on a GPU seconds until it is done."""
+        if self.device.type == "cpu":
+            begin = time.process_time()
+            call()
+            return time.process_time() - begin
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        call()
+        torch.cuda.synchronize()
+        return time.perf_counter() - begin
+
+
+def times(bench: Bench) -> dict[str, Any]:
+    """Compare the logits of all variants, then time them in turn."""
+    nets = bench.networks()
+    names = list(nets)
+    with torch.no_grad():
+        logits = {name: bench.logits(name, nets[name].eval()).float() for name in names}
+    reference = logits[names[0]]
+    scale = reference.abs().max()
+    equality = {n: ((logits[n] - reference).abs().max() / scale).item() for n in names[1:]}
+    seconds: dict[str, dict[str, list[float]]] = {p: {n: [] for n in names} for p in PHASES}
+    for phase in PHASES:
+        # Checkpointing is a matter of training only.
+        asked = [n for n in names if phase == "train" or n != CHECKPOINTED]
+        calls = {name: bench.work(name, nets[name], phase) for name in asked}
+        for name in asked:  # not counted: caches, compilation, momentum
+            calls[name]()
+        for _ in range(bench.args.rounds):
+            for name in asked:
+                seconds[phase][name].append(bench.seconds(calls[name]))
+        seconds[phase] = {name: seconds[phase][name] for name in asked}
+    return {"reference": names[0], "largest_difference_over_largest": equality, "seconds": seconds}
+
+
+def memory(bench: Bench, name: str, phase: str) -> dict[str, int]:
+    """Measure the peak of one variant in this process, bytes: weights, and what working adds."""
+    net = bench.alone(name)
+    call = bench.work(name, net, phase)
+    model = sum(t.nbytes for t in (*net.parameters(), *net.buffers()))
+    if bench.device.type != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        call()
+        return {"model": model, "added": torch.cuda.max_memory_allocated() - before}
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of building the model
+    before = _resident("VmRSS")
+    call()
+    call()
+    return {"model": model, "added": _resident("VmHWM") - before}
+
+
+def _resident(field: str) -> int:
+    """Read a memory field of this process, bytes."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split(f"{field}:")[1].split()[0])
+
+
+def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Say how many times faster and how much smaller ours is than every other variant."""
+    table: dict[str, dict[str, float]] = {}
+    for phase in PHASES:
+        seconds, peaks = found["seconds"][phase], found["bytes"][phase]
+        for name in seconds:
+            if name == OURS:
+                continue
+            row = table.setdefault(name, {})
+            pairs = zip(seconds[name], seconds[OURS], strict=True)
+            row[f"{phase}: times faster"] = statistics.median(a / b for a, b in pairs)
+            row[f"{phase}: share of peak memory"] = sum(peaks[OURS].values()) / sum(
+                peaks[name].values()
+            )
+    return table
+
+
+def child(args: argparse.Namespace, *work: str) -> dict[str, Any]:
+    """Run one piece of work in a fresh process."""
+    command = [sys.executable, "-m", "scripts.benchmarks.mfnet", *args.passed_on, "--work", *work]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(work)} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure(args: argparse.Namespace, tuning: str) -> dict[str, Any]:
+    """Measure all variants under one tuning."""
+    bench = Bench(args, tuning)
+    found = child(args, tuning, "times")
+    found["bytes"] = {
+        phase: {name: child(args, tuning, "memory", name, phase) for name in asked}
+        for phase, asked in found["seconds"].items()
+    }
+    found["operations"] = {
+        n: bench.flops(n) for n in (AUTHORS, IN_TURN, OURS) if n in found["seconds"]["train"]
+    }
+    found["ours against"] = ratios(found)
+    print(f"\n{tuning}: largest difference of logits from {found['reference']}, over the largest:")
+    for name, error in found["largest_difference_over_largest"].items():
+        print(f"  {name:20} {error:.1e}")
+    for name, count in found["operations"].items():
+        print(f"  {name:20} {count / 1e9:.2f} G operations for one pair")
+    for phase in PHASES:
+        for name, seconds in found["seconds"][phase].items():
+            peak = sum(found["bytes"][phase][name].values()) / 1e9
+            row = found["ours against"].get(name, {})
+            more = "".join(f", {k.split(': ')[1]} {v:.2f}" for k, v in row.items() if phase in k)
+            print(
+                f"  {phase:10} {name:20} {statistics.median(seconds):7.2f} s {peak:6.2f} GB{more}"
+            )
+    assert set(found["seconds"]["train"]) == set(bench.variants())
+    return found
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure and write the table."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--authors", type=Path, help="a checkout of the authors' repository")
+    parser.add_argument("--tunings", default="mmlora,mmadapter", help="comma-separated")
+    parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
+    parser.add_argument("--compile", action="store_true", help="also ours through torch.compile")
+    parser.add_argument("--smoke", action="store_true", help="a small encoder, one round")
+    parser.add_argument("--out", type=Path, help="book/results/mfnet_benchmark.json")
+    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    if args.smoke:
+        args.rounds = 1
+    if args.work:
+        tuning, what, *rest = args.work
+        bench = Bench(args, tuning)
+        print(json.dumps(times(bench) if what == "times" else memory(bench, *rest)))
+        return
+    args.passed_on = arguments
+    origin = provenance("benchmarks/mfnet.py", args.authors)
+    results = {tuning: measure(args, tuning) for tuning in args.tunings.split(",")}
+    if args.smoke:
+        return
+    out = args.out or Path("book/results/mfnet_benchmark.json")
+    setting = {
+        "encoder": "ViT-B, random weights",
+        "pictures": f"{args.batch} pairs of {args.size} × {args.size} pixels, random",
+        "precision": args.precision,
+        "device": args.device if args.device == "cpu" else torch.cuda.get_device_name(),
+        "rounds": args.rounds,
+        "seconds": "CPU seconds" if args.device == "cpu" else "wall seconds until done",
+        "ratios": "median over the rounds of the ratio within a round",
+        "bytes": "model: weights and buffers; added: growth of the peak while working, fresh process each",
+        "machine": "shared and busy with other work: ratios only, absolute seconds are not to be quoted",
+    }
+    table = {"provenance": origin, "setting": setting}
+    write_text(out, json.dumps({**table, "results": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

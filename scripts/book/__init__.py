@@ -1,0 +1,1 @@
+"""Running chapters, the normal form of notebooks, building the site, sample data."""

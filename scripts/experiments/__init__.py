@@ -1,0 +1,1 @@
+"""Trainings behind the tables of the book, one folder per system."""

@@ -1,0 +1,1 @@
+"""Experiments with SAM's objects and boundaries."""

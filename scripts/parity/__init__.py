@@ -1,0 +1,1 @@
+"""Our systems beside the authors' code, number by number."""

@@ -1,0 +1,1 @@
+"""Pre-training of the small SAM, its evaluation, and how it gets into the package."""

@@ -1,0 +1,86 @@
+"""Coordinate systems by what their numbers mean, and widths of pixels from geodesy's textbook values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+
+from mfnet_lite.rasters.interpretation.georeference import (
+    crs_name,
+    pixel_width,
+    same_horizontal,
+    vertical_unit,
+)
+
+UTM32 = CRS.from_epsg(25832)
+UNNAMED = CRS.from_wkt(
+    'PROJCS["UTM32",GEOGCS["GRS80",DATUM["unknown",SPHEROID["GRS80",6378137,298.257222101]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
+    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",9],PARAMETER["scale_factor",0.9996],'
+    'PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (CRS.from_user_input("EPSG:25832+7837"), True),  # with a vertical part
+        (CRS.from_epsg(5972), True),  # another compound, of a national realisation of ETRS89
+        (UNNAMED, True),
+        (CRS.from_string("+proj=utm +zone=32 +ellps=GRS80 +units=m +no_defs"), True),
+        (CRS.from_wkt(UTM32.to_wkt(version="WKT1_ESRI")), True),
+        (CRS.from_epsg(32632), False),  # the same projection of another named datum
+        (CRS.from_epsg(25833), False),
+        (CRS.from_string("+proj=utm +zone=32 +ellps=GRS80 +units=us-ft +no_defs"), False),
+        (CRS.from_epsg(4258), False),
+    ],
+    ids=str,
+)
+def test_what_is_the_same_horizontal_system(other, same):
+    assert same_horizontal(UTM32, other) is same
+    assert same_horizontal(other, UTM32) is same
+
+
+def test_degrees_with_and_without_height():
+    assert same_horizontal(CRS.from_epsg(4326), CRS.from_epsg(4979))
+    assert not same_horizontal(CRS.from_epsg(4326), CRS.from_epsg(4258))
+
+
+def test_names_are_short():
+    assert crs_name(None) == "none"
+    assert crs_name(UTM32) == "EPSG:25832"
+    assert crs_name(CRS.from_user_input("EPSG:25832+7837")) == "EPSG:25832+7837"
+    long = CRS.from_wkt(UNNAMED.to_wkt().replace("UTM32", "x" * 200))
+    assert len(crs_name(long)) <= 60
+
+
+def test_vertical_unit():
+    assert vertical_unit(UTM32) is vertical_unit(None) is None
+    assert vertical_unit(CRS.from_user_input("EPSG:25832+7837")) == "metre"
+    assert vertical_unit(CRS.from_user_input("EPSG:2263+6360")) == "US survey foot"
+
+
+def square(step: float, x: float, y: float) -> Affine:
+    return Affine(step, 0, x, 0, -step, y)
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "metres"),
+    [
+        ("EPSG:25832", square(0.25, 4e5, 5e6), 0.25),
+        ("EPSG:2263", square(1.0, 1e6, 2e5), 1200 / 3937),  # US survey feet
+        ("EPSG:4326", square(1e-5, 9, 60), 111_320e-5 * np.cos(np.radians(60))),
+        # On the 60th parallel Web Mercator doubles every length.
+        ("EPSG:3857", square(1.0, 1e6, 8_399_737.9), 0.5),
+    ],
+)
+def test_width_of_a_pixel(crs, transform, metres):
+    width, sure = pixel_width(transform, CRS.from_user_input(crs), 100, 100)
+    assert sure
+    assert width == pytest.approx(metres, rel=1e-3)
+
+
+def test_without_a_system_the_numbers_are_taken_for_metres_and_not_trusted():
+    assert pixel_width(square(0.1, 0, 0), None, 5, 5) == (pytest.approx(0.1), False)

@@ -1,0 +1,66 @@
+"""The run folder: rebuilds the same model, and says what is wrong with a broken one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mfnet_lite.rasters import SensorInfo
+from mfnet_lite.runs.folder import RunConfig, check_fits, colours_for, load_config, load_run
+from mfnet_lite.training.state import save_model
+
+CONFIG = RunConfig(
+    model="unet",
+    options={"width": 2, "depth": 1},
+    channels={"optical": 3, "dsm": 1},
+    sensors={
+        "optical": {"name": "optical", "select": [1, 2, 3], "names": ["r", "g", "b"]},
+        "dsm": {"name": "dsm", "unit": "m"},
+    },
+    classes=("a", "b"),
+    palette=((0, 0, 0), (1, 2, 3)),
+    seed=4,
+)
+
+
+def test_round_trip(tmp_path):
+    CONFIG.save(tmp_path)
+    assert load_config(tmp_path) == CONFIG
+    model = CONFIG.build()
+    torch.nn.init.ones_(model.head.weight)
+    save_model(model, tmp_path / "model.safetensors")
+    config, loaded = load_run(tmp_path)
+    assert not loaded.training
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, loaded.state_dict()[name])
+    assert config.sensor_infos()["optical"] == SensorInfo(
+        "optical", select=(1, 2, 3), names=("r", "g", "b")
+    )
+
+
+def test_initial_weights_depend_on_the_seed_only():
+    torch.manual_seed(1)
+    a = CONFIG.build().head.weight
+    torch.manual_seed(2)
+    assert torch.equal(a, CONFIG.build().head.weight)
+
+
+def test_faults(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"config\.json does not exist"):
+        load_config(tmp_path)
+    (tmp_path / "config.json").write_text("[]")
+    with pytest.raises(ValueError, match="not the config of a run"):
+        load_config(tmp_path)
+    CONFIG.save(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        load_run(tmp_path)
+    with pytest.raises(ValueError, match=r"x\.tif has 4 band\(s\) of optical, .* trained on 3"):
+        check_fits(CONFIG, {"optical": 4, "dsm": 1}, "x.tif")
+    with pytest.raises(ValueError, match="no sensor dsm"):
+        check_fits(CONFIG, {"optical": 3}, "data")
+
+
+def test_colours():
+    assert colours_for(6)[1] == (0, 0, 255)
+    assert colours_for(2, ((1, 1, 1), (2, 2, 2))) == ((1, 1, 1), (2, 2, 2))
+    assert len(set(colours_for(20))) == 20

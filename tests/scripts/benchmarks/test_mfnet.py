@@ -1,0 +1,72 @@
+"""The benchmark's reference equals our network, and its ratios are what they say."""
+
+from __future__ import annotations
+
+import importlib
+from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+
+@pytest.fixture(scope="module")
+def script():
+    return importlib.import_module("scripts.benchmarks.mfnet")
+
+
+def bench(script, tuning):
+    args = Namespace(
+        authors=None, batch=1, size=128, rounds=1, device="cpu", precision="fp32",
+        compile=False, smoke=True,
+    )  # fmt: skip
+    made = script.Bench(args, tuning)
+    made.config = replace(script.SMALL, width=32, depth=2, heads=2, global_blocks=(1,))
+    return made
+
+
+@pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
+def test_two_branches_in_turn_are_our_network(script, tuning):
+    made = bench(script, tuning)
+    nets = {name: net.double() for name, net in made.networks().items()}
+    assert list(nets) == ["in turn", "ours", "ours, checkpointed"]
+    made.sample = {name: band.double() for name, band in made.sample.items()}
+    found = []
+    for name, net in nets.items():
+        logits = made.logits(name, net.train())
+        logits.square().mean().backward()
+        gradients = [p.grad for p in net.parameters() if p.requires_grad]
+        with torch.no_grad():  # by now the running statistics have moved
+            found.append([logits.detach(), made.logits(name, net.eval()), *gradients])
+    for others in found[1:]:
+        for first, other in zip(found[0], others, strict=True):
+            torch.testing.assert_close(first, other, rtol=1e-8, atol=1e-12)
+
+
+def test_times_of_every_variant_and_equal_logits(script):
+    found = script.times(bench(script, "mmlora"))
+    assert {n: len(s) for n, s in found["seconds"]["train"].items()} == {
+        "in turn": 1, "ours": 1, "ours, checkpointed": 1,
+    }  # fmt: skip
+    assert set(found["seconds"]["inference"]) == {"in turn", "ours"}
+    assert max(found["largest_difference_over_largest"].values()) < 1e-5
+
+
+def test_ratios_are_medians_within_rounds(script):
+    seconds = {"authors": [4.0, 9.0, 8.0], "ours": [2.0, 3.0, 2.0]}
+    peaks = {"authors": {"model": 1, "added": 3}, "ours": {"model": 1, "added": 1}}
+    found = {
+        "seconds": dict.fromkeys(("train", "inference"), seconds),
+        "bytes": dict.fromkeys(("train", "inference"), peaks),
+    }
+    row = script.ratios(found)["authors"]
+    assert row["train: times faster"] == 3.0  # of 2, 3, 4
+    assert row["inference: share of peak memory"] == 0.5
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux' own accounts")
+def test_memory_counts_weights_and_work(script):
+    found = script.memory(bench(script, "mmlora"), "ours", "train")
+    assert found["model"] > 4 * 2_000_000  # fusion and decoder alone, float32
+    assert found["added"] >= 0

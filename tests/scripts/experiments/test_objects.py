@@ -1,0 +1,239 @@
+"""The experiments with objects: verdicts by hand, maps and their quality, lines that survive a kill."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from argparse import Namespace
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mfnet_lite.nets import UNet
+from mfnet_lite.rasters import open_folder, read_raster
+
+
+@pytest.fixture
+def plan(monkeypatch):
+    return importlib.import_module("scripts.experiments.objects.plan")
+
+
+@pytest.fixture
+def verdicts(plan):
+    return importlib.import_module("scripts.experiments.objects.verdicts")
+
+
+@pytest.fixture
+def data(plan, monkeypatch):
+    module = importlib.import_module("scripts.experiments.objects.data")
+    for name, value in (("TILE", 64), ("SCENES", 1), ("TEST_SCENES", 1)):
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+@pytest.fixture
+def runs(data, monkeypatch):
+    module = importlib.import_module("scripts.experiments.objects.runs")
+    for name, value in (("SIZE", 32), ("WINDOW", 64), ("STRIDE", 64)):
+        monkeypatch.setattr(module, name, value)
+    return module
+
+
+@pytest.fixture
+def experiment(runs):
+    return importlib.import_module("scripts.experiments.objects.__main__")
+
+
+def test_rows_name_what_matters_and_nothing_else(plan):
+    assert plan.UNET.row == "data=world model=unet"
+    assert replace(plan.UNET, maps="perfect", variant="official").row == plan.UNET.row
+    assert (
+        replace(plan.UNET, objects=1.0, variant="official").row
+        == "data=world model=unet objects=1.0"
+    )
+    assert [r.mode for r in plan.modes(plan.UNET)] == [
+        "seg", "seg+object", "seg+boundary", "seg+object+boundary"
+    ]  # fmt: skip
+    assert not plan.UNET.needs_weights
+    assert plan.both(plan.UNET).needs_weights
+    assert not plan.both(replace(plan.UNET, maps="perfect")).needs_weights
+    assert plan.MFNET.needs_weights
+    keys = [run.key for _, run in plan.plan((0, 1))]
+    assert len(keys) == len(set(keys))
+    assert not set(plan.SEEDS) & set(plan.TUNING_SEEDS)
+
+
+def test_every_configuration_of_a_claim_is_planned(verdicts, plan):
+    planned = {run.row for _, run in plan.plan((0,))}
+    for claim in (*verdicts.CLAIMS, verdicts.EQUAL):
+        assert {run.row for _, run in claim.terms} <= planned, claim.name
+    assert len({c.name for c in verdicts.CLAIMS}) == len(verdicts.CLAIMS)
+
+
+def test_equality_has_a_rule_of_its_own(verdicts):
+    assert verdicts.same([0.0] * 5)["verdict"] == "holds"
+    found = verdicts.same([0.0, 0.0, -0.002])
+    assert found["verdict"] == "does not hold here"
+    assert "0.2 points" in found["sentence"]
+    assert verdicts.same([0.0])["verdict"] == "not measured"
+
+
+def line(plan, run, seed, score, edges=0.5, kappa=0.4):
+    run = replace(run, seed=seed)
+    return {
+        "key": run.key, "row": run.row, "seed": seed, "run": plan.asdict(run), "terms": {},
+        "scores": {
+            "mIoU": score, "OA": 0.5, "kappa": kappa, "edge_F1": edges, "per_class": {"road": score}
+        },
+        "maps": None, "left_out": [], "trained": 1, "parameters": 1, "train_seconds": 1.0,
+    }  # fmt: skip
+
+
+def test_networks_that_know_one_class_decide_nothing(verdicts, plan):
+    tile = replace(plan.UNET, data="loveda")
+    lines = [line(plan, r, s, 0.28, kappa=0.0) for r in plan.modes(tile) for s in range(3)]
+    found = verdicts.summary(lines)
+    claims = {c["name"]: c["verdict"] for c in found["claims"]}
+    assert {claims[f"loveda unet {kind}"] for kind in ("both", "object", "boundary")} == {
+        "not decided here"
+    }
+    assert found["rows"] == {}
+    assert set(found["rows_of_one_class"]) == {run.row for run in plan.modes(tile)}
+
+
+def test_summary_by_hand(verdicts, plan):
+    lines = []
+    for seed, (labels, helped) in enumerate(((0.5, 0.53), (0.6, 0.62), (0.4, 0.44))):
+        lines.append(line(plan, plan.UNET, seed, labels))
+        lines.append(line(plan, plan.both(plan.UNET), seed, helped))
+    tile = replace(plan.UNET, data="vaihingen")
+    lines.append(line(plan, tile, 0, 0.5, edges=None))
+    found = verdicts.summary(lines)
+    claims = {c["name"]: c for c in found["claims"]}
+    # differences 0.03, 0.02, 0.04: mean 0.03, error 0.01 / sqrt(3)
+    assert claims["world unet both"]["difference"] == pytest.approx(0.03)
+    assert claims["world unet both"]["standard_error"] == pytest.approx(0.00577, abs=1e-5)
+    assert claims["world unet both"]["verdict"] == "holds"
+    assert claims["world mfnet both"]["verdict"] == "not measured"
+    assert found["rows"][plan.UNET.row]["mIoU"]["mean"] == pytest.approx(0.5)
+    assert found["rows"][tile.row]["edge_F1"] is None
+    assert found["rows"][tile.row]["mode"] == "seg"
+
+
+def test_quality_of_maps_by_hand(data, runs, plan, tmp_path):
+    """Perfect objects are pure and find every border; the whole tile as one object does neither."""
+    folder = data.scenes(tmp_path, 3)
+    tiles = open_folder(folder, ["optical"], val_fraction=0.0).tiles("train")
+    perfect = data.maps_of(replace(plan.UNET, maps="perfect"), tiles, tmp_path, "0" * 8)
+    label = read_raster(tiles[0].label).array[0]
+    found = data.quality(tiles, perfect)
+    assert found["pure"] == 1.0
+    assert found["objects"] >= 5
+    mixed = data.maps_of(replace(plan.UNET, maps="superpixels"), tiles, tmp_path, "0" * 8)
+    rough = data.quality(tiles, mixed)
+    assert 0.5 < rough["pure"] < 1.0
+    again = data.maps_of(replace(plan.UNET, maps="superpixels"), tiles, tmp_path, "0" * 8)
+    assert again == mixed
+    path = data.write_raster(tmp_path / "one.tif", np.ones(label.shape, np.int32))
+    whole = data.quality(tiles, [data.ObjectFiles(path)])
+    assert whole["pure"] == pytest.approx(np.bincount(label.ravel()).max() / label.size, abs=1e-4)
+    assert (whole["covered"], whole["edges_found"], whole["objects"]) == (1.0, 0.0, 1.0)
+
+
+def test_points_keep_their_share_and_their_truth(data, tmp_path):
+    folder = data.scenes(tmp_path, 3)
+    name = data.pointed(folder, 0.1, seed=1)
+    assert data.pointed(folder, 0.1, seed=1) == name
+    (path,) = (folder / "train" / name).glob("*.tif")
+    few, full = (read_raster(folder / "train" / n / path.name).array for n in (name, "label"))
+    kept = few != 255
+    assert 0.07 < kept.mean() < 0.13
+    assert (few[kept] == full[kept]).all()
+
+
+def test_borders_of_a_prediction_by_hand(runs):
+    label = np.repeat([[0] * 10 + [1] * 10], 4, axis=0)
+    right = runs.edge_counts(label, label)
+    assert right.tolist() == [8, 8, 8, 8]  # two columns of four pixels
+    far = runs.edge_counts(np.roll(label, 5, axis=1)[:, 5:], label[:, 5:])
+    assert far.tolist() == [0, 8, 0, 8]
+    blank = label.copy()
+    blank[:, 9:11] = 255
+    assert runs.edge_counts(label, blank).tolist() == [0, 0, 0, 0]
+    assert runs.left_out("world", []) == (5,)
+    assert runs.left_out("loveda", [5000, 152, 1000]) == (1,)
+
+
+def test_scores_of_a_perfect_network(runs, data, tmp_path):
+    class Oracle(torch.nn.Module):
+        def forward(self, sample):
+            return 9.0 * torch.nn.functional.one_hot(sample["truth"][:, 0].long(), 6).movedim(3, 1)
+
+    folder = data.scenes(tmp_path, 3)
+    tiles = open_folder(folder, ["optical"]).tiles("test")
+
+    class Tiles:
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            label = torch.from_numpy(read_raster(tiles[0].label).array[0].astype(np.int64))
+            return {"truth": label[None].float(), "label": label}
+
+    names = ("a", "b", "c", "d", "e", "f")
+    found = runs.scored(Oracle(), Tiles(), names, (5,))
+    assert found["mIoU"] == found["OA"] == found["edge_F1"] == 1.0
+    plain = runs.scored(UNet({"truth": 1}, 6, width=2, depth=1), Tiles(), names, (5,))
+    assert plain["mIoU"] < 0.5
+
+
+def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
+    rows = (plan.UNET, plan.both(replace(plan.UNET, maps="perfect")))
+    official = replace(plan.UNET, boundaries=0.1, variant="official")
+    rows += (replace(official, maps="perfect"), replace(plan.UNET, data="ign"))
+    rows += (replace(plan.UNET, labels=0.1),)
+    monkeypatch.setattr(plan, "GROUPS", {"main": rows})
+    args = Namespace(
+        out=tmp_path,
+        real=None,
+        seeds=[0],
+        only="main",
+        limit=0,
+        steps=12,
+        result=tmp_path / "r.json",
+    )
+    experiment.EXPERIMENT.work(args)
+    first = (tmp_path / "runs.jsonl").read_text()
+    lines = [json.loads(text) for text in first.splitlines()]
+    assert len(lines) == 4  # no real tile, no run on it
+    assert {x["weights_sha256"] for x in lines} == {"any"}
+    assert lines[0]["maps"] is None
+    assert lines[0]["scaling"] == "ground"
+    mfnet = lines[0] | {
+        "run": lines[0]["run"] | {"model": "mfnet"}
+    }  # heights that MFNet does not get
+    assert [experiment.as_planned(line, args) for line in (lines[0], mfnet)] == [True, False]
+    assert lines[1]["maps"]["pure"] == 1.0
+    assert set(lines[1]["terms"]) == {"segmentation", "objects", "boundaries"}
+    # no gradient: to the last digit the training on labels alone
+    assert lines[2]["scores"] == lines[0]["scores"]
+    assert lines[1]["scores"] != lines[0]["scores"]
+    experiment.EXPERIMENT.work(args)
+    assert (tmp_path / "runs.jsonl").read_text() == first
+    experiment.EXPERIMENT.summarise(args)
+    content = json.loads((tmp_path / "r.json").read_text())
+    assert set(content["rows"]) == {x["row"] for x in lines}
+    assert content["provenance"]["runs"] == 4
+
+
+def test_halves_of_real_tiles(data, realdata, tmp_path):
+    for name, (height, width) in {"vaihingen": (256, 512), "loveda": (1024, 512)}.items():
+        folder = data.halves(tmp_path, realdata, name)
+        label = read_raster(next((folder / "train" / "label").glob("*.tif"))).array[0]
+        assert label.shape == (height, width)
+        assert set(np.unique(label)) <= {*range(7), 255}
+        assert (label < 7).mean() > 0.9
+        tiles = open_folder(folder, val_fraction=0.0)
+        assert len(tiles.tiles("train")) == len(tiles.tiles("test")) == 1
