@@ -72,6 +72,7 @@ def evaluate(
     from mfnet_lite.rasters.interpretation.band_counts import check_bands
     from mfnet_lite.rasters.tiles import with_sensors
     from mfnet_lite.runs.folder import channels_of, check_fits, load_run, seen_in_training
+    from mfnet_lite.scenes import Windows
     from mfnet_lite.scenes import evaluate as score
     from mfnet_lite.utils.devices import pick_device
 
@@ -118,10 +119,9 @@ def evaluate(
         _mirrored(model, flips).to(place),
         scored,
         ignore_index=dataset.info.ignore_index,
-        window=config.window if window is None else window,
-        stride=stride,
-        blend=weights,
-        official=repeat,
+        windows=Windows(
+            config.window if window is None else window, stride, weights, repeat_border=repeat
+        ),
         progress=not as_json and sys.stderr.isatty(),
     )
     scores = matrix.scores(convention)  # type: ignore[arg-type]  # checked above
@@ -197,6 +197,7 @@ def predict(
     from mfnet_lite.rasters.interpretation.bands import choose_bands
     from mfnet_lite.rasters.tiles import PICTURES
     from mfnet_lite.runs.folder import check_fits, load_run, takes_absent
+    from mfnet_lite.scenes import Windows
     from mfnet_lite.scenes.predict import predict_scene
 
     begun = time.perf_counter()
@@ -255,11 +256,7 @@ def predict(
         _mirrored(model, flips),
         {name: paths[name] for name in present},
         out,
-        window=side,
-        stride=step,
-        blend=weights,
-        official=repeat,
-        batch=batch,
+        Windows(side, step, weights, batch=batch, repeat_border=repeat),
         scaling=config.scaling,
         sensors=infos,
         classes=config.classes,

@@ -19,7 +19,7 @@ from mfnet_lite.nets import MFNet, UNet, UNetFormer
 from mfnet_lite.rasters import RandomCrops, TileSet, WholeTiles, WithObjects, open_folder
 from mfnet_lite.rasters.datasets.object_maps import borders
 from mfnet_lite.runs.folder import channels_of
-from mfnet_lite.scenes.evaluate import cutter, evaluating
+from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.windows import blend_windows
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import Augmented
@@ -102,7 +102,7 @@ def scored(
             found = torch.empty_like(label)
             sensors = {k: v for k, v in sample.items() if v.ndim == 3}
             rows = blend_windows(
-                model, cutter(sensors), *label.shape, window=WINDOW, stride=STRIDE, batch=8
+                model, read_from(sensors), *label.shape, window=WINDOW, stride=STRIDE, batch=8
             )
             for row, logits in rows:
                 found[row : row + logits.shape[1]] = logits.argmax(0)
