@@ -182,7 +182,7 @@ def train(
         versions,
     )
     from mfnet_lite.training import TrainConfig, fit
-    from mfnet_lite.training.augment.jitter import Augmented
+    from mfnet_lite.training.augment.jitter import RandomJitter
     from mfnet_lite.training.state import STATE_FILE
     from mfnet_lite.utils.devices import pick_device
     from mfnet_lite.utils.samples import Samples
@@ -291,7 +291,7 @@ def train(
     samples: Samples = crops
     if objects is not None:
         samples = WithObjects(crops, maps, cache=images)
-    samples = samples if plain else Augmented(samples, seed, light)
+    samples = samples if plain else RandomJitter(samples, seed, light)
     policy = check_holes(holes)
     val = WholeTiles(held_out, names, scaling, holes=policy) if held_out else None
     if val is not None:

@@ -22,7 +22,7 @@ from mfnet_lite.runs.folder import channels_of
 from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.windows import blend_windows
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 from scripts.experiments.objects.plan import RATES, SCALINGS, Run
 
 SIZE, BATCH = 96, 2
@@ -181,7 +181,7 @@ def do(
     )  # fmt: skip
     light = LIGHT.get(run.data, 0.25)
     loss = AssistedLoss(run.objects, run.boundaries, variant=run.variant)  # type: ignore[arg-type]
-    summary = fit(model, Augmented(samples, run.seed, light), config=config, loss=loss)
+    summary = fit(model, RandomJitter(samples, run.seed, light), config=config, loss=loss)
     pixels = counts(crops, len(names))
     out = left_out(run.data, pixels)
     whole = dataset(replace(run, labels=1.0), root, real)  # scored on every pixel
