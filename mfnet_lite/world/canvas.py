@@ -12,8 +12,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 
-from mfnet_lite.world.config import BUILDING, CAR, CLUTTER, IMPERVIOUS, LOW_VEGETATION, TREE
-
 PAD_M = 12.0
 """Width of the invisible border, metres: the length of a house's shadow at noon in spring."""
 
@@ -205,19 +203,3 @@ def objects_of(
             corner = (rows.start, rows.stop, cols.start, cols.stop)
             found.append(SceneObject(index, kind, label, height, corner, int(counts[index])))
     return tuple(found)
-
-
-LABEL_OF_GROUND = {
-    ASPHALT: IMPERVIOUS,
-    CONCRETE: IMPERVIOUS,
-    SOIL: CLUTTER,
-    GRASS: LOW_VEGETATION,
-    SHRUB: LOW_VEGETATION,
-    CROWN: TREE,
-    TILES: BUILDING,
-    METAL: BUILDING,
-    GLASS: BUILDING,
-    CAR_BODY: CAR,
-    WATER: CLUTTER,
-}
-"""The class a material has when nothing else is said."""

@@ -245,14 +245,16 @@ def _paint(
     flat = rearrange(layer, "n h w -> n (h w) 1")
     own = torch.gather(table, 1, flat.expand(-1, -1, table.shape[-1]))
     own = rearrange(own, "n (h w) c -> c n h w", h=size)
-    base = torch.where(half, own[3:6], own[0:3])
+    first, other_half, strength, pitch, direction, slope, checker = own.split([3, 3, 4, 1, 1, 2, 1])
+    base = torch.where(half, other_half, first)
     noises = [_noise(draw, count, size, cells) for cells in (6, 20, size)]
-    texture = own[6] * noises[0] + own[7] * noises[1] + 0.6 * own[8] * noises[2]
-    along = torch.cos(own[11]) * xs + torch.sin(own[11]) * ys
-    across = torch.cos(own[11]) * ys - torch.sin(own[11]) * xs
-    wave = torch.tanh(3 * torch.sin(own[10] * along))
-    wave = torch.where(own[14] > 0, wave * torch.tanh(3 * torch.sin(own[10] * across)), wave)
-    texture = texture + own[9] * wave + own[12] * (xs - 0.5) + own[13] * (ys - 0.5)
+    texture = strength[0] * noises[0] + strength[1] * noises[1] + 0.6 * strength[2] * noises[2]
+    along = torch.cos(direction[0]) * xs + torch.sin(direction[0]) * ys
+    across = torch.cos(direction[0]) * ys - torch.sin(direction[0]) * xs
+    wave = torch.tanh(3 * torch.sin(pitch[0] * along))
+    crossed = wave * torch.tanh(3 * torch.sin(pitch[0] * across))
+    wave = torch.where(checker[0] > 0, crossed, wave)
+    texture = texture + strength[3] * wave + slope[0] * (xs - 0.5) + slope[1] * (ys - 0.5)
     image = rearrange(base + texture, "c n h w -> n c h w")
 
     # Drop shadows: darken what a higher layer, moved along one direction, would cover.
