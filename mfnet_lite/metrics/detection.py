@@ -1,6 +1,6 @@
 """Boxes out of masks, and how good they are: precision, recall, F1, average precision.
 
-A plate detector that segments has no boxes of its own: one is drawn around every connected piece of the
+A plate detector that segments has no boxes of its own: one is drawn around every connected component of the
 mask. Matching and average precision are COCO's, done by ``pycocotools``, which is needed for the scores only.
 """
 
@@ -31,7 +31,7 @@ class BoxSettings:
     and steps are a share of its shorter side, so that a small image keeps its small plates.
 
     Attributes:
-        smallest: Smallest piece (and largest hole that is filled), as a share of the image's area.
+        smallest: Smallest component (and largest hole that is filled), as a share of the image's area.
         erode: Steps of erosion (3 × 3) on an image whose shorter side is ``reference``.
         dilate: Steps of dilation after that.
         reference: That side in pixels; 0 takes the steps as they are and ``smallest`` in pixels.
@@ -67,18 +67,18 @@ class BoxSettings:
 def boxes_from_mask(
     mask: Bool[np.ndarray, "height width"], settings: BoxSettings | None = None
 ) -> tuple[Float[np.ndarray, "n 4"], NDArray[Any]]:
-    """Draw a box around every connected piece of a mask.
+    """Draw a box around every connected component of a mask.
 
     Small islands go, small holes close, the outline is opened and grown by a pixel's breadth; then
-    pieces that touch at a side or corner count as one.
+    components that touch at a side or corner count as one.
 
     Args:
         mask: Where the plate is.
-        settings: Sizes; the defaults of :class:`BoxSettings` without.
+        settings: Sizes; defaults to those of :class:`BoxSettings`.
 
     Returns:
         Boxes x0, y0, x1, y1 in pixel edges (a single pixel at the corner is 0, 0, 1, 1), and the map of
-        pieces: k + 1 for the pixels of box k, else 0.
+        components: k + 1 for the pixels of box k, else 0.
 
     Example:
         >>> mask = np.zeros((40, 40), dtype=bool)
@@ -93,10 +93,10 @@ def boxes_from_mask(
         clean = ndimage.binary_erosion(clean, EIGHT, iterations=erode)
     if dilate:
         clean = ndimage.binary_dilation(clean, EIGHT, iterations=dilate)
-    pieces, _ = ndimage.label(clean, EIGHT)
-    found = ndimage.find_objects(pieces)
+    components, _ = ndimage.label(clean, EIGHT)
+    found = ndimage.find_objects(components)
     boxes = [[x.start, y.start, x.stop, y.stop] for y, x in found]
-    return np.array(boxes, dtype=float).reshape(-1, 4), pieces
+    return np.array(boxes, dtype=float).reshape(-1, 4), components
 
 
 def without_small(

@@ -1,7 +1,7 @@
 """What training and scoring read from, and all that they know of a data set.
 
 Any object with a length and samples by index will do: a list, a ``torch.utils.data.Dataset``. A set whose
-samples differ from epoch to epoch (random crops, augmentations) is told the epoch by ``set_epoch``, and offers
+samples differ from epoch to epoch (random crops, augmentations) takes the epoch by ``set_epoch``, and offers
 ``without_shared_state`` for reading by several processes. One that changes the samples of another set
 inherits both from :class:`WrappedSamples`.
 """

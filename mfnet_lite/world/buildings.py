@@ -17,16 +17,16 @@ class Building:
     """One building as a turned rectangle under a roof.
 
     Attributes:
-        x: centre, metres east of the scene's centre.
-        y: centre, metres south of it.
-        angle: direction of the long axis, radians from east towards south.
-        length: metres along the axis; the ridge runs this way.
-        width: metres across it.
-        eave: wall height, metres.
-        pitch: slope of the roof, rise over run.
-        roof: gable, hip or flat.
-        kind: house, row house, hall, garage, shed or wing.
-        lot: index of its lot: a building, its wing and its garage come and go together.
+        x: Centre, metres east of the scene's centre.
+        y: Centre, metres south of it.
+        angle: Direction of the long axis, radians from east towards south.
+        length: Metres along the axis; the ridge runs this way.
+        width: Metres across it.
+        eave: Wall height, metres.
+        pitch: Slope of the roof, rise over run.
+        roof: Gable, hip or flat.
+        kind: House, row house, hall, garage, shed or wing.
+        lot: Index of its lot: a building, its wing and its garage come and go together.
         draws: Uniform numbers, by :class:`~mfnet_lite.world.draws.BuildingDraw`.
     """
 
@@ -51,7 +51,7 @@ class Building:
 def plan_buildings(seed: int, frame: Frame, lots: tuple[Lot, ...]) -> tuple[Building, ...]:
     """Plan a building for every lot, whether it will stand or not.
 
-    Which of them stand is decided later (:func:`standing`), so that the ``density`` knob and the two
+    Which of them stand is decided later (:func:`standing`), so that the ``density`` parameter and the two
     dates of a pair share one plan.
     """
     rng = layer_rng(seed, "buildings")

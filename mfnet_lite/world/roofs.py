@@ -170,8 +170,8 @@ def _furnish(
                 box(at, (1.0, 0.3 * half_b), 0.0, SOLAR, True)
     elif kind < 0.8:  # roof windows, or dormers with their own little roofs
         dormer = rng.random() < 0.4
-        for place in rng.uniform(-0.75, 0.75, int(rng.integers(1, 4))):
-            at = (float(place) * half_a, side * 0.52 * half_b)
+        for position in rng.uniform(-0.75, 0.75, int(rng.integers(1, 4))):
+            at = (float(position) * half_a, side * 0.52 * half_b)
             if dormer:
                 box(at, (1.9, 0.4 * half_b), 0.5, dormer_colour(building, grey), False)
             else:

@@ -110,8 +110,8 @@ def make_streets(seed: int, extent: float) -> Streets:
     """Draw the street net of a scene.
 
     Args:
-        seed: the scene's seed.
-        extent: side of the canvas, metres.
+        seed: The scene's seed.
+        extent: Side of the canvas, metres.
 
     Returns:
         Streets that cover the canvas and some land around it.
@@ -143,8 +143,8 @@ def make_lots(seed: int, streets: Streets) -> tuple[Lot, ...]:
     """Cut the blocks between the streets into lots.
 
     Args:
-        seed: the scene's seed.
-        streets: the net.
+        seed: The scene's seed.
+        streets: The net.
 
     Returns:
         All lots; halls and parks take a whole block, row houses narrow lots, houses wide ones.

@@ -41,7 +41,7 @@ def plan_plants(
 ) -> tuple[Plant, ...]:
     """Scatter trees along streets, in gardens and parks, and shrubs between them.
 
-    The ``vegetation`` knob keeps those whose number falls below it; positions never move.
+    The ``vegetation`` parameter keeps those whose number falls below it; positions never move.
     """
     return _trees(seed, streets, lots, config) + _shrubs(seed, streets, lots, config)
 
