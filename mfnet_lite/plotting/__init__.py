@@ -1,6 +1,8 @@
 """Figures, colour-blind-safe palettes, and sliders that work without a kernel."""
 
-from mfnet_lite.plotting.book_figure import BookFigure, panels, to_rgb
+from __future__ import annotations
+
+from mfnet_lite.plotting.book_figure import BookFigure, one_panel, panels, to_rgb
 from mfnet_lite.plotting.curves import show_curves
 from mfnet_lite.plotting.figures import (
     draw_prompts,
@@ -14,14 +16,16 @@ from mfnet_lite.plotting.figures import (
     show_masks,
 )
 from mfnet_lite.plotting.lines import show_lines
-from mfnet_lite.plotting.live import live_slider
+from mfnet_lite.plotting.live import kernel_alive, live_slider
 from mfnet_lite.plotting.palettes import (
     BINARY,
     CHANGE,
+    DEFICIENCIES,
     ERRORS,
     ISPRS,
     Palette,
     instance_palette,
+    perceived,
     separation,
 )
 from mfnet_lite.plotting.seed_dots import show_runs
@@ -30,6 +34,7 @@ from mfnet_lite.plotting.slider import StaticSlider, static_slider
 __all__ = [
     "BINARY",
     "CHANGE",
+    "DEFICIENCIES",
     "ERRORS",
     "ISPRS",
     "BookFigure",
@@ -37,10 +42,13 @@ __all__ = [
     "StaticSlider",
     "draw_prompts",
     "instance_palette",
+    "kernel_alive",
     "legend",
     "live_slider",
+    "one_panel",
     "overlay",
     "panels",
+    "perceived",
     "separation",
     "show_change",
     "show_curves",

@@ -247,27 +247,12 @@ def draw_prompts(
     if points is not None:
         at = to_numpy(points).reshape(-1, 2)
         kind = np.ones(len(at)) if labels is None else to_numpy(labels).reshape(-1)
-        front, back = at[kind == 1], at[kind == 0]
-        ax.scatter(
-            front[:, 0],
-            front[:, 1],
-            marker="*",
-            s=170,
-            c="#f0e442",
-            edgecolors="black",
-            linewidths=1.2,
-            zorder=3,
-        )
-        ax.scatter(
-            back[:, 0],
-            back[:, 1],
-            marker="X",
-            s=110,
-            c="#d55e00",
-            edgecolors="white",
-            linewidths=1.2,
-            zorder=3,
-        )
+        looks = (("*", 170, "#f0e442", "black"), ("X", 110, "#d55e00", "white"))
+        for shown, (marker, size, colour, edge) in zip((1, 0), looks, strict=True):
+            x, y = at[kind == shown].T
+            ax.scatter(
+                x, y, marker=marker, s=size, c=colour, edgecolors=edge, linewidths=1.2, zorder=3
+            )
     if boxes is not None:
         for left, top, right, bottom in to_numpy(boxes).reshape(-1, 4):
             frame = (left, top), right - left, bottom - top

@@ -1,6 +1,6 @@
 """Objects and boundaries of every training tile of a dataset (``mfnet-lite masks DATASET``).
 
-SAM serves as a teacher only while a network is trained, so the tiles to ask it about are those of the
+SAM serves as a teacher only while a network is trained, so the tiles to show it are those of the
 training split. Each is treated as a scene of its own by :func:`mfnet_lite.scenes.masks.mask_scene`; a run that was
 interrupted goes on with the tiles that are not there yet.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from segment_anything.modeling import Sam
@@ -19,7 +18,7 @@ from tqdm.auto import tqdm
 from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, check_made_from
 from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.sam.objects import ObjectSettings
-from mfnet_lite.scenes.masks import begin_folder, mask_scene, weights_hash
+from mfnet_lite.scenes.masks import begin_folder, mask_plan, mask_scene
 
 UNFINISHED = "unfinished"
 
@@ -44,8 +43,8 @@ def mask_tiles(
         settings: How masks are found.
         tile: Side of SAM's own tiles in pixels, as in :func:`~mfnet_lite.scenes.masks.mask_scene`.
         overlap: What they share.
-        bands: Which bands are red, green and blue, counted from 1; those that the dataset takes
-            without, else 1, 2, 3.
+        bands: Which bands are red, green and blue, counted from 1; defaults to those that the
+            dataset takes, else 1, 2, 3.
         progress: Whether to draw a progress bar.
 
     Returns:
@@ -62,10 +61,7 @@ def mask_tiles(
                 f"tile {one.id} has the sensors {', '.join(one.files)}, but SAM needs {OPTICAL}; "
                 "masks of pairs are not made, use one date as a dataset of its own"
             )
-    begin_folder(out, {
-        "settings": asdict(settings), "tile": tile, "overlap": overlap,
-        "bands": None if bands is None else list(bands), "weights": weights_hash(sam),
-    })  # fmt: skip
+    begin_folder(out, mask_plan(sam, settings, tile, overlap, bands))
     done, unknown = [], 0
     for one in tqdm(tiles, unit="tile", disable=not progress):
         files = ObjectFiles(out / "objects" / f"{one.id}.tif", out / "boundaries" / f"{one.id}.tif")

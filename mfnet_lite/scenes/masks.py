@@ -3,8 +3,8 @@
 SAM sees one image at a time, so a large scene is cut into overlapping tiles. Every tile numbers its
 objects from 1; here the numbers are made unique, and an object which a seam cuts in two becomes one
 again: two halves are the same object if they agree on the strip that both tiles see. (The authors' files
-copy tile after tile without either, so that unrelated objects share a number; fact sheet of
-SAM_RS, section 3.)
+copy tile after tile without either, so that unrelated objects share a number; page
+*Paper versus code*.)
 
 Each finished tile is a file in ``OUT/tiles``; a run that was interrupted goes on where it was. In memory
 there are a tile and the strips along a row of tiles, however many rows the scene has.
@@ -32,10 +32,10 @@ from tqdm.auto import tqdm
 from mfnet_lite.rasters.identity import TAG, hash_rasters
 from mfnet_lite.rasters.io import quiet, raster_info
 from mfnet_lite.rasters.rgb import Stretch, read_rgb
-from mfnet_lite.rasters.tiling import Window, window_positions
+from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
-from mfnet_lite.scenes.seams import Grid, matching, shared_strip
+from mfnet_lite.scenes.seams import Cell, TileGrid, match_objects, shared_strip
 from mfnet_lite.utils.files import replacing, write_text
 
 OBJECTS, BOUNDARIES = "objects.tif", "boundaries.tif"
@@ -75,8 +75,8 @@ def mask_scene(
         out: Folder for ``objects.tif`` (int32, 0 = no object), ``boundaries.tif`` (uint8, 1 = boundary)
             and, until both are complete, ``tiles/``.
         settings: How masks are found.
-        tile: Side of a tile, pixels; the model's input size without.
-        overlap: Pixels that neighbouring tiles share; a quarter of a tile without.
+        tile: Side of a tile, pixels; defaults to the model's input size.
+        overlap: Pixels that neighbouring tiles share; defaults to a quarter of a tile.
         bands: Which bands are red, green and blue, counted from 1; one band is repeated.
         progress: Whether to draw a progress bar.
 
@@ -94,44 +94,53 @@ def mask_scene(
         check_spares(out / name, [path])
     tile = sam.image_encoder.img_size if tile is None else tile
     overlap = tile // 4 if overlap is None else overlap
-    if not 0 <= overlap < tile:
-        raise ValueError(f"overlap must be between 0 and the tile's {tile} pixels, got {overlap}")
-    grid = Grid(
-        tuple(window_positions(info.height, tile, tile - overlap)),
-        tuple(window_positions(info.width, tile, tile - overlap)),
-        tile,
-        info.height,
-        info.width,
-    )
+    grid = TileGrid.over(info.height, info.width, tile, overlap)
     stretch = Stretch.of(path, bands)
     folder = out / "tiles"
     scene = hash_rasters({"scene": path}, progress=progress)["scene"]
     stat = [path.name, path.stat().st_size, info.height, info.width]
-    is_old = begin_folder(folder, {
-        "scene": scene,
-        "settings": asdict(settings),
-        "tile": tile,
-        "overlap": overlap,
-        "bands": list(bands),
-        "weights": weights_hash(sam),
-    }, {"scene": stat}, path)  # fmt: skip
+    plan = {"scene": scene} | mask_plan(sam, settings, tile, overlap, bands)
+    is_old = begin_folder(folder, plan, {"scene": stat}, path)
     if is_old and progress:
         tqdm.write(
             f"note: {folder} is of an earlier version and knows its scene by name and size only",
             sys.stderr,
         )
-    places = grid.places()
-    bar = tqdm(total=len(places), unit="tile", disable=not progress)
-    with bar, quiet():
-        for place in places:
-            if not _file(folder, place).exists():
-                image, valid = read_rgb(path, stretch, grid.tile(*place))
-                _save(folder, place, sam, image, valid, settings)
-            bar.update()
+    cells = tqdm(grid.cells(), unit="tile", disable=not progress)
+    with cells, quiet():
+        for cell in cells:
+            if not _file(folder, cell).exists():
+                image, valid = read_rgb(path, stretch, grid.tile(*cell))
+                _save(folder, cell, sam, image, valid, settings)
     numbers = _join(folder, grid)
     written = _write(folder, grid, numbers, out, info, scene)
     shutil.rmtree(folder)
     return written
+
+
+def mask_plan(
+    sam: Sam,
+    settings: ObjectSettings,
+    tile: int | None,
+    overlap: int | None,
+    bands: tuple[int, ...] | None,
+) -> dict[str, Any]:
+    """Return what decides about masks beside the image, as it is noted in a folder of them.
+
+    Args:
+        sam: The model.
+        settings: How masks are found.
+        tile: Side of a tile, pixels; None for the model's input size.
+        overlap: Pixels that neighbouring tiles share; None for a quarter of a tile.
+        bands: Which bands are red, green and blue; None for those that the dataset takes.
+    """
+    return {
+        "settings": asdict(settings),
+        "tile": tile,
+        "overlap": overlap,
+        "bands": None if bands is None else list(bands),
+        "weights": weights_hash(sam),
+    }
 
 
 def begin_folder(
@@ -178,76 +187,76 @@ def weights_hash(sam: Sam) -> str:
     return digest.hexdigest()[:16]
 
 
-def _file(folder: Path, place: tuple[int, int]) -> Path:
-    return folder / f"{place[0]}_{place[1]}.npz"
+def _file(folder: Path, cell: Cell) -> Path:
+    return folder / f"{cell[0]}_{cell[1]}.npz"
 
 
 def _save(
     folder: Path,
-    place: tuple[int, int],
+    cell: Cell,
     sam: Sam,
     image: NDArray[np.uint8],
     valid: Bool[np.ndarray, "height width"],
     settings: ObjectSettings,
 ) -> None:
-    """Find the objects of one tile and write them; a tile without data is not asked about."""
+    """Find the objects of one tile and write them; one without data is not shown to the model."""
     if valid.any():
         found = find_objects(sam, image, settings)
         whole, boundaries = np.where(valid, found.whole, 0), found.boundaries & valid
     else:
         whole, boundaries = np.zeros(valid.shape, np.int32), np.zeros(valid.shape, bool)
-    with replacing(_file(folder, place)) as temporary, temporary.open("wb") as file:
+    with replacing(_file(folder, cell)) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, whole=whole.astype(np.int32), boundaries=np.packbits(boundaries))
 
 
 def _load(
-    folder: Path, place: tuple[int, int]
+    folder: Path, cell: Cell
 ) -> tuple[Int32[np.ndarray, "height width"], Bool[np.ndarray, "height width"]]:
-    with np.load(_file(folder, place), allow_pickle=False) as file:
+    with np.load(_file(folder, cell), allow_pickle=False) as file:
         whole = file["whole"]
         flat = np.unpackbits(file["boundaries"], count=whole.size)
     return whole, flat.astype(bool).reshape(whole.shape)
 
 
-def _join(folder: Path, grid: Grid) -> dict[tuple[int, int], Int64[np.ndarray, " ids"]]:
+def _join(folder: Path, grid: TileGrid) -> dict[Cell, Int64[np.ndarray, " ids"]]:
     """Give every object of every tile its number in the scene: a table per tile.
 
     Objects are the nodes of a graph, agreement on a shared strip its edges; the scene's objects are the
     connected components. Every tile is read once: of those before it only the strips that a later tile shares
     are kept, a row of them at most.
     """
-    counts: dict[tuple[int, int], int] = {}
-    first: dict[tuple[int, int], int] = {}
-    strips: dict[tuple[tuple[int, int], tuple[int, int]], Int32[np.ndarray, "h w"]] = {}
+    counts: dict[Cell, int] = {}
+    first: dict[Cell, int] = {}
+    strips: dict[tuple[Cell, Cell], Int32[np.ndarray, "h w"]] = {}
     edges = [np.zeros((0, 2), dtype=np.int64)]
     total = 0
-    for place in grid.places():
-        whole = _load(folder, place)[0]
-        counts[place], first[place] = int(whole.max(initial=0)), total
-        total += counts[place]
-        here = grid.tile(*place)
-        for other in grid.earlier(*place):
+    for cell in grid.cells():
+        whole = _load(folder, cell)[0]
+        counts[cell], first[cell] = int(whole.max(initial=0)), total
+        total += counts[cell]
+        here = grid.tile(*cell)
+        for other in grid.neighbours_before(*cell):
             _, inside = shared_strip(grid.tile(*other), here)
             if inside is not None:
-                pairs = matching(strips.pop((other, place)), whole[inside])
-                edges.append(pairs - 1 + np.array([first[other], first[place]]))
-        for other in grid.later(*place):
+                pairs = match_objects(strips.pop((other, cell)), whole[inside])
+                edges.append(pairs - 1 + np.array([first[other], first[cell]]))
+        for other in grid.neighbours_after(*cell):
             inside, _ = shared_strip(here, grid.tile(*other))
             if inside is not None:
-                strips[place, other] = whole[inside].copy()  # a view would keep the tile alive
+                strips[cell, other] = whole[inside].copy()  # a view would keep the tile alive
     pairs = np.concatenate(edges)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(total, total))
     component = connected_components(graph, directed=False)[1] if total else np.zeros(0, int)
     return {
-        place: np.concatenate([[0], component[first[place] : first[place] + count] + 1])
-        for place, count in counts.items()
+        cell: np.concatenate([[0], component[first[cell] : first[cell] + count] + 1])
+        for cell, count in counts.items()
     }
 
 
 def _write(
     folder: Path,
-    grid: Grid,
-    numbers: dict[tuple[int, int], Int64[np.ndarray, " ids"]],
+    grid: TileGrid,
+    numbers: dict[Cell, Int64[np.ndarray, " ids"]],
     out: Path,
     info: Any,
     scene: str,
@@ -270,11 +279,11 @@ def _write(
                 made.update_tags(**{TAG: scene})
             map_o.set_band_description(1, "object, 0 = none")
             map_b.set_band_description(1, "boundary")
-            for place in grid.places():
-                whole, outline = _load(folder, place)
-                tile, core = grid.tile(*place), grid.core(*place)
+            for cell in grid.cells():
+                whole, outline = _load(folder, cell)
+                tile, core = grid.tile(*cell), grid.core(*cell)
                 inner = Window(core.row - tile.row, core.col - tile.col, core.height, core.width)
-                ids = np.where(outline, 0, numbers[place][whole])[inner.slices]
+                ids = np.where(outline, 0, numbers[cell][whole])[inner.slices]
                 fresh = np.unique(ids[(final[ids] == 0) & (ids > 0)])
                 final[fresh] = np.arange(used + 1, used + 1 + len(fresh))
                 used += len(fresh)

@@ -8,15 +8,21 @@ from itertools import product
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.rasters.tiling import Window, window_positions
 
+__all__ = ["Cell", "TileGrid", "match_objects", "shared_strip"]
+
+Cell = tuple[int, int]
+"""Row and column of a tile in the grid of tiles."""
 AGREEMENT = 0.5
 """Smallest IoU on the shared strip at which two halves are one object; above it partners are unique."""
 
 
 @dataclass(frozen=True)
-class Grid:
+class TileGrid:
     """Tiles over a scene, and the part of each that goes into the result.
+
+    A cell is the row and the column of a tile in the grid.
 
     Attributes:
         rows: First pixel row of each row of tiles.
@@ -43,16 +49,36 @@ class Grid:
         left, right = _share(self.columns, column, self.size, self.width)
         return Window(top, left, bottom - top, right - left)
 
-    def places(self) -> list[tuple[int, int]]:
-        """Row and column of every tile."""
+    @classmethod
+    def over(cls, height: int, width: int, size: int, overlap: int) -> TileGrid:
+        """Lay tiles over a scene.
+
+        Args:
+            height: Of the scene, pixels.
+            width: Of the scene, pixels.
+            size: Side of a tile, pixels.
+            overlap: Pixels that neighbouring tiles share.
+
+        Raises:
+            ValueError: If the overlap is negative or not smaller than a tile.
+        """
+        if not 0 <= overlap < size:
+            raise ValueError(
+                f"overlap must be between 0 and the tile's {size} pixels, got {overlap}"
+            )
+        rows, columns = (window_positions(n, size, size - overlap) for n in (height, width))
+        return cls(tuple(rows), tuple(columns), size, height, width)
+
+    def cells(self) -> list[Cell]:
+        """Every cell, row by row."""
         return list(product(range(len(self.rows)), range(len(self.columns))))
 
-    def earlier(self, row: int, column: int) -> list[tuple[int, int]]:
-        """The neighbours of a tile that come before it in :meth:`places`: above and to the left."""
+    def neighbours_before(self, row: int, column: int) -> list[Cell]:
+        """The neighbours of a tile that come before it in :meth:`cells`: above and to the left."""
         near = [(row - 1, column), (row, column - 1)]
         return [(r, c) for r, c in near if r >= 0 and c >= 0]
 
-    def later(self, row: int, column: int) -> list[tuple[int, int]]:
+    def neighbours_after(self, row: int, column: int) -> list[Cell]:
         """The neighbours that come after it: to the right and below."""
         near = [(row, column + 1), (row + 1, column)]
         return [(r, c) for r, c in near if r < len(self.rows) and c < len(self.columns)]
@@ -83,10 +109,10 @@ def shared_strip(
     return a, b
 
 
-def matching(
+def match_objects(
     a: Int32[np.ndarray, "height width"], b: Int32[np.ndarray, "height width"]
 ) -> Int64[np.ndarray, "pair 2"]:
-    """Find the objects of two maps of one place that cover the same pixels.
+    """Find the objects of two maps of the same ground that cover the same pixels.
 
     Args:
         a: Ids of the first map, 0 for none.
@@ -98,7 +124,7 @@ def matching(
     Example:
         >>> one = np.array([[1, 1, 2, 2]], dtype=np.int32)
         >>> two = np.array([[7, 7, 7, 5]], dtype=np.int32)
-        >>> matching(one, two).tolist()
+        >>> match_objects(one, two).tolist()
         [[1, 7]]
     """
     count_a = np.bincount(a.ravel())

@@ -5,19 +5,27 @@ That they are those of the single scenes is tested in cli/test_objects.py.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-import mfnet_lite.scenes.mask_dataset as module
 from mfnet_lite import world
-from mfnet_lite.rasters import open_folder, open_pairs, raster_info, write_raster
-from mfnet_lite.sam import SamConfig, build_sam
-from mfnet_lite.scenes.masks import MaskedScene
+from mfnet_lite.rasters import open_folder, open_pairs, read_raster
+from mfnet_lite.sam import ObjectSettings, SamConfig, build_sam
+from mfnet_lite.scenes.mask_dataset import mask_tiles
+from mfnet_lite.scenes.masks import mask_scene
+
+SMALL = SamConfig(image_size=64, patch_size=8, width=16, depth=2, heads=2, window=4)
+LOOSE = ObjectSettings(
+    points_per_side=2, pred_iou_thresh=-1.0, stability_score_thresh=0.0, min_area=1
+)
+"""Keeps masks of a network that has learnt nothing."""
 
 
 @pytest.fixture(scope="module")
 def sam():
-    return build_sam(SamConfig(image_size=64, patch_size=8, width=16, depth=2, heads=2, window=4))
+    return build_sam(SMALL)
 
 
 @pytest.fixture
@@ -27,51 +35,48 @@ def tiles(tmp_path):
     return open_folder(folder, ["optical"], val_fraction=0.0).tiles("train")
 
 
-@pytest.fixture
-def asked(monkeypatch):
-    """Replace the asking by writing one object, and note what was asked."""
-    calls = []
-
-    def mask_scene(sam, path, out, settings, **options):
-        calls.append((path.stem, options["bands"]))
-        info = raster_info(path)
-        objects = write_raster(out / "objects.tif", np.ones((64, 64), np.int32), info)
-        boundaries = write_raster(out / "boundaries.tif", np.zeros((64, 64), np.uint8), info)
-        return MaskedScene(objects, boundaries, 1)
-
-    monkeypatch.setattr(module, "mask_scene", mask_scene)
-    return calls
+def pixels(path: Path) -> np.ndarray:
+    return read_raster(path).array
 
 
-def test_an_interrupted_run_goes_on(sam, tiles, asked, tmp_path):
+def test_an_interrupted_run_goes_on(sam, tiles, tmp_path):
     out = tmp_path / "maps"
-    written = module.mask_tiles(sam, tiles, out, progress=False)
-    assert [name for name, _ in asked] == [tile.id for tile in tiles]
+    written = mask_tiles(sam, tiles, out, LOOSE, progress=False)
+    assert [f.objects.stem for f in written] == [tile.id for tile in tiles]
     assert all(f.objects.exists() and f.boundaries.exists() for f in written)
     assert not (out / "unfinished").exists()
+    files = [path for f in written for path in (f.objects, f.boundaries)]
+    made = {path: path.stat().st_mtime_ns for path in files}
+    lost = pixels(written[1].objects)
     written[1].objects.unlink()  # as if stopped between the two moves
-    asked.clear()
-    assert module.mask_tiles(sam, tiles, out, progress=False) == written
-    assert [name for name, _ in asked] == [tiles[1].id]
+    assert mask_tiles(sam, tiles, out, LOOSE, progress=False) == written
+    assert np.array_equal(pixels(written[1].objects), lost)
+    again = {path for path in files if path.stat().st_mtime_ns != made[path]}
+    assert again == {written[1].objects, written[1].boundaries}
 
 
-def test_bands_are_those_of_the_dataset(sam, tmp_path, asked):
+def test_bands_are_those_of_the_dataset(sam, tmp_path):
     folder = tmp_path / "bands"
     world.write_folder(folder, 1, 64, seed=5, splits=(1.0, 0.0, 0.0), quiet=True)
     data = open_folder(folder, ["optical"], val_fraction=0.0, optical_bands=(3, 1, 2))
-    module.mask_tiles(sam, data.tiles("train"), tmp_path / "a", progress=False)
-    module.mask_tiles(sam, data.tiles("train"), tmp_path / "b", bands=(2,), progress=False)
-    assert [bands for _, bands in asked] == [(3, 1, 2), (2,)]
+    (tile,) = data.tiles("train")
+    (own,) = mask_tiles(sam, [tile], tmp_path / "a", LOOSE, progress=False)
+    (chosen,) = mask_tiles(sam, [tile], tmp_path / "b", LOOSE, bands=(2,), progress=False)
+    for made, bands in ((own, (3, 1, 2)), (chosen, (2,))):
+        expected = mask_scene(
+            sam, tile.files["optical"], tmp_path / "c", LOOSE, bands=bands, progress=False
+        )
+        assert np.array_equal(pixels(made.objects), pixels(expected.objects))
+        assert np.array_equal(pixels(made.boundaries), pixels(expected.boundaries))
+    assert not np.array_equal(pixels(own.boundaries), pixels(chosen.boundaries))
 
 
-def test_mistakes(sam, tiles, asked, tmp_path):
-    module.mask_tiles(sam, tiles[:1], tmp_path / "maps", progress=False)
-    other = build_sam(
-        SamConfig(image_size=64, patch_size=8, width=16, depth=2, heads=2, window=4), seed=1
-    )
+def test_mistakes(sam, tiles, tmp_path):
+    mask_tiles(sam, tiles[:1], tmp_path / "maps", LOOSE, progress=False)
+    other = build_sam(SMALL, seed=1)
     with pytest.raises(ValueError, match="made with another weights"):
-        module.mask_tiles(other, tiles, tmp_path / "maps", progress=False)
+        mask_tiles(other, tiles, tmp_path / "maps", LOOSE, progress=False)
     world.write_pairs(tmp_path / "pairs", 1, 64, splits=(1.0, 0.0, 0.0), quiet=True)
     pairs = open_pairs(tmp_path / "pairs").tiles("train")
     with pytest.raises(ValueError, match="has the sensors before, after, but SAM needs optical"):
-        module.mask_tiles(sam, pairs, tmp_path / "more", progress=False)
+        mask_tiles(sam, pairs, tmp_path / "more", LOOSE, progress=False)

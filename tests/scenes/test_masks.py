@@ -14,7 +14,7 @@ from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.sam import ObjectSettings, SamConfig, build_sam, objects_from_masks
 from mfnet_lite.scenes.masks import mask_scene
-from mfnet_lite.scenes.seams import matching
+from mfnet_lite.scenes.seams import match_objects
 
 SMALL = SamConfig(image_size=32, width=16, depth=1, heads=2, global_blocks=(0,))
 
@@ -143,8 +143,8 @@ def test_with_a_real_network(sam, scene: Path, tmp_path: Path) -> None:
 def test_matching_by_hand() -> None:
     a = np.array([[1, 1, 1, 0, 2, 2]], dtype=np.int32)
     b = np.array([[4, 4, 0, 0, 9, 3]], dtype=np.int32)
-    assert matching(a, b).tolist() == [[1, 4]]  # IoU 2/3; 2 and 9 have exactly one half
-    assert matching(np.zeros((2, 2), np.int32), b[:, :4].reshape(2, 2)).tolist() == []
+    assert match_objects(a, b).tolist() == [[1, 4]]  # IoU 2/3; 2 and 9 have exactly one half
+    assert match_objects(np.zeros((2, 2), np.int32), b[:, :4].reshape(2, 2)).tolist() == []
 
 
 def test_sixteen_bits_are_stretched_by_the_whole_scene(tmp_path: Path) -> None:

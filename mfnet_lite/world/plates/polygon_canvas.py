@@ -73,9 +73,7 @@ class Canvas:
         top: ArrayLike,
         bottom: ArrayLike | None = None,
         number: int = 0,
-        alpha: float = 1.0,
-        soft: float = 0.0,
-        emit: float = 0.0,
+        **look: float,
     ) -> None:
         """Paint a polygon of the street.
 
@@ -84,11 +82,9 @@ class Canvas:
             top: Colour at its upper edge, display values.
             bottom: Colour at its lower edge; None paints one colour.
             number: Of the object; 0 leaves the numbers below as they are.
-            alpha: Opacity.
-            soft: Width of a soft edge, as a fraction of the image's side.
-            emit: Light of its own, which no darkness takes away; above 0.3 it glares.
+            **look: ``alpha``, ``soft`` and ``emit`` of :meth:`paint_flat`.
         """
-        self.paint_flat(self.see(points), top, bottom, number, alpha, soft, emit)
+        self.paint_flat(self.see(points), top, bottom, number, **look)
 
     def paint_flat(
         self,
@@ -100,7 +96,17 @@ class Canvas:
         soft: float = 0.0,
         emit: float = 0.0,
     ) -> None:
-        """Paint a polygon given in pixels; otherwise as :meth:`paint`."""
+        """Paint a polygon given in pixels.
+
+        Args:
+            pixels: x, y of its corners.
+            top: Colour at its upper edge, display values.
+            bottom: Colour at its lower edge; None paints one colour.
+            number: Of the object; 0 leaves the numbers below as they are.
+            alpha: Opacity.
+            soft: Width of a soft edge, as a fraction of the image's side.
+            emit: Light of its own, which no darkness takes away; above 0.3 it glares.
+        """
         margin = 1 + 3 * soft * self.side
         low = np.floor(pixels.min(axis=0) - margin)
         high = np.ceil(pixels.max(axis=0) + margin)
