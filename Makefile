@@ -47,7 +47,7 @@ test-oldest: env  ## the library's tests with the oldest versions that pyproject
 	$(PYTHON) -m venv .venv-oldest
 	$(BIN)/python -m scripts.environment.oldest > .venv-oldest/oldest.txt
 	.venv-oldest/bin/python -m pip install --progress-bar off --requirement .venv-oldest/oldest.txt
-	.venv-oldest/bin/python -m pytest -m "not book" -n 2 --dist loadfile
+	.venv-oldest/bin/python -m pytest -m "not book" -n 2 --dist loadfile -o filterwarnings=default
 
 lint: env  ## ruff: lint and format, in files and notebooks; normalised notebooks; generated cells
 	@echo "== lint"
