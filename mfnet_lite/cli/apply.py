@@ -20,7 +20,6 @@ from mfnet_lite.cli.options import (
     check_holes,
     check_window,
     listed,
-    parameters_of,
     vote,
 )
 
@@ -68,7 +67,7 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a run on the tiles of a split."""
-    from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset, raster_info
+    from mfnet_lite.rasters import WholeTiles, find_reader, open_dataset, raster_info
     from mfnet_lite.rasters.interpretation.band_counts import check_bands
     from mfnet_lite.rasters.tiles import with_sensors
     from mfnet_lite.runs.folder import channels_of, check_fits, load_run, seen_in_training
@@ -84,12 +83,8 @@ def evaluate(
     names = _used(config, model, listed(sensors, "sensors"), run)
     reading: dict[str, Any] = {"seed": config.seed}
     select = config.sensor_infos()[names[0]].select
-    reader = READERS.get(str(detect_kind(folder) if kind == "auto" else kind))
-    if (
-        select
-        and names[0] == "optical"
-        and "optical_bands" in parameters_of(reader or open_dataset)
-    ):
+    options = find_reader(folder, kind).options
+    if select and names[0] == "optical" and "optical_bands" in options:
         reading["optical_bands"] = select
     dataset = open_dataset(folder, kind, names, **reading)
     known = config.sensor_infos()
@@ -111,7 +106,7 @@ def evaluate(
             err=True,
         )
     split = dataset.split_name(split)
-    scored = WholeTiles(tiles, names, config.scaling, holes=policy)
+    scored = WholeTiles(tiles, names, config.scaling, nodata_policy=policy)
     scored.prepare()
     _compare_gsd(raster_info(tiles[0].files[names[0]]), config.gsd, dataset.info.gsd)
     matrix = score(
@@ -195,7 +190,6 @@ def predict(
     """Write a georeferenced map of a scene of any size."""
     from mfnet_lite.rasters import raster_info, windows
     from mfnet_lite.rasters.interpretation.bands import choose_bands
-    from mfnet_lite.rasters.tiles import PICTURES
     from mfnet_lite.runs.folder import check_fits, load_run, takes_absent
     from mfnet_lite.scenes.predict import predict_scene
 
@@ -240,7 +234,7 @@ def predict(
     stretched = [
         name
         for name in present
-        if name not in PICTURES
+        if not infos[name].is_image
         and not (infos[name].is_height and config.scaling == "ground")
         and infos[name].scale is None
         and raster_info(paths[name]).dtype != "uint8"

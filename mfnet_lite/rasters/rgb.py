@@ -60,7 +60,7 @@ class Stretch:
         reading = interpret_for_view(path, bands)
         notes = Notes()
         notes.add(Path(path), reading.remarks)
-        notes.tell()
+        notes.log()
         if info.dtype == "uint8":
             return cls((red, green, blue), None, reading)
         fitted = {

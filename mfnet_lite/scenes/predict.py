@@ -169,7 +169,7 @@ def predict_scene(
     tile = Tile("scene", {name: Path(path) for name, path in paths.items()}, None, dataset)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
         reader.prepare(tile)  # what cannot be read is refused before anything is written
-    reader.notes.tell()
+    reader.notes.log()
     model.to(target_device)
     profile = geotiff_profile(
         first.height,

@@ -17,15 +17,13 @@ from mfnet_lite.rasters.check.report import CheckReport, Row
 from mfnet_lite.rasters.grids import RESAMPLE, grid_difference
 from mfnet_lite.rasters.interpretation.band_counts import expected_bands
 from mfnet_lite.rasters.interpretation.georeference import crs_name
-from mfnet_lite.rasters.labels.coding import IGNORE
 from mfnet_lite.rasters.labels.label_counts import LabelCounts, absent_note, nothing_to_learn
 from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.raster import RasterInfo
-from mfnet_lite.rasters.readers.detect import open_dataset
-from mfnet_lite.rasters.readers.plate_images import annotation, plate_files, read_plates
-from mfnet_lite.rasters.tiles import Problem, Tile
-
-PLATE_CLASSES = ("no plate", "plate")
+from mfnet_lite.rasters.readers.detect import find_reader
+from mfnet_lite.rasters.readers.plate_images import read_plates
+from mfnet_lite.rasters.tiles import OPTICAL, PlateTile, Problem, Tile
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 
 def check_dataset(
@@ -40,7 +38,7 @@ def check_dataset(
 
     Args:
         root: The folder.
-        kind: ``auto``, the reader to use, or ``plates`` for images of vehicles.
+        kind: ``auto``, or the reader to use, a key of :data:`~mfnet_lite.rasters.READERS`.
         progress: Show a bar on a terminal.
         **options: For the reader.
 
@@ -48,15 +46,15 @@ def check_dataset(
         The report; a folder no reader can open gives one with a single problem.
     """
     root = Path(root)
-    if kind in ("auto", "plates") and root.is_dir() and plate_files(root)[0]:
-        return _check_plates(root, progress)
     try:
         # No validation tiles are held out here: the table shows the splits as they lie on the disk.
-        dataset = open_dataset(root, kind, val_fraction=0.0, **options)
+        dataset = find_reader(root, kind).open(root, val_fraction=0.0, **options)
     except (FileNotFoundError, ValueError) as error:
         stated = root / "dataset.json"
         where = stated if str(error).startswith(f"{stated} ") else root
-        return CheckReport(root, "", (), 255, problems=(Problem.told(where, str(error)),))
+        return CheckReport(
+            root, "", (), IGNORE_INDEX, problems=(Problem.from_sentence(where, str(error)),)
+        )
     problems = [problem for found in dataset.incomplete.values() for problem in found]
     problems += [
         Problem(root, f"the split {split} has no complete tile", "add tiles or remove the folder")
@@ -66,7 +64,7 @@ def check_dataset(
     problems += [
         Problem(root, f"the split {split} has no labels", "add a label/ folder to train on it")
         for split, tiles in dataset.splits.items()
-        if split in ("train", "all") and any(tile.label is None for tile in tiles)
+        if split in ("train", "all") and not all(tile.is_labelled for tile in tiles)
     ]
     problems += dataset.faults
     rows: list[Row] = []
@@ -77,8 +75,11 @@ def check_dataset(
     for split, tile in tqdm(
         every, desc="checking", disable=None if progress else True, leave=False
     ):
-        row, found, label = _check_tile(split, tile, expected, remarks)
-        rows.append(row)
+        if isinstance(tile, PlateTile):
+            row, found, label = _check_plates(split, tile, remarks)
+        else:
+            row, found, label = _check_tile(split, tile, expected, remarks)
+        rows += [] if row is None else [row]
         problems += found
         if label is not None:
             labels.add(label.found)
@@ -94,7 +95,7 @@ def check_dataset(
             dataset.info.coding,
         )
         if fault and not problems:
-            problems.append(Problem.told(root, fault))
+            problems.append(Problem.from_sentence(root, fault))
     class_notes = []
     if training.classes:
         class_notes = absent_note(training.classes, classes, dataset.info.coding)
@@ -111,33 +112,22 @@ def check_dataset(
     )
 
 
-def _check_plates(root: Path, progress: bool) -> CheckReport:
-    """Read every image of a dataset of plates with its annotation."""
-    kind, found = plate_files(root)
-    problems = [
-        Problem(root, f"the split {split} has no image", "add images or remove the folder")
-        for split, paths in found.items()
-        if not paths
-    ]
-    rows: list[Row] = []
-    every = [(split, path) for split, paths in found.items() for path in paths]
-    for split, path in tqdm(
-        every, desc="checking", disable=None if progress else True, leave=False
-    ):
-        try:
-            tile = annotation(kind, path)
-            image, label, _ = read_plates(tile)
-        except (FileNotFoundError, ValueError) as error:
-            problems.append(Problem.told(path, str(error)))
-            continue
-        counts = {index: int((label == index).sum()) for index in (0, 1)}
-        if left := label.size - sum(counts.values()):
-            counts[IGNORE] = left
-        size = (label.shape[0], label.shape[1])
-        rows.append(Row(split, tile.id, {"optical": f"3 x {image.dtype}"}, size, "none", counts))
-    bare = sum(not row.counts[1] for row in rows)
-    notes = (f"{bare} image(s) show no plate",) if bare else ()
-    return CheckReport(root, kind, PLATE_CLASSES, 255, tuple(rows), tuple(problems), notes)
+def _check_plates(
+    split: str, tile: PlateTile, remarks: Notes
+) -> tuple[Row | None, list[Problem], None]:
+    """Read an image of vehicles, turned as it is shown, and draw its label."""
+    try:
+        image, label, _ = read_plates(tile)
+    except (FileNotFoundError, ValueError) as error:
+        return None, [Problem.from_sentence(tile.image, str(error))], None
+    counts = {index: int((label == index).sum()) for index in range(tile.info.num_classes)}
+    if unlabelled := label.size - sum(counts.values()):
+        counts[tile.info.ignore_index] = unlabelled
+    if not counts[1]:
+        remarks.add(tile.image, ["shows no plate"])
+    size = (label.shape[0], label.shape[1])
+    bands = {OPTICAL: f"{len(image)} x {image.dtype}"}
+    return Row(split, tile.id, bands, size, "none", counts), [], None
 
 
 def _check_tile(

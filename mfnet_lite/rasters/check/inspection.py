@@ -70,7 +70,7 @@ def inspect_sensor(
             try:
                 reading = interpret(path, sensor, gsd=info.ground_sampling(gsd))
             except ValueError as error:  # its pixels can be looked at all the same
-                unclear.append(Problem.told(path, str(error)))
+                unclear.append(Problem.from_sentence(path, str(error)))
         not_finite, holding = _look(path, info, reading)
     except (ValueError, FileNotFoundError) as error:
         return None, [*problems, _unreadable(path, error)]
@@ -118,7 +118,7 @@ def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, li
         return None, [_unreadable(path, error)]
     except ValueError as error:
         if str(error).startswith("expected"):  # the coding's word on the bands
-            return None, [Problem.told(path, f"wrong band count: {error}")]
+            return None, [Problem.from_sentence(path, f"wrong band count: {error}")]
         return None, [_unreadable(path, error)]
     fact = LabelFact(info, dict(sorted(found.classes.items())), found)
-    return fact, [Problem.told(path, found.complaint)] if found.complaint else []
+    return fact, [Problem.from_sentence(path, found.complaint)] if found.complaint else []

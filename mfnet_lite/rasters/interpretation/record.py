@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Num
 
 from mfnet_lite.rasters.raster import valid_mask
-from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
+from mfnet_lite.rasters.tiles import SensorInfo
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def stated_key(sensor: SensorInfo, key: str, value: object) -> str:
         '"image_scale": 10000'
     """
     shown = f'"{value}"' if isinstance(value, str) else f"{value}"
-    if key == "scale" and sensor.name in (OPTICAL, "before", "after"):
+    if key == "scale" and sensor.is_image:
         return f'"image_scale": {shown}'
     return f'"sensors": {{"{sensor.name}": {{"{key}": {shown}}}}}'
 

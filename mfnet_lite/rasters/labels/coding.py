@@ -20,8 +20,8 @@ from jaxtyping import Bool, Int, Num, UInt8
 from mfnet_lite.rasters.labels.label_colours import FAR, Nearest, nearest_colours, pack_colours
 from mfnet_lite.rasters.labels.label_words import describe_unknown
 from mfnet_lite.rasters.raster import Colour, valid_mask
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
-IGNORE = 255
 UNKNOWN = -1
 FIELD_IGNORES = (-1, -100)
 """Values that mean "not labelled" in much of the field: prepared datasets, and PyTorch's own loss."""
@@ -52,7 +52,7 @@ class LabelCoding:
     """
 
     num_classes: int
-    ignore_index: int = IGNORE
+    ignore_index: int = IGNORE_INDEX
     values: Mapping[int, int] = field(default_factory=dict)
     colours: Mapping[Colour, int] = field(default_factory=dict)
     unknown: int | Literal["nearest"] | None = None

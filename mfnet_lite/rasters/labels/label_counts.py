@@ -12,12 +12,13 @@ import numpy as np
 from tqdm import tqdm
 
 from mfnet_lite.rasters.io import info_of, open_raster
-from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, IGNORE, UNKNOWN, LabelCoding
+from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, UNKNOWN, LabelCoding
 from mfnet_lite.rasters.labels.label_colours import FAR, Nearest
 from mfnet_lite.rasters.labels.label_files import LabelFile
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import Tile
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 MOST_UNKNOWN = 10_000  # different unknown values kept of one file; a lossy one has a million
 
@@ -201,7 +202,7 @@ def nothing_to_learn(
     counts: Mapping[int, int],
     classes: Sequence[str],
     nodata: Iterable[int] = (),
-    ignore: int = IGNORE,
+    ignore: int = IGNORE_INDEX,
     coding: LabelCoding | None = None,
 ) -> str:
     """Why the labels of a training cannot teach anything: none of them, or one class only.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, IGNORE, LabelCoding
+from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, LabelCoding
 from mfnet_lite.rasters.labels.label_colours import BLACK
 from mfnet_lite.rasters.labels.label_files import table_reading
 from mfnet_lite.rasters.labels.label_keys import stated_palette, stated_unknown, stated_values
@@ -26,6 +26,7 @@ from mfnet_lite.rasters.labels.label_scan import (
 )
 from mfnet_lite.rasters.raster import Colour, RasterInfo
 from mfnet_lite.rasters.scan import LOSSY_SUFFIXES
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 MANY = 32  # values of labels without class names that look like blended ones rather than classes
 MOST_CLASSES = 255  # indices 0 to 254; one of a byte's values has to mean "not labelled"
@@ -61,8 +62,8 @@ def label_coding(
     names = [str(name) for name in (classes or stated.get("classes") or ())]
     shift = int(stated.get("label_offset", 0)) if offset is None else offset
     told = stated.get("ignore_index") if ignore is None else ignore
-    void = IGNORE if told is None else int(told)
-    index = void if 0 <= void <= 255 else IGNORE  # a label of a sample is a byte
+    void = IGNORE_INDEX if told is None else int(told)
+    index = void if 0 <= void <= 255 else IGNORE_INDEX  # a label of a sample is a byte
     file = root / "dataset.json"
     if stated.get("label_values"):
         if shift:
@@ -189,7 +190,7 @@ def _by_colour(
     probe = LabelCoding(
         len(palette),
         index,
-        values={i - shift: i for i in range(len(palette))} | {IGNORE: index} if shift else {},
+        values={i - shift: i for i in range(len(palette))} | {IGNORE_INDEX: index} if shift else {},
         palette=colours | ({} if BLACK in colours else {BLACK: index}),
     )
     readings = [

@@ -236,7 +236,7 @@ def test_a_sentence_without_remedy_is_all_problem(dataset):
     (problem,) = check_dataset(dataset, "foo").problems
     assert problem.problem == "unknown kind 'foo'"
     assert "available: auto, folder, pairs" in problem.remedy
-    alone = Problem.told(dataset, f"{dataset} is odd")
+    alone = Problem.from_sentence(dataset, f"{dataset} is odd")
     assert (alone.problem, alone.remedy, str(alone)) == ("is odd", "", f"{dataset}: is odd")
 
 

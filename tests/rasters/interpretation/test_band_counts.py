@@ -62,6 +62,6 @@ def test_sets_made_in_python_name_the_file_too(tmp_path, cache):
     with pytest.raises(ValueError, match=r"t1\.tif: wrong band count: 4 band\(s\), expected 3"):
         WholeTiles(tiles)[1]
     crops = RandomCrops(tiles, 8, length=50, cache=cache)
-    other = next(index for index in range(50) if crops.place(index)[0] == 1)
+    other = next(index for index in range(50) if crops.crop(index)[0] == 1)
     with pytest.raises(ValueError, match=r"t1\.tif: wrong band count"):
         crops[other]
