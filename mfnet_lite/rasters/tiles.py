@@ -138,6 +138,11 @@ class Tile:
     info: DatasetInfo = field(repr=False, compare=False)
 
     @property
+    def every_file(self) -> tuple[Path, ...]:
+        """The rasters and the label, if there is one."""
+        return (*self.files.values(), *(() if self.label is None else (self.label,)))
+
+    @property
     def is_labelled(self) -> bool:
         """Whether somebody said what it shows."""
         return self.label is not None

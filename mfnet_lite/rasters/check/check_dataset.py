@@ -6,7 +6,6 @@ and the remedy. ``mfnet-lite data check DIR`` prints the report and exits with 1
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,11 @@ from tqdm import tqdm
 
 from mfnet_lite.rasters.check.inspection import LabelFact, SensorFact, inspect_label, inspect_sensor
 from mfnet_lite.rasters.check.report import CheckReport, Row
-from mfnet_lite.rasters.grids import RESAMPLE, grid_difference
+from mfnet_lite.rasters.grids import RESAMPLE, grid_differences
 from mfnet_lite.rasters.interpretation.band_counts import expected_bands
 from mfnet_lite.rasters.interpretation.georeference import crs_name
 from mfnet_lite.rasters.labels.label_counts import LabelCounts, absent_note, nothing_to_learn
 from mfnet_lite.rasters.notes import Notes
-from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.readers.detect import find_reader
 from mfnet_lite.rasters.readers.plate_images import read_plates
 from mfnet_lite.rasters.tiles import OPTICAL, PlateTile, Problem, Tile
@@ -151,7 +149,10 @@ def _check_tile(
     headers = [fact.info for fact in sensors.values()]
     if label is not None:
         headers.append(label.info)
-    problems += list(_misaligned(headers))
+    problems += [
+        Problem(difference.info.path, difference.problem, RESAMPLE)
+        for difference in grid_differences(headers)
+    ]
     first = headers[0] if headers else None
     row = Row(
         split=split,
@@ -162,15 +163,3 @@ def _check_tile(
         counts={} if label is None else label.counts,
     )
     return row, problems, label
-
-
-def _misaligned(headers: list[RasterInfo]) -> Iterator[Problem]:
-    """Compare every grid of a tile with the first one."""
-    for info in headers[1:]:
-        difference = grid_difference(info, headers[0])
-        if difference:
-            yield Problem(
-                info.path,
-                f"{difference.problem} (compared with {headers[0].path.name} of {headers[0].path.parent.name}/)",
-                RESAMPLE,
-            )

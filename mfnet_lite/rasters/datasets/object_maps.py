@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
-from mfnet_lite.rasters.grids import grid_difference
+from mfnet_lite.rasters.grids import check_same_grid
 from mfnet_lite.rasters.identity import TAG, raster_hash
 from mfnet_lite.rasters.io import (
     RASTER_SUFFIXES,
@@ -242,14 +242,7 @@ def _check(tile: Tile, files: ObjectFiles) -> None:
         if path is None:
             continue
         info = raster_info(path)
-        if (info.height, info.width) != (own.height, own.width):
-            raise ValueError(
-                f"{path} measures {info.height} x {info.width} pixels, expected the "
-                f"{own.height} x {own.width} of tile {tile.id}; make it from that image"
-            )
-        difference = grid_difference(info, own)
-        if difference:
-            raise ValueError(f"{path} {difference.predicate}; make it from that image")
+        check_same_grid((own, info), "make it from that image")
         if info.bands != 1 or not np.issubdtype(np.dtype(info.dtype), np.integer):
             raise ValueError(
                 f"{path} has {info.bands} band(s) of {info.dtype}, expected one band of integers; "

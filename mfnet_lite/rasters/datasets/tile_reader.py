@@ -168,11 +168,9 @@ class TileReader:
         return self._files.get(path)[1]
 
     def _check(self, tile: Tile) -> None:
-        label = () if tile.label is None else (tile.label,)
-        files = (*tile.files.values(), *label)
-        if files not in self._checked:
+        if tile.every_file not in self._checked:
             check_tile_grids(tile, self._header)
-            self._checked.add(files)
+            self._checked.add(tile.every_file)
 
     def read(
         self, tile: Tile, window: Window
