@@ -68,7 +68,7 @@ def evaluate(
 ) -> None:
     """Score a run on the tiles of a split."""
     from mfnet_lite.rasters import WholeTiles, find_reader, open_dataset, raster_info
-    from mfnet_lite.rasters.interpretation.band_counts import check_bands
+    from mfnet_lite.rasters.interpretation.band_counts import check_bands, opacity_words
     from mfnet_lite.rasters.tiles import with_sensors
     from mfnet_lite.runs.folder import channels_of, check_fits, load_run, seen_in_training
     from mfnet_lite.scenes import evaluate as score
@@ -92,7 +92,13 @@ def evaluate(
     dataset = with_sensors(dataset, described)
     policy = check_holes(config.holes if holes is None else holes)
     tiles = dataset.tiles(split)
-    check_fits(config, config.channels | channels_of(dataset, split), folder)
+    channels = channels_of(dataset, split)
+    opaque = [
+        opacity_words(tiles[0].files[name], dataset.info.sensors[name])
+        for name, count in channels.items()
+        if count != config.channels[name]
+    ]
+    check_fits(config, config.channels | channels, "".join((str(folder), *opaque)))
     check_bands(tiles, dataset.info.sensors)
     check_classes(config.classes, dataset.info.classes, run, folder)
     unlabelled = [tile.id for tile in tiles if tile.label is None]
@@ -189,6 +195,7 @@ def predict(
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
     from mfnet_lite.rasters import raster_info, windows
+    from mfnet_lite.rasters.interpretation.band_counts import opacity_words
     from mfnet_lite.rasters.interpretation.bands import choose_bands
     from mfnet_lite.runs.folder import check_fits, load_run, takes_absent
     from mfnet_lite.scenes.predict import predict_scene
@@ -226,9 +233,8 @@ def predict(
     for name in paths.keys() - config.channels.keys():
         typer.echo(f"note: {paths.pop(name)} is not read, the run does not use {name}", err=True)
     for name, path in paths.items():
-        bands, alpha = choose_bands(path, infos[name]).bands, raster_info(path).alpha
-        opacity = alpha is not None and alpha not in bands
-        where = f"{path} (its band {alpha} is opacity)" if opacity else path
+        bands = choose_bands(path, infos[name]).bands
+        where = f"{path}{opacity_words(path, infos[name])}"
         check_fits(config, config.channels | {name: len(bands)}, where)
     _compare_gsd(raster_info(paths[present[0]]), config.gsd, stated_gsd)
     stretched = [

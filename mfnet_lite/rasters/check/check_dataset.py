@@ -91,12 +91,15 @@ def check_dataset(
             training.nodata,
             dataset.info.ignore_index,
             dataset.info.coding,
+            training.transparent,
         )
         if fault and not problems:
             problems.append(Problem.from_sentence(root, fault))
     class_notes = []
     if training.classes:
-        class_notes = absent_note(training.classes, classes, dataset.info.coding)
+        class_notes = absent_note(
+            training.classes, classes, dataset.info.coding, training.transparent
+        )
     unique = tuple(dict.fromkeys(problems))
     info = dataset.info
     return CheckReport(

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfnet_lite.rasters.interpretation.band_counts import data_bands, wrong_bands
 from mfnet_lite.rasters.interpretation.interpret import interpret
-from mfnet_lite.rasters.interpretation.record import Interpretation
+from mfnet_lite.rasters.interpretation.record import Interpretation, PixelCounts
 from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
 from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_counts import LabelCounts, count_labels
@@ -71,35 +71,36 @@ def inspect_sensor(
                 reading = interpret(path, sensor, gsd=info.ground_sampling(gsd))
             except ValueError as error:  # its pixels can be looked at all the same
                 unclear.append(Problem.from_sentence(path, str(error)))
-        not_finite, holding = _look(path, info, reading)
+        counts = reading.counts or _counted(path, info, reading)
     except (ValueError, FileNotFoundError) as error:
         return None, [*problems, _unreadable(path, error)]
     problems += unclear
-    if not_finite:
+    if counts.not_finite:
         problems.append(
             Problem(
                 path,
-                f"{not_finite} pixel(s) are NaN or infinite",
+                f"{counts.not_finite} pixel(s) are NaN or infinite",
                 "fill them, or declare NaN as nodata (rio edit-info --nodata nan) so that they count as missing",
             )
         )
     problems += [Problem(path, fault.problem, fault.remedy) for fault in reading.faults]
-    if not holding:
+    if not counts.usable:
         problems.append(Problem(path, "holds no valid pixel", "export it again or remove the tile"))
     return SensorFact(info, reading.notes), problems
 
 
-def _look(path: Path, info: RasterInfo, reading: Interpretation) -> tuple[int, int]:
-    """Pixels that are not finite though NaN is not declared, and pixels that hold data."""
-    not_finite = holding = 0
+def _counted(path: Path, info: RasterInfo, reading: Interpretation) -> PixelCounts:
+    """Read a file through whose interpretation did not need all of it."""
+    found = PixelCounts()
     with open_raster(path) as source:
         for window in file_strips(source):
             array = read_window(source, path, window, reading.bands or None)
-            mask = own_mask(source, window, reading.alpha)
-            holding += int(reading.usable(array, info.nodata, mask).sum())
+            usable = reading.usable(array, info.nodata, own_mask(source, window, reading.alpha))
+            odd = 0
             if np.issubdtype(array.dtype, np.floating) and not np.isnan(info.nodata or 0):
-                not_finite += int((~np.isfinite(array)).any(axis=0).sum())
-    return not_finite, holding
+                odd = int((~np.isfinite(array)).any(axis=0).sum())
+            found = found.plus(PixelCounts(int(usable.sum()), odd))
+    return found
 
 
 def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, list[Problem]]:

@@ -16,7 +16,13 @@ from mfnet_lite.rasters.interpretation.missing import (
     isolated_value,
     undeclared_codes,
 )
-from mfnet_lite.rasters.interpretation.record import Fault, Interpretation, stated_key, tag_values
+from mfnet_lite.rasters.interpretation.record import (
+    Fault,
+    Interpretation,
+    PixelCounts,
+    stated_key,
+    tag_values,
+)
 from mfnet_lite.rasters.interpretation.units import KNOWN_UNITS, metres_per_unit, says_nothing
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import SensorInfo
@@ -116,6 +122,7 @@ def interpret_heights(
         limits=limits,
         notes=notes,
         faults=tuple(faults),
+        counts=PixelCounts(survey.valid, 0 if np.isnan(info.nodata or 0) else survey.not_finite),
     )
 
 

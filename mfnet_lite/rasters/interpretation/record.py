@@ -27,6 +27,23 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class PixelCounts:
+    """Pixels counted while a file was read through, so that it is not read again for them.
+
+    Attributes:
+        usable: Those that hold a measurement, see :meth:`Interpretation.usable`.
+        not_finite: Those that are NaN or infinite while the file does not declare NaN as missing.
+    """
+
+    usable: int = 0
+    not_finite: int = 0
+
+    def plus(self, other: PixelCounts) -> PixelCounts:
+        """Both together."""
+        return PixelCounts(self.usable + other.usable, self.not_finite + other.not_finite)
+
+
+@dataclass(frozen=True)
 class Interpretation:
     """How the chosen bands of one file are read.
 
@@ -41,6 +58,7 @@ class Interpretation:
         divisor: The quantity that becomes 1; None where a scaling is fitted to each tile.
         notes: What had to be guessed, as predicates of a sentence whose subject is the file.
         faults: What is wrong with the file though it can be read.
+        counts: Pixels counted on the way; None where not all of the file was read.
     """
 
     bands: tuple[int, ...]
@@ -53,6 +71,7 @@ class Interpretation:
     divisor: float | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    counts: PixelCounts | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -73,8 +92,8 @@ class Interpretation:
         """
         if not self.gains:
             return array
-        place = self.bands.index(band)
-        gain, offset = self.gains[place], self.offsets[place]
+        index = self.bands.index(band)
+        gain, offset = self.gains[index], self.offsets[index]
         return (array.astype(np.float64) * gain + offset).astype(np.float32)
 
     def usable(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int, Num, UInt8
+from jaxtyping import Bool, Int, Num
 
 from mfnet_lite.rasters.labels.label_colours import FAR, Nearest, nearest_colours, pack_colours
 from mfnet_lite.rasters.labels.label_words import describe_unknown
@@ -47,8 +47,8 @@ class LabelCoding:
 
     Example:
         >>> pairs = LabelCoding(num_classes=2, values={0: 0, 1: 1, 255: 1})
-        >>> pairs.decode(np.array([[[0, 255]]], np.uint8), "label.png").tolist()
-        [[0, 1]]
+        >>> pairs.lookup(np.array([[[0, 255, 7]]], np.uint8)).tolist()
+        [[0, 1, -1]]
     """
 
     num_classes: int
@@ -216,36 +216,6 @@ class LabelCoding:
             return (packed >> 16, (packed >> 8) & 255, packed & 255)
         number = value.item()
         return int(number) if float(number).is_integer() else float(number)
-
-    def decode(
-        self,
-        array: Num[np.ndarray, "bands height width"],
-        path: str | Path,
-        nodata: float | None = None,
-        mask: Bool[np.ndarray, "height width"] | None = None,
-    ) -> UInt8[np.ndarray, "height width"]:
-        """Class indices of a label.
-
-        Args:
-            array: ``(bands, height, width)`` as read.
-            path: The file, for messages.
-            nodata: The file's nodata value.
-            mask: The file's own mask, True = valid.
-
-        Returns:
-            ``(height, width)`` uint8: 0 to ``num_classes - 1``, or ``ignore_index``.
-
-        Raises:
-            ValueError: Unknown values while ``unknown`` is None, or a wrong number of bands.
-        """
-        try:
-            indices = self.lookup(array, nodata, mask)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        settled, _ = self.settle(array, indices)
-        if (settled == UNKNOWN).any():
-            raise ValueError(f"{path} {self.complaint(self.unknown_values(array, indices), path)}")
-        return settled.astype(np.uint8)
 
     def complaint(self, unknown: Mapping[int | float | Colour, int], path: str | Path = "") -> str:
         """Tell in words which values are unknown and what to do.
