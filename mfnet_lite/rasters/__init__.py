@@ -1,4 +1,15 @@
-"""GeoTIFF in and out, tiling, and the readers of public datasets."""
+"""GeoTIFF in and out, tiling, and the readers of public datasets.
+
+What belongs where:
+
+* one raster: ``raster`` (header and pixels), ``io`` (reading), ``write``, ``orientation``, ``identity`` (hashes),
+  ``open_files``, ``rgb`` (any bands as a photograph);
+* several rasters of one part of the ground: ``tiles`` (the common form of all datasets), ``sensor_kinds``
+  (what a sensor measures), ``grids`` (whether pixels lie upon each other), ``scan`` (finding files);
+* parts of a raster and values in [0, 1]: ``tiling``, ``scaling``, ``streaming``;
+* the folders ``interpretation`` (from numbers to quantities), ``labels`` (from label values to classes), ``readers``
+  (one file per format), ``datasets`` (samples for a network) and ``check`` (reports).
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LOGGER = logging.getLogger("mfnet_lite.rasters")
-"""The logger of remarks; Python prints them on stderr unless the program says otherwise."""
+"""The logger of remarks, which Python prints on stderr unless the program says otherwise."""
 
 
 class Notes:
@@ -18,7 +18,7 @@ class Notes:
         self._logged: set[str] = set()
 
     def add(self, path: Path, remarks: Iterable[str]) -> None:
-        """Remember what is to be said about a file.
+        """Remember remarks on a file.
 
         Args:
             path: The file.
@@ -53,5 +53,5 @@ class Notes:
 
     def _line(self, remark: str) -> str:
         first, *others = self._files[remark]
-        more = f" (and {len(others)} more file{'s' * (len(others) > 1)})" if others else ""
-        return f"{first} {remark}{more}"
+        others_too = f" (and {len(others)} more file{'s' * (len(others) > 1)})" if others else ""
+        return f"{first} {remark}{others_too}"

@@ -73,6 +73,9 @@ class SensorInfo:
 
         Args:
             other: Such as the one a run was trained with.
+
+        Returns:
+            Both together; what was taken over is named in ``inherited``.
         """
         keys = ("unit", "scale", "nodata", "tags", "dtype")
         taken = {key: getattr(other, key) for key in keys if getattr(self, key) is None}
@@ -86,6 +89,9 @@ class SensorInfo:
 
         Args:
             dtype: Type of the file's pixels.
+
+        Returns:
+            True, too, if no type is stated.
         """
         return self.dtype is None or self.dtype.startswith("float") == dtype.startswith("float")
 
@@ -144,7 +150,7 @@ class Tile:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether somebody said what it shows."""
+        """Whether there is a label to train or score with."""
         return self.label is not None
 
 
@@ -192,6 +198,9 @@ class Problem:
         Args:
             file: Where.
             sentence: The message; without a remedy all of it is the problem.
+
+        Returns:
+            The problem.
 
         Example:
             >>> str(Problem.from_sentence(Path("a.tif"), "a.tif is a text; export it again"))
@@ -254,8 +263,8 @@ class TileSet:
         name = self.split_name(split)
         problems = self.incomplete.get(name, ())
         if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise FileNotFoundError(f"{problems[0]}{more}")
+            further = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise FileNotFoundError(f"{problems[0]}{further}")
         if not self.splits.get(name):
             have = ", ".join(key for key, tiles in self.splits.items() if tiles) or "none"
             raise ValueError(
@@ -271,6 +280,9 @@ def with_sensors(dataset: TileSet, sensors: Mapping[str, SensorInfo]) -> TileSet
     Args:
         dataset: The dataset.
         sensors: Descriptions by name.
+
+    Returns:
+        A new dataset.
     """
     info = replace(dataset.info, sensors=dict(sensors))
     splits = {

@@ -11,7 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mfnet_lite.rasters.check.inspection import LabelFact, SensorFact, inspect_label, inspect_sensor
+from mfnet_lite.rasters.check.inspection import (
+    LabelInspection,
+    SensorInspection,
+    inspect_label,
+    inspect_sensor,
+)
 from mfnet_lite.rasters.check.report import CheckReport, Row
 from mfnet_lite.rasters.grids import RESAMPLE, grid_differences
 from mfnet_lite.rasters.interpretation.band_counts import expected_bands
@@ -133,23 +138,23 @@ def _check_plates(
 
 def _check_tile(
     split: str, tile: Tile, expected: dict[str, int], remarks: Notes
-) -> tuple[Row, list[Problem], LabelFact | None]:
+) -> tuple[Row, list[Problem], LabelInspection | None]:
     """Read the files of one tile."""
     problems: list[Problem] = []
-    sensors: dict[str, SensorFact] = {}
+    sensors: dict[str, SensorInspection] = {}
     for name, path in tile.files.items():
-        fact, found = inspect_sensor(
+        inspected, found = inspect_sensor(
             path, tile.info.sensors[name], expected.get(name), tile.info.gsd
         )
         problems += found
-        if fact is not None:
-            sensors[name] = fact
-            remarks.add(path, fact.notes)
-    label: LabelFact | None = None
+        if inspected is not None:
+            sensors[name] = inspected
+            remarks.add(path, inspected.notes)
+    label: LabelInspection | None = None
     if tile.label is not None:
         label, found = inspect_label(tile.label, tile.info.coding)
         problems += found
-    headers = [fact.info for fact in sensors.values()]
+    headers = [inspected.info for inspected in sensors.values()]
     if label is not None:
         headers.append(label.info)
     problems += [
@@ -160,7 +165,10 @@ def _check_tile(
     row = Row(
         split=split,
         tile=tile.id,
-        bands={name: f"{fact.info.bands} x {fact.info.dtype}" for name, fact in sensors.items()},
+        bands={
+            name: f"{inspected.info.bands} x {inspected.info.dtype}"
+            for name, inspected in sensors.items()
+        },
         size=None if first is None else (first.height, first.width),
         crs="none" if first is None else crs_name(first.crs),
         counts={} if label is None else label.counts,

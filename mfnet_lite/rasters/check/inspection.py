@@ -21,16 +21,27 @@ AGAIN = "copy or export it again"
 
 
 @dataclass(frozen=True)
-class SensorFact:
-    """What was found in a sensor's file."""
+class SensorInspection:
+    """What was found in a sensor's file.
+
+    Attributes:
+        info: Its header.
+        notes: What had to be guessed, as predicates of a sentence whose subject is the file.
+    """
 
     info: RasterInfo
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class LabelFact:
-    """What was found in a label."""
+class LabelInspection:
+    """What was found in a label.
+
+    Attributes:
+        info: Its header.
+        counts: Pixels per class index, in ascending order of the indices.
+        found: All that was counted.
+    """
 
     info: RasterInfo
     counts: dict[int, int]
@@ -44,7 +55,7 @@ def _unreadable(path: Path, error: Exception) -> Problem:
 
 def inspect_sensor(
     path: Path, sensor: SensorInfo, bands: int | None, gsd: float | None = None
-) -> tuple[SensorFact | None, list[Problem]]:
+) -> tuple[SensorInspection | None, list[Problem]]:
     """Read a sensor's file through, as training and prediction read it.
 
     Args:
@@ -86,7 +97,7 @@ def inspect_sensor(
     problems += [Problem(path, fault.problem, fault.remedy) for fault in reading.faults]
     if not counts.usable:
         problems.append(Problem(path, "holds no valid pixel", "export it again or remove the tile"))
-    return SensorFact(info, reading.notes), problems
+    return SensorInspection(info, reading.notes), problems
 
 
 def _counted(path: Path, info: RasterInfo, reading: Interpretation) -> PixelCounts:
@@ -103,7 +114,7 @@ def _counted(path: Path, info: RasterInfo, reading: Interpretation) -> PixelCoun
     return found
 
 
-def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, list[Problem]]:
+def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelInspection | None, list[Problem]]:
     """Read a label through and count its classes.
 
     Args:
@@ -121,5 +132,5 @@ def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, li
         if str(error).startswith("expected"):  # the coding's word on the bands
             return None, [Problem.from_sentence(path, f"wrong band count: {error}")]
         return None, [_unreadable(path, error)]
-    fact = LabelFact(info, dict(sorted(found.classes.items())), found)
-    return fact, [Problem.from_sentence(path, found.complaint)] if found.complaint else []
+    inspected = LabelInspection(info, dict(sorted(found.classes.items())), found)
+    return inspected, [Problem.from_sentence(path, found.complaint)] if found.complaint else []

@@ -62,7 +62,7 @@ class ObjectFiles:
 class ObjectWindow(NamedTuple):
     """What both maps say about a window.
 
-    Args:
+    Attributes:
         objects: Ids as in the file, 0 = no object or a boundary.
         boundaries: Whether a boundary runs here.
     """
@@ -91,9 +91,9 @@ def find_object_files(tiles: Sequence[Tile], where: str | Path) -> tuple[ObjectF
     for tile in tiles:
         files = _beside(tile, str(where)) if _is_name(where) else _inside(tile, Path(where))
         if files is None:
-            place = f"beside {_home(tile)}" if _is_name(where) else f"in {where}"
+            looked_in = f"beside {_home(tile)}" if _is_name(where) else f"in {where}"
             raise FileNotFoundError(
-                f"tile {tile.id} has no map of objects {place}: expected for example "
+                f"tile {tile.id} has no map of objects {looked_in}: expected for example "
                 f"{where if _is_name(where) else 'objects'}/{tile.id}.tif; make the maps with "
                 "`mfnet-lite masks DATASET --out DIR` and give that folder"
             )
@@ -263,7 +263,7 @@ def check_made_from(made: Path, image: Path) -> bool:
         Whether the map knows what it was made from.
 
     Raises:
-        ValueError: If it knows, and that is not the image.
+        ValueError: It knows, and that is not the image.
     """
     with open_raster(made) as source:
         known = source.tags().get(TAG)

@@ -31,7 +31,13 @@ POLICIES = get_args(NodataPolicy)
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """A file held in memory in its own type."""
+    """A file held in memory in its own type.
+
+    Attributes:
+        array: Its pixels.
+        mask: The mask stored with it, True = data, or None.
+        nodata: Its declared value of missing pixels, or None.
+    """
 
     array: Num[np.ndarray, "bands height width"]
     mask: Bool[np.ndarray, "height width"] | None

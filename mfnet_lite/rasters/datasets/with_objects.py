@@ -48,7 +48,11 @@ class WithObjects(Dataset[dict[str, Tensor]]):
         self.reader = ObjectReader(cache)
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the crops."""
+        """Choose the epoch of the crops.
+
+        Args:
+            epoch: 0 or more.
+        """
         self.dataset.set_epoch(epoch)
 
     def __len__(self) -> int:

@@ -22,6 +22,9 @@ def data_bands(path: Path, sensor: SensorInfo) -> int:
     Args:
         path: The file.
         sensor: Of which sensor it is.
+
+    Returns:
+        The number.
     """
     info = raster_info(path)
     return info.bands if info.alpha is None else len(choose_bands(path, sensor, info).bands)
@@ -78,6 +81,9 @@ def wrong_bands(path: Path, found: int, sensor: SensorInfo, expected: int) -> Pr
         found: Its bands.
         sensor: Of which sensor it is.
         expected: How many it should have.
+
+    Returns:
+        The problem, with a remedy; None if the numbers agree.
     """
     if found == expected:
         return None

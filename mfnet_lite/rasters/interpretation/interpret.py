@@ -1,10 +1,10 @@
-"""What the numbers in a sensor's file mean: the one place where all commands learn it.
+"""What the numbers in a sensor's file mean: learnt here for all commands.
 
 ``data check``, training, scoring, prediction and ``masks`` read rasters through an
 :class:`~mfnet_lite.rasters.interpretation.record.Interpretation`, so that what is checked, learnt, scored and mapped is
 the same. A file says much about itself: scale and offset, unit, opacity, bits in use, colour table. That is
 honoured. What it does not say is taken from ``dataset.json``; what neither says is guessed only where a wrong
-guess costs nothing, and then told. Where two readings are plausible and the wrong one would spoil the result,
+guess costs nothing, and then named in a note. Where two readings are plausible and the wrong one would spoil it,
 :func:`interpret` asks for one line in ``dataset.json``.
 """
 

@@ -39,7 +39,14 @@ class PixelCounts:
     not_finite: int = 0
 
     def plus(self, other: PixelCounts) -> PixelCounts:
-        """Both together."""
+        """Both together.
+
+        Args:
+            other: Pixels of another part of the file.
+
+        Returns:
+            The sums.
+        """
         return PixelCounts(self.usable + other.usable, self.not_finite + other.not_finite)
 
 

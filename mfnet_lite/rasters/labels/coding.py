@@ -77,7 +77,11 @@ class LabelCoding:
         }
 
     def class_of_value(self) -> dict[int, int]:
-        """File value → class index, without those that mean "not labelled"."""
+        """The values that mean a class.
+
+        Returns:
+            File value → class index, without those that mean "not labelled".
+        """
         return {v: index for v, index in self._known().items() if index != self.ignore_index}
 
     def lookup(
@@ -178,13 +182,13 @@ class LabelCoding:
             return indices, Nearest()
         if self.unknown != "nearest":
             return np.where(bad, np.int16(self.unknown), indices), Nearest()
-        found, place, counts = np.unique(
+        found, inverse, counts = np.unique(
             pack_colours(array)[bad], return_inverse=True, return_counts=True
         )
         chosen, distance, tied = nearest_colours(found, self.colours)
         chosen[tied] = self.ignore_index
         settled = indices.copy()
-        settled[bad] = chosen[place.reshape(-1)]
+        settled[bad] = chosen[inverse.reshape(-1)]
         far, ties = int(counts[distance > FAR].sum()), int(counts[tied].sum())
         return settled, Nearest(int(bad.sum()), far, ties)
 
@@ -243,5 +247,5 @@ def _search(
     values: Num[np.ndarray, "height width"],
 ) -> Int[np.ndarray, "height width"]:
     """``indices[k]`` where ``values == keys[k]``, −1 elsewhere; ``keys`` ascending."""
-    place = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
-    return np.where(keys[place] == values, indices[place], np.int16(UNKNOWN)).astype(np.int16)
+    nearest = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
+    return np.where(keys[nearest] == values, indices[nearest], np.int16(UNKNOWN)).astype(np.int16)

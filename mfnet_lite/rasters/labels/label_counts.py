@@ -48,7 +48,11 @@ class LabelCounts:
     complaint: str = ""
 
     def add(self, other: LabelCounts) -> None:
-        """Add those of another file."""
+        """Add those of another file.
+
+        Args:
+            other: What it holds; its complaint is not taken over.
+        """
         self.classes.update(other.classes)
         self.unknown.update(other.unknown)
         self.nearest = self.nearest.plus(other.nearest)
@@ -57,7 +61,11 @@ class LabelCounts:
         self.transparent |= other.transparent
 
     def notes(self) -> list[str]:
-        """What was taken for granted, in words."""
+        """What was taken for granted, in words.
+
+        Returns:
+            A line each.
+        """
         lines = [
             f"{count} label pixel(s) hold {value}, which counts as not labelled; if it is a class, "
             f'say so with "label_values" in dataset.json'

@@ -1,4 +1,4 @@
-"""Masks of number plates, as people draw them: any value but 0 is plate, with three exceptions that are told."""
+"""Masks of number plates, as people draw them: any value but 0 is plate, with three exceptions that are errors."""
 
 from __future__ import annotations
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mfnet_lite.rasters.readers.folder import is_folder, open_folder
 from mfnet_lite.rasters.readers.hunan import is_hunan, open_hunan
-from mfnet_lite.rasters.readers.isprs import (
-    is_potsdam,
-    is_vaihingen,
-    open_potsdam,
-    open_vaihingen,
-)
+from mfnet_lite.rasters.readers.isprs import is_isprs, open_potsdam, open_vaihingen
 from mfnet_lite.rasters.readers.loveda import loveda_folders, open_loveda
 from mfnet_lite.rasters.readers.pairs import open_pairs, pair_folders
 from mfnet_lite.rasters.readers.plate_images import (
@@ -29,8 +25,8 @@ _RECORDS = (
     Reader("pairs", lambda root: bool(pair_folders(root)), open_pairs, "A/ and B/ (pairs)"),
     Reader("loveda", lambda root: bool(loveda_folders(root)), open_loveda, "Train/Urban/images_png/ (LoveDA)"),
     Reader("hunan", is_hunan, open_hunan, "train/s2/ or dsm_pngs/ (MMHunan)"),
-    Reader("vaihingen", is_vaihingen, open_vaihingen, "top_mosaic_09cm_area*.tif (Vaihingen)"),
-    Reader("potsdam", is_potsdam, open_potsdam, "top_potsdam_*.tif (Potsdam)"),
+    Reader("vaihingen", partial(is_isprs, "vaihingen"), open_vaihingen, "top_mosaic_09cm_area*.tif (Vaihingen)"),
+    Reader("potsdam", partial(is_isprs, "potsdam"), open_potsdam, "top_potsdam_*.tif (Potsdam)"),
     Reader("plates", are_plates, open_plate_tiles, "images/ and masks/ (plates)", not_for_training),
 )  # fmt: skip
 READERS: dict[str, Reader] = {reader.name: reader for reader in _RECORDS}
@@ -41,7 +37,7 @@ KINDS = tuple(name for name, reader in READERS.items() if reader.refusal is None
 
 
 def detect_kind(root: str | Path) -> str | None:
-    """Tell a dataset by its folders and file names.
+    """Recognise a dataset by its folders and file names.
 
     Args:
         root: The folder.
@@ -73,7 +69,7 @@ def find_reader(root: str | Path, kind: str = "auto") -> Reader:
         raise FileNotFoundError(f"{root} is no folder: expected a dataset; check the path")
     name = detect_kind(root) if kind == "auto" else kind
     if name is None:
-        *formats, last = (READERS[kind].looks_for for kind in KINDS)
+        *formats, last = (reader.looks_for for reader in READERS.values())
         raise FileNotFoundError(
             f"{root} is no dataset we know: looked for {', '.join(formats)} and {last}; arrange the "
             "files in one of these ways"

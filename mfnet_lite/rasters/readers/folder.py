@@ -52,6 +52,9 @@ def is_folder(root: Path) -> bool:
 
     Args:
         root: The folder.
+
+    Returns:
+        True if it has.
     """
     return bool(split_folders(root, "image"))
 
@@ -183,8 +186,10 @@ def open_folder(
         notes += left
     for path in folders.values():
         faults += empty_folder(path / label_folder)
-    listed = [path for by_stem in labels.values() for path in by_stem.values()]
-    names, coding, remarks = label_coding(root, stated, listed, classes, label_offset, ignore_index)
+    label_files = [path for by_stem in labels.values() for path in by_stem.values()]
+    names, coding, remarks = label_coding(
+        root, stated, label_files, classes, label_offset, ignore_index
+    )
     if optical_bands is not None and OPTICAL in described:
         described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
     info = DatasetInfo(

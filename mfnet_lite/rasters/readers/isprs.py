@@ -62,22 +62,18 @@ _P_DSM = re.compile(r"dsm_potsdam_(\d+_\d+)(_normalized_lastools)?\.(tif|jpg)", 
 Found = dict[str, dict[str, Path]]
 
 
-def is_vaihingen(root: Path) -> bool:
-    """Whether a folder holds images of Vaihingen, at any depth.
+def is_isprs(kind: str, root: Path) -> bool:
+    """Whether a folder holds images of one of the two benchmarks, at any depth.
 
     Args:
+        kind: ``vaihingen`` or ``potsdam``.
         root: The folder.
+
+    Returns:
+        True if it does.
     """
-    return any(_V_TOP.fullmatch(path.name) for path in root.rglob("*"))
-
-
-def is_potsdam(root: Path) -> bool:
-    """Whether a folder holds images of Potsdam, at any depth.
-
-    Args:
-        root: The folder.
-    """
-    return any(_P_TOP.fullmatch(path.name) for path in root.rglob("*"))
+    image = {"vaihingen": _V_TOP, "potsdam": _P_TOP}[kind]
+    return any(image.fullmatch(path.name) for path in root.rglob("*"))
 
 
 def _rasters(root: Path) -> Iterable[Path]:

@@ -162,11 +162,16 @@ def open_pairs(
 
 def _lossy(folders: Mapping[str, Path]) -> tuple[str, ...]:
     """A note if the masks are those of CDD, which are handed out as JPEG in folders named ``OUT``."""
-    places = [folder / "OUT" for folder in folders.values()]
-    files = [p for place in places if place.is_dir() for p in labels_in(place)[0].values()]
+    label_folders = [folder / "OUT" for folder in folders.values()]
+    files = [
+        path
+        for folder in label_folders
+        if folder.is_dir()
+        for path in labels_in(folder)[0].values()
+    ]
     same = files and all(
-        _first(folder, LABELS) == place
-        for folder, place in zip(folders.values(), places, strict=True)
+        _first(folder, LABELS) == labels
+        for folder, labels in zip(folders.values(), label_folders, strict=True)
     )
     return (
         (CDD_MASKS,) if same and all(p.suffix.lower() in (".jpg", ".jpeg") for p in files) else ()
@@ -224,7 +229,7 @@ def by_lists(
             for line in unmet
         )
         wanted = {name for found in unmet.values() for name in found}
-        listed = tuple(problem for problem in problems if problem.file.stem in wanted)
-        incomplete[split] = (*listed, *absent)
+        partners = tuple(problem for problem in problems if problem.file.stem in wanted)
+        incomplete[split] = (*partners, *absent)
     unlisted = len(set(by_id) - used)
     return splits, incomplete, [f"{unlisted} tile(s) in no list are left out"] if unlisted else []

@@ -54,6 +54,9 @@ def are_plates(root: Path) -> bool:
 
     Args:
         root: The folder.
+
+    Returns:
+        True if it has.
     """
     return bool(plate_files(root)[0])
 
@@ -94,8 +97,11 @@ def plate_files(root: str | Path) -> tuple[str, dict[str, list[Path]]]:
         return "masks", {split: _images(folder / "images") for split, folder in folders.items()}
     lists = {split: root / "splits" / f"{split}.txt" for split in SPLITS}
     if any(path.is_file() for path in lists.values()):
-        listed = {s: lines_of(path) for s, path in lists.items() if path.is_file()}
-        return "ccpd", {s: [_listed(root, line) for line in lines] for s, lines in listed.items()}
+        return "ccpd", {
+            split: [_image_of_line(root, line) for line in lines_of(path)]
+            for split, path in lists.items()
+            if path.is_file()
+        }
     # A single name tells; a folder of other images is not searched for long.
     if not any(
         CCPD_NAME.match(path.stem) for path, _ in zip(_walk(root), range(2000), strict=False)
@@ -105,7 +111,7 @@ def plate_files(root: str | Path) -> tuple[str, dict[str, list[Path]]]:
     return "ccpd", {split: _images(folder) for split, folder in folders.items()}
 
 
-def _listed(root: Path, line: str) -> Path:
+def _image_of_line(root: Path, line: str) -> Path:
     """The image that a line of a list names: all of the line, or its first word."""
     words = (line, line.split()[0])
     return next((path for word in words if (path := root / word).is_file()), root / line)
@@ -125,6 +131,9 @@ def annotation(kind: str, image: Path) -> PlateTile:
     Args:
         kind: From :func:`plate_files`.
         image: The image; it need not be readable yet.
+
+    Returns:
+        The image with its boxes, corners or mask.
 
     Raises:
         FileNotFoundError: The image or its text or mask file is missing.

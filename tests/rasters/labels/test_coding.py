@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mfnet_lite.rasters import LabelCoding, write_raster
@@ -28,7 +28,6 @@ def test_colours_to_indices():
     assert decoded(coding, image).tolist() == [[0, 1, 2, 3, 4, 5, 255]]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=30))
 def test_colours_round_trip(indices):
     table = np.array([*PALETTE, (0, 0, 0)], np.uint8)
