@@ -9,9 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import mfnet_lite.rasters
-from mfnet_lite.rasters import SensorInfo, WholeTiles, interpret, open_folder, write_raster
+from mfnet_lite.cli import app
+from mfnet_lite.rasters import (
+    SensorInfo,
+    WholeTiles,
+    check_dataset,
+    interpret,
+    open_folder,
+    raster_info,
+    write_raster,
+)
 from mfnet_lite.rasters.sensor_kinds import KIND_OF_NAME, SENSOR_KINDS, kind_of
 from mfnet_lite.runs.folder import RunConfig
 
@@ -82,6 +92,33 @@ def test_runs_without_the_field_load():
     assert run.sensor_infos()["dsm"] == SensorInfo("dsm")
     stated = RunConfig("unet", {}, {"x": 1}, {"x": {"name": "x", "kind": "elevation"}}, ("a",), ())
     assert stated.sensor_infos()["x"].is_height
+
+
+def test_a_new_sensor_needs_no_code(dataset, tmp_path):
+    """A folder, two lines in dataset.json: then every command reads it, and the run remembers what it is."""
+
+    def call(*arguments: object) -> None:
+        result = CliRunner().invoke(app, [str(a) for a in arguments])
+        assert result.exit_code == 0, result.output
+
+    rng = np.random.default_rng(0)
+    for path in sorted(dataset.glob("*/image/*.tif")):
+        lidar = (rng.random((1, 40, 48)) * 300).astype(np.int16)
+        write_raster(path.parents[1] / "lidar" / path.name, lidar, raster_info(path))
+    state(dataset, lidar={"kind": "elevation", "unit": "dm"})
+    assert check_dataset(dataset, progress=False).ok
+    run, tiny = tmp_path / "run", ("--width", 2, "--depth", 1, "--size", 16, "--batch", 1)
+    options = ("--sensors", "optical,lidar", "--steps", 1, "--device", "cpu")
+    call("train", dataset, "--out", run, "--model", "unet", *tiny, *options)
+    sensors = json.loads((run / "config.json").read_text())["sensors"]
+    assert {name: known["kind"] for name, known in sensors.items()} == {
+        "optical": "optical",
+        "lidar": "elevation",
+    }
+    call("evaluate", run, dataset, "--device", "cpu")
+    image, lidar = (dataset / "test" / folder / "s0.tif" for folder in ("image", "lidar"))
+    where = ("--out", tmp_path / "map.tif", "--device", "cpu")
+    call("predict", run, "--optical", image, "--sensor", f"lidar={lidar}", *where)
 
 
 def test_nothing_is_decided_by_the_name_of_a_sensor():
