@@ -1,6 +1,6 @@
 """Find everything that is wrong with a dataset before a training run does.
 
-Each file is read once, strip by strip, so that memory stays bounded; every complaint names the file
+Files are read through strip by strip, so that memory stays bounded; every complaint names the file
 and the remedy. ``mfnet-lite data check DIR`` prints the report and exits with 1 if it is not ``ok``.
 """
 
@@ -32,7 +32,7 @@ from mfnet_lite.utils.labels import IGNORE_INDEX
 def check_dataset(
     root: str | Path, kind: str = "auto", *, progress: bool = True, **options: Any
 ) -> CheckReport:
-    """Open a dataset, read every file once, and report all that is wrong.
+    """Open a dataset, read every file through, and report all that is wrong.
 
     Found: missing partners, grids which differ (size, transform, coordinate system), unknown label
     values, NaN, undeclared nodata in elevations, wrong band counts, 16-bit images of unknown

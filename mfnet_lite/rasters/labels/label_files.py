@@ -111,11 +111,16 @@ class LabelFile:
     def hidden_classes(self) -> tuple[set[int], set[int]]:
         """Class values that count as not labelled, since the file declares them as nodata or makes them transparent.
 
-        GDAL reports the only transparent value of a PNG's colour table as nodata: that is no declaration.
+        GDAL reports the only transparent value of a PNG's colour table as nodata: that is no declaration. Where colours
+        tell the classes, a value counts only if its colour is that of its own class.
         """
         values = set() if self.nodata is None else {self.nodata}
         transparent = set() if self.declared else set(self.clear)
         known = self.coding.class_of_value()
+        if self.table is not None:
+            colours = (tuple(self.table[value].tolist()) for value in transparent)
+            meant = dict(zip(transparent, map(self.coding.colours.get, colours), strict=True))
+            known = {v: index for v, index in known.items() if meant.get(v, index) == index}
         return (
             {int(value) for value in values - transparent if value in known},
             {value for value in transparent if value in known},

@@ -562,6 +562,15 @@ def test_a_class_that_is_transparent_by_colour_table_is_named(tmp_path, clear):
 
 
 @pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
+@pytest.mark.parametrize(("palette", "hidden"), [(PALETTE, {0}), (PALETTE[::-1], set())])
+def test_a_transparent_value_is_a_class_only_by_its_colour(tmp_path, palette, hidden):
+    path = clear_png(tmp_path, [0])
+    colours = {tuple(colour): index for index, colour in enumerate(palette)}
+    _, found = count_labels(path, LabelCoding(3, palette=colours))
+    assert (found.transparent, found.nodata) == (hidden, set())
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
 def test_counted_classes_mind_what_is_transparent(tmp_path):
     clear_png(tmp_path, [0])
     (note,) = [n for n in open_dataset(tmp_path).notes if "counted" in n]
