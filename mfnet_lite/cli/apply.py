@@ -20,7 +20,6 @@ from mfnet_lite.cli.options import (
     check_holes,
     check_window,
     listed,
-    parameters_of,
     vote,
 )
 
@@ -68,8 +67,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score a run on the tiles of a split."""
-    from mfnet_lite.rasters import READERS, WholeTiles, detect_kind, open_dataset, raster_info
-    from mfnet_lite.rasters.interpretation.band_counts import check_bands
+    from mfnet_lite.rasters import WholeTiles, find_reader, open_dataset, raster_info
+    from mfnet_lite.rasters.interpretation.band_counts import check_bands, opacity_words
     from mfnet_lite.rasters.tiles import with_sensors
     from mfnet_lite.runs.folder import channels_of, check_fits, load_run, seen_in_training
     from mfnet_lite.scenes import evaluate as score
@@ -84,12 +83,8 @@ def evaluate(
     names = _used(config, model, listed(sensors, "sensors"), run)
     reading: dict[str, Any] = {"seed": config.seed}
     select = config.sensor_infos()[names[0]].select
-    reader = READERS.get(str(detect_kind(folder) if kind == "auto" else kind))
-    if (
-        select
-        and names[0] == "optical"
-        and "optical_bands" in parameters_of(reader or open_dataset)
-    ):
+    options = find_reader(folder, kind).options
+    if select and names[0] == "optical" and "optical_bands" in options:
         reading["optical_bands"] = select
     dataset = open_dataset(folder, kind, names, **reading)
     known = config.sensor_infos()
@@ -97,7 +92,13 @@ def evaluate(
     dataset = with_sensors(dataset, described)
     policy = check_holes(config.holes if holes is None else holes)
     tiles = dataset.tiles(split)
-    check_fits(config, config.channels | channels_of(dataset, split), folder)
+    channels = channels_of(dataset, split)
+    opaque = [
+        opacity_words(tiles[0].files[name], dataset.info.sensors[name])
+        for name, count in channels.items()
+        if count != config.channels[name]
+    ]
+    check_fits(config, config.channels | channels, "".join((str(folder), *opaque)))
     check_bands(tiles, dataset.info.sensors)
     check_classes(config.classes, dataset.info.classes, run, folder)
     unlabelled = [tile.id for tile in tiles if tile.label is None]
@@ -111,7 +112,7 @@ def evaluate(
             err=True,
         )
     split = dataset.split_name(split)
-    scored = WholeTiles(tiles, names, config.scaling, holes=policy)
+    scored = WholeTiles(tiles, names, config.scaling, nodata_policy=policy)
     scored.prepare()
     _compare_gsd(raster_info(tiles[0].files[names[0]]), config.gsd, dataset.info.gsd)
     matrix = score(
@@ -194,8 +195,8 @@ def predict(
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
     from mfnet_lite.rasters import raster_info, windows
+    from mfnet_lite.rasters.interpretation.band_counts import opacity_words
     from mfnet_lite.rasters.interpretation.bands import choose_bands
-    from mfnet_lite.rasters.tiles import PICTURES
     from mfnet_lite.runs.folder import check_fits, load_run, takes_absent
     from mfnet_lite.scenes.predict import predict_scene
 
@@ -232,15 +233,14 @@ def predict(
     for name in paths.keys() - config.channels.keys():
         typer.echo(f"note: {paths.pop(name)} is not read, the run does not use {name}", err=True)
     for name, path in paths.items():
-        bands, alpha = choose_bands(path, infos[name]).bands, raster_info(path).alpha
-        opacity = alpha is not None and alpha not in bands
-        where = f"{path} (its band {alpha} is opacity)" if opacity else path
+        bands = choose_bands(path, infos[name]).bands
+        where = f"{path}{opacity_words(path, infos[name])}"
         check_fits(config, config.channels | {name: len(bands)}, where)
     _compare_gsd(raster_info(paths[present[0]]), config.gsd, stated_gsd)
     stretched = [
         name
         for name in present
-        if name not in PICTURES
+        if not infos[name].is_image
         and not (infos[name].is_height and config.scaling == "ground")
         and infos[name].scale is None
         and raster_info(paths[name]).dtype != "uint8"

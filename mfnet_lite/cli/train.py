@@ -293,7 +293,7 @@ def train(
         samples = WithObjects(crops, maps, cache=images)
     samples = samples if plain else Augmented(samples, seed, light)
     policy = check_holes(holes)
-    val = WholeTiles(held_out, names, scaling, holes=policy) if held_out else None
+    val = WholeTiles(held_out, names, scaling, nodata_policy=policy) if held_out else None
     if val is not None:
         val.prepare()
     if not resume:

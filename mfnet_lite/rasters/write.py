@@ -28,7 +28,7 @@ def check_spares(out: str | Path, inputs: Iterable[str | Path]) -> None:
             GeoTIFFs which a virtual raster (``.vrt``) is put together from.
 
     Raises:
-        ValueError: If ``out`` is one of these files, by whatever path.
+        ValueError: ``out`` is one of these files, by whatever path.
     """
     target = Path(out).resolve()
     for path in inputs:

@@ -22,6 +22,7 @@ from torch import nn
 
 import mfnet_lite
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.labels import ISPRS_COLOURS
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import SensorInfo, TileSet, raster_info
 from mfnet_lite.rasters.interpretation.bands import choose_bands
@@ -32,14 +33,6 @@ from mfnet_lite.tuning import base_hash
 
 CONFIG_FILE = "config.json"
 WINDOW = 256
-ISPRS_COLOURS: tuple[Colour, ...] = (
-    (255, 255, 255),
-    (0, 0, 255),
-    (0, 255, 255),
-    (0, 255, 0),
-    (255, 255, 0),
-    (255, 0, 0),
-)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from mfnet_lite.cli.options import (
     vote,
 )
 from mfnet_lite.nets import BUILDERS
-from mfnet_lite.rasters import READERS
+from mfnet_lite.rasters import KINDS as READER_NAMES
 
 NOTHING = dict.fromkeys(["width", "depth", "tuning", "fusion", "backbone", "rank"])
 
@@ -87,7 +87,7 @@ def test_crops_are_cut_into_patches(size, advice):
 
 
 def test_kinds_are_those_of_the_readers():
-    assert KINDS.replace(" or ", ", ").split(", ") == ["auto", *READERS]
+    assert KINDS.replace(" or ", ", ").split(", ") == ["auto", *READER_NAMES]
     for command in (["train"], ["evaluate"], ["data", "check"]):
         shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "--help"]).output
         assert "auto, folder, pairs" in " ".join(shown.replace("│", " ").split())

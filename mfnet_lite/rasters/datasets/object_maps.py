@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, Int64
 
-from mfnet_lite.rasters.grids import grid_difference
+from mfnet_lite.rasters.grids import check_same_grid
 from mfnet_lite.rasters.identity import TAG, raster_hash
 from mfnet_lite.rasters.io import (
     RASTER_SUFFIXES,
@@ -62,7 +62,7 @@ class ObjectFiles:
 class ObjectWindow(NamedTuple):
     """What both maps say about a window.
 
-    Args:
+    Attributes:
         objects: Ids as in the file, 0 = no object or a boundary.
         boundaries: Whether a boundary runs here.
     """
@@ -91,9 +91,9 @@ def find_object_files(tiles: Sequence[Tile], where: str | Path) -> tuple[ObjectF
     for tile in tiles:
         files = _beside(tile, str(where)) if _is_name(where) else _inside(tile, Path(where))
         if files is None:
-            place = f"beside {_home(tile)}" if _is_name(where) else f"in {where}"
+            looked_in = f"beside {_home(tile)}" if _is_name(where) else f"in {where}"
             raise FileNotFoundError(
-                f"tile {tile.id} has no map of objects {place}: expected for example "
+                f"tile {tile.id} has no map of objects {looked_in}: expected for example "
                 f"{where if _is_name(where) else 'objects'}/{tile.id}.tif; make the maps with "
                 "`mfnet-lite masks DATASET --out DIR` and give that folder"
             )
@@ -242,14 +242,7 @@ def _check(tile: Tile, files: ObjectFiles) -> None:
         if path is None:
             continue
         info = raster_info(path)
-        if (info.height, info.width) != (own.height, own.width):
-            raise ValueError(
-                f"{path} measures {info.height} x {info.width} pixels, expected the "
-                f"{own.height} x {own.width} of tile {tile.id}; make it from that image"
-            )
-        difference = grid_difference(info, own)
-        if difference:
-            raise ValueError(f"{path} {difference.predicate}; make it from that image")
+        check_same_grid((own, info), "make it from that image")
         if info.bands != 1 or not np.issubdtype(np.dtype(info.dtype), np.integer):
             raise ValueError(
                 f"{path} has {info.bands} band(s) of {info.dtype}, expected one band of integers; "
@@ -270,7 +263,7 @@ def check_made_from(made: Path, image: Path) -> bool:
         Whether the map knows what it was made from.
 
     Raises:
-        ValueError: If it knows, and that is not the image.
+        ValueError: It knows, and that is not the image.
     """
     with open_raster(made) as source:
         known = source.tags().get(TAG)
