@@ -235,7 +235,8 @@ def _join(folder: Path, grid: Grid) -> dict[tuple[int, int], Int64[np.ndarray, "
             inside, _ = shared_strip(here, grid.tile(*other))
             if inside is not None:
                 strips[place, other] = whole[inside].copy()  # a view would keep the tile alive
-    pairs = np.concatenate(edges)
+    # With 64-bit indices SciPy 1.11 finds no component and raises nothing.
+    pairs = np.concatenate(edges).astype(np.int32)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(total, total))
     component = connected_components(graph, directed=False)[1] if total else np.zeros(0, int)
     return {
