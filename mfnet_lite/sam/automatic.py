@@ -27,6 +27,7 @@ from torchvision.ops.boxes import nms
 
 from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
+from mfnet_lite.sam.mask_decoder import decode
 
 ENLARGED_BYTES = 32 * 2**20
 """Logits enlarged at a time. Larger pieces were slower and take more memory."""
@@ -237,33 +238,23 @@ def _decode(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run one batch of points; make masks only where the predicted IoU is above the threshold.
 
-    This is ``MaskDecoder.predict_masks`` with the quality asked before the upscaling.
-
     Returns:
         Low-resolution logits, predicted IoU, and point index of every surviving mask.
     """
-    decoder, encoder = sam.mask_decoder, sam.prompt_encoder
+    encoder = sam.prompt_encoder
     exact = torch.float32 if sam.device.type == "mps" else torch.float64  # no float64 on MPS
     coords = torch.as_tensor(prompts, dtype=exact, device=sam.device)[:, None]
     labels = torch.ones(coords.shape[:2], dtype=torch.int, device=sam.device)
     sparse, dense = encoder(points=(coords, labels), boxes=None, masks=None)
-    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    tokens = torch.cat([own.expand(len(sparse), -1, -1), sparse], dim=1)
-    position = encoder.get_dense_pe().expand(len(sparse), -1, -1, -1)
-    out, source = decoder.transformer(embedding + dense, position, tokens)
-    iou = decoder.iou_prediction_head(out[:, 0])[:, 1:]
+    decoded = decode(
+        sam.mask_decoder, embedding, dense[None], encoder.get_dense_pe()[0], sparse[None]
+    )
+    three = slice(1, None)  # the candidates for an ambiguous prompt, without the single mask
+    iou = decoded.iou[0, :, three]
     keep = iou > threshold if threshold > 0 else torch.ones_like(iou, dtype=torch.bool)
     which, kind = keep.nonzero(as_tuple=True)
     alive = keep.any(dim=1)
-
-    height = dense.shape[-2]
-    source = rearrange(source[alive], "point (y x) c -> point c y x", y=height)
-    large = decoder.output_upscaling(source)
-    networks = decoder.output_hypernetworks_mlps[1:]
-    weights = torch.stack(
-        [net(out[alive, 2 + i]) for i, net in enumerate(networks)], dim=1
-    )  # token 0 is the IoU, token 1 the single mask
-    masks = torch.einsum("pmc,pcyx->pmyx", weights, large)
+    masks = decoded.masks(alive[None], three)
     row = alive.cumsum(0) - 1  # position of a point among the surviving ones
     return masks[row[which], kind], iou[which, kind], which
 
