@@ -1,8 +1,8 @@
-"""Segment everything: a grid of points, and only the masks worth having are ever made large.
+"""Automatic mask generation: a grid of points, and only the masks worth having are ever made large.
 
 ``segment_anything``'s generator enlarges all three masks of every point to the size of the image
 before it looks at their predicted quality: at 1024² one batch of 64 points is 0.8 GB. The quality
-comes from the decoder's tokens alone, so ours asks first, decodes the masks of surviving points only,
+comes from the decoder's tokens alone, so ours reads it first, decodes the masks of surviving points only,
 and enlarges survivors a few at a time. Rules, defaults, and records are the official ones (Kirillov
 et al. 2023, section 5 and appendix B), so the masks are the same.
 """
@@ -29,8 +29,10 @@ from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
 from mfnet_lite.sam.mask_decoder import decode
 
+__all__ = ["MaskRecord", "generate_masks", "official_generator"]
+
 ENLARGED_BYTES = 32 * 2**20
-"""Logits enlarged at a time. Larger pieces were slower and take more memory."""
+"""Logits enlarged at a time. Larger chunks were slower and take more memory."""
 
 
 class MaskRecord(TypedDict):
@@ -161,7 +163,7 @@ def _find(
         some = grid[begin : begin + batch]
         prompts = resize.apply_coords(some, (height, width))
         logits, iou, which = _decode(sam, embedding, prompts, least_iou)
-        for part in _pieces(len(logits), height * width):
+        for part in _chunks(len(logits), height * width):
             large = _enlarge(sam, logits[part], tuple(resized.shape[:2]), (height, width))
             stable = stability(large, sam.mask_threshold, offset)
             keep = torch.ones_like(stable, dtype=torch.bool)
@@ -266,7 +268,7 @@ def _enlarge(
     return sam.postprocess_masks(logits[:, None], input_size, size)[:, 0]
 
 
-def _pieces(count: int, pixels: int) -> Iterator[slice]:
+def _chunks(count: int, pixels: int) -> Iterator[slice]:
     """Split a number of masks so that their enlarged logits fit :data:`ENLARGED_BYTES`."""
     step = max(1, ENLARGED_BYTES // (4 * pixels))
     for begin in range(0, count, step):

@@ -25,6 +25,8 @@ from mfnet_lite.sam.download import RemoteFile, download, verify
 from mfnet_lite.sam.names import PIXEL_MEAN, PIXEL_STD, WRAPPERS, official_names
 from mfnet_lite.utils.devices import pick_device
 
+__all__ = ["find_checkpoint", "load_sam"]
+
 CACHE_VARIABLE = "MFNET_LITE_CACHE"
 """Environment variable naming the cache folder."""
 

@@ -1,5 +1,21 @@
 r"""Low-rank adaptation: LoRA (Hu et al. 2022, arXiv 2106.09685, eq. 3).
 
+::
+
+                    x  (d_in)
+             ┌──────┴───────┐
+             │              │ dropout
+      ┌──────┴──────┐   ┌───┴───┐
+      │             │    \  A  /     r × d_in, random      ─┐
+      │  W, frozen  │     └─┬─┘                            │ trained:
+      │ d_out × d_in│       │  r numbers                   │ r·(d_in + d_out) weights
+      │             │     ┌─┴─┐                            │ in place of d_in·d_out
+      │             │    /  B  \     d_out × r, zeros      ─┘
+      └──────┬──────┘   └───┬───┘
+             │              │ × alpha / r
+             └─────( + )────┘
+                    y  (d_out)
+
 A pre-trained linear layer stays frozen; what training may add to its weight is a product of two thin
 matrices,
 
