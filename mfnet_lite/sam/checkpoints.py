@@ -163,7 +163,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         The tensors by key, and the metadata (empty for a torch file).
 
     Raises:
-        ValueError: If the file is truncated, is no checkpoint, or holds more than tensors.
+        ValueError: If the file is truncated, is not a checkpoint, or holds more than tensors.
     """
     try:
         if path.suffix == ".safetensors":

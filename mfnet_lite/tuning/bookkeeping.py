@@ -240,7 +240,7 @@ def known_hash(base: nn.Module | str, own: Mapping[str, Tensor]) -> str:
         SHA-256 as 64 hexadecimal digits.
 
     Raises:
-        ValueError: If the network lacks tensors of that name, or the text is no such hash.
+        ValueError: If the network lacks tensors of that name, or the text is not such a hash.
     """
     if isinstance(base, str):
         if not re.fullmatch("[0-9a-f]{64}", base):

@@ -70,7 +70,7 @@ def _cells(row: CountRow) -> tuple[str, ...]:
 def count(model: nn.Module, depth: int = 1) -> Count:
     """Count the weights of a network: base, added, trained.
 
-    A weight that two modules share counts once. Buffers (running means, fixed tables) are no weights.
+    A weight that two modules share counts once. Buffers (running means, fixed tables) are not weights.
 
     Args:
         model: Any network, with or without injected modules; it may be on the device ``meta``.

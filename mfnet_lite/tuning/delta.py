@@ -4,8 +4,8 @@ A tuned foundation model is its base, which everybody has, and a small differenc
 is written: every added tensor, every other tensor that trains, and the buffers beside them
 (safetensors, no pickle). The header keeps a SHA-256 of all the *other* tensors, the base. On loading,
 the same tensors of the model at hand are hashed: so a delta cannot land on a base it was not
-trained on, which would run without any error and give nonsense. For the same reason the header says
-what the shapes of the tensors do not tell about the computing: the scaling of a LoRA, the order of the
+trained on, which would run without any error and give nonsense. For the same reason the header names
+what the shapes of the tensors leave open about the computing: the scaling of a LoRA, the order of the
 sensors. A LoRA of rank 4 has the same tensors with any alpha, an adapter behind a module those of one beside it;
 so each module with such an option names it (:class:`Describes`), and the header keeps the answers.
 """

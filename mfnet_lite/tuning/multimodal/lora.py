@@ -128,7 +128,7 @@ class MMLoRALinear(InjectedWrapper):
         generator: Source of the initial A.
 
     Raises:
-        ValueError: If the base is no ``nn.Linear`` or a number is out of range.
+        ValueError: If the base is not an ``nn.Linear`` or a number is out of range.
 
     Example:
         >>> layer = MMLoRALinear(nn.Linear(8, 6), sensors=2, rank=2)
@@ -290,7 +290,7 @@ def _add_product(
 ) -> Float[Tensor, "token wide"]:
     """Add a product with few inner terms in place; it is never a tensor of its own.
 
-    ``out`` must be no view: of a view, autograd would copy the whole gradient. Autocast does not cast
+    ``out`` must not be a view: of a view, autograd would copy the whole gradient. Autocast does not cast
     the arguments of in-place functions, so that is done here.
     """
     return out.addmm_(few.to(out.dtype), rows.to(out.dtype))

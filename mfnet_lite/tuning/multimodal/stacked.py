@@ -99,7 +99,7 @@ def check_stacked(x: Tensor, sensors: int) -> tuple[int, int]:
     """Return sensors and batch of a stacked tensor.
 
     Raises:
-        ValueError: If it is no such tensor or has another number of sensors.
+        ValueError: If it is not such a tensor or has another number of sensors.
     """
     if x.ndim < 3 or x.shape[0] != sensors:
         raise ValueError(
