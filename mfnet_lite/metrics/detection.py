@@ -1,12 +1,13 @@
 """Boxes out of masks, and how good they are: precision, recall, F1, average precision.
 
-A plate detector that segments has no boxes of its own: one is drawn around every connected piece of the
+A plate detector that segments has no boxes of its own: one is drawn around every connected component of the
 mask. Matching and average precision are COCO's, done by ``pycocotools``, which is needed for the scores only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import math
 from collections.abc import Sequence
@@ -17,10 +18,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import remove_small_objects
 
 __all__ = ["BoxScores", "BoxSettings", "boxes_from_mask", "score_boxes"]
 
 EIGHT = np.ones((3, 3), dtype=bool)
+
+# scikit-image 0.26 has max_size, the largest that goes, for min_size, the smallest that stays.
+_UP_TO = "max_size" in inspect.signature(remove_small_objects).parameters
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class BoxSettings:
     and steps are a share of its shorter side, so that a small image keeps its small plates.
 
     Attributes:
-        smallest: Smallest piece (and largest hole that is filled), as a share of the image's area.
+        smallest: Smallest component (and largest hole that is filled), as a share of the image's area.
         erode: Steps of erosion (3 × 3) on an image whose shorter side is ``reference``.
         dilate: Steps of dilation after that.
         reference: That side in pixels; 0 takes the steps as they are and ``smallest`` in pixels.
@@ -67,10 +72,10 @@ class BoxSettings:
 def boxes_from_mask(
     mask: Bool[np.ndarray, "height width"], settings: BoxSettings | None = None
 ) -> tuple[Float[np.ndarray, "n 4"], NDArray[Any]]:
-    """Draw a box around every connected piece of a mask.
+    """Draw a box around every connected component of a mask.
 
     Small islands go, small holes close, the outline is opened and grown by a pixel's breadth; then
-    pieces that touch at a side or corner count as one.
+    components that touch at a side or corner count as one.
 
     Args:
         mask: Where the plate is.
@@ -78,7 +83,7 @@ def boxes_from_mask(
 
     Returns:
         Boxes x0, y0, x1, y1 in pixel edges (a single pixel at the corner is 0, 0, 1, 1), and the map of
-        pieces: k + 1 for the pixels of box k, else 0.
+        components: k + 1 for the pixels of box k, else 0.
 
     Example:
         >>> mask = np.zeros((40, 40), dtype=bool)
@@ -93,21 +98,27 @@ def boxes_from_mask(
         clean = ndimage.binary_erosion(clean, EIGHT, iterations=erode)
     if dilate:
         clean = ndimage.binary_dilation(clean, EIGHT, iterations=dilate)
-    pieces, _ = ndimage.label(clean, EIGHT)
-    found = ndimage.find_objects(pieces)
+    components, _ = ndimage.label(clean, EIGHT)
+    found = ndimage.find_objects(components)
     boxes = [[x.start, y.start, x.stop, y.stop] for y, x in found]
-    return np.array(boxes, dtype=float).reshape(-1, 4), pieces
+    return np.array(boxes, dtype=float).reshape(-1, 4), components
 
 
 def without_small(
     mask: Bool[np.ndarray, "height width"], smallest: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Drop the pieces of a mask that have fewer pixels than ``smallest``."""
-    pieces, count = ndimage.label(mask, EIGHT)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    keep = sizes >= smallest
-    keep[0] = False
-    kept: Bool[np.ndarray, "height width"] = keep[pieces]
+    """Drop the connected components of a mask that have fewer pixels than ``smallest``.
+
+    Args:
+        mask: The mask.
+        smallest: Least number of pixels that stays; it need not be whole.
+
+    Returns:
+        The mask without them.
+    """
+    largest_gone = max(0, math.ceil(smallest) - 1)
+    limit = {"max_size": largest_gone} if _UP_TO else {"min_size": largest_gone + 1}
+    kept: Bool[np.ndarray, "height width"] = remove_small_objects(mask, connectivity=2, **limit)
     return kept
 
 

@@ -77,6 +77,8 @@ class SensorUpsample(nn.Module):
         Returns:
             ``4 * pixel`` pixels; the four children of a pixel stand side by side.
         """
+        # Kernel and stride are both 2: no two inputs share an output pixel, so the convolution is one product with a
+        # matrix of four times as many columns, and the four children of a pixel only have to be renamed.
         matrix = rearrange(self.weight, "m c i j d -> m c (i j d)")
         bias = self.bias.repeat(1, 4).unsqueeze(1)
         x = torch.baddbmm(bias, rearrange(tokens, "m b p c -> m (b p) c"), matrix)
@@ -100,6 +102,8 @@ class SensorUpsample(nn.Module):
             gate: factor of each output channel, per sensor and sample.
             project: matrix that follows the sum; ``None`` is the identity.
         """
+        # Upsampling, gating, the sum over sensors and the projection are all linear in the tokens. Multiplied with each
+        # other first, as small matrices, they meet the many pixels once: M·c columns in, d out.
         if project is None:
             matrix = einsum(self.weight, gate, "m c i j d, m b d -> m b c i j d")
             shift = einsum(self.bias, gate, "m d, m b d -> b d")
@@ -212,6 +216,8 @@ class DeepFusionModule(nn.Module):
         small = rearrange(pooled, "(m b) c h w -> m b (h w) c", m=self.sensors)
         fine = F.gelu(self.norm(self.up1a(tokens), modality_mask))
 
+        # The gates need the means of maps that are never built: a mean passes through a linear layer, so that of an
+        # upsampled map follows from that of its input.
         mean = tokens.mean(dim=2)
         means = [self.up1b.mean(fine.mean(dim=2)), self.up2.mean(mean), mean, small.mean(dim=2)]
         gates = [cast(SEFusion, fuse).gate(x) for fuse, x in zip(self.fuse, means, strict=True)]
@@ -223,6 +229,7 @@ class DeepFusionModule(nn.Module):
         two = self.up2.fused(tokens, gates[1], heads[1])
         three = _gated_sum(tokens, gates[2], heads[2])
         four = _gated_sum(small, gates[3], heads[3])
+        # Pixels were doubled in place, children beside each other; one transposition at the end puts them in order.
         quarter = "b (h w i j k l) d -> b d (h i k) (w j l)"
         return [
             rearrange(one, quarter, h=h, w=w, i=2, j=2, k=2, l=2),

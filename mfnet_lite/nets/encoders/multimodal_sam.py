@@ -27,8 +27,8 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from mfnet_lite.sam.window_attention import window_attention
-from mfnet_lite.tuning.multimodal.adapter import MMAdapter, SensorAdapter
-from mfnet_lite.tuning.multimodal.lora import MMLoRA, QKVUpdate
+from mfnet_lite.tuning.multimodal.adapter import OFFICIAL_ZERO_INIT, MMAdapter, SensorAdapter
+from mfnet_lite.tuning.multimodal.lora import OFFICIAL_ALPHA, MMLoRA, QKVUpdate
 from mfnet_lite.tuning.multimodal.stacked import zero_fill
 
 Tuning = Literal["mmlora", "mmadapter", "lora", "adapter", "none", "full"]
@@ -66,11 +66,11 @@ class BlockAdditions(nn.Module):
         width, hidden = block.mlp.lin1.in_features, block.mlp.lin1.out_features
         mixing = tuning in ("mmlora", "mmadapter")
         if tuning in ("mmlora", "lora"):
-            self.qkv = QKVUpdate(width, sensors, rank, alpha=1.0 if official else None)
+            self.qkv = QKVUpdate(width, sensors, rank, alpha=OFFICIAL_ALPHA if official else None)
             self.lin1 = MMLoRA(width, hidden, sensors, rank, mixing=mixing)
             self.lin2 = MMLoRA(hidden, width, sensors, rank, mixing=mixing)
         elif tuning in ("mmadapter", "adapter"):
-            zero = not official
+            zero = OFFICIAL_ZERO_INIT if official else True
             self.after_attention = SensorAdapter(width, sensors, bottleneck, True, zero)
             self.beside_mlp = MMAdapter(width, sensors, bottleneck, zero, mixing)
 
@@ -131,7 +131,7 @@ class MultimodalEncoder(nn.Module):
             if self.tuning == "full" or not name.startswith("image_encoder."):
                 yield name, parameter
 
-    def remove_additions(self) -> None:
+    def remove_injected(self) -> None:
         """Go back to SAM on every sensor, as with ``tuning="none"``, for ``tuning.detach``.
 
         Raises:
@@ -219,18 +219,20 @@ class MultimodalEncoder(nn.Module):
         """Run one block of the encoder with its additions."""
         block, added = self.image_encoder.blocks[number], self.additions[number]
         assert isinstance(added, BlockAdditions)
+        # Adapters and LoRA stand inside the residual branches: what they change is added to x with what SAM adds.
         x = x + self._attention(block, added, number, block.norm1(x))
         return x + self._mlp(block, added, block.norm2(x), modality_mask)
 
     def _attention(self, block: Block, added: BlockAdditions, number: int, x: Tokens) -> Tokens:
         """Attend within each image: sensors meet in the MLP only."""
         attention = block.attn
+        # One product for all sensors. Its result is a tensor of its own, no view: the LoRA adds to it in place.
         qkv = attention.qkv(x.flatten(0, -2))
         if added.qkv is not None:
             qkv = added.qkv(x, qkv)
         attended = window_attention(
             qkv.view(-1, *x.shape[2:4], qkv.shape[-1]),
-            attention.qkv.bias,
+            attention.qkv.bias,  # what a padded token, a zero, is projected to
             attention.num_heads,
             block.window_size,
             self._relative(attention, block.window_size, number, x.shape[2], x.shape[3]),
@@ -249,6 +251,7 @@ class MultimodalEncoder(nn.Module):
         mlp = block.mlp
         out: Tensor
         if added.lin1 is not None and added.lin2 is not None:
+            # Sensors meet here, in the r hidden values of both layers; the frozen products stay one batch.
             hidden = mlp.act(added.lin1(x, mlp.lin1(x.flatten(0, -2)), modality_mask))
             out = added.lin2(hidden, mlp.lin2(hidden.flatten(0, -2)), modality_mask)
         else:
@@ -288,8 +291,11 @@ class MultimodalEncoder(nn.Module):
         self, table: Tensor, key: tuple[int, str, int], make: Callable[[], Tensor]
     ) -> Tensor:
         """Make a resized table once, and again only if the frozen table was changed or moved."""
-        if table.requires_grad:
+        if (
+            table.requires_grad
+        ):  # its gradient must flow through the resizing, so nothing may be kept
             return make()
+        # the version counts changes in place, as by load_state_dict; the address changes when the model is moved
         state = (table.data_ptr(), table._version, table.device, table.dtype)
         known = self._tables.get(key)
         if known is None or known[0] != state:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, Int64
+from jaxtyping import Bool, Int64
 
 from mfnet_lite.rasters.grids import check_same_grid
 from mfnet_lite.rasters.identity import TAG, raster_hash
@@ -37,6 +37,7 @@ from mfnet_lite.rasters.open_files import OpenFiles
 from mfnet_lite.rasters.raster import valid_mask
 from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.borders import borders
 
 PATTERNS = (
     ("objects/{}", "boundaries/{}"),
@@ -176,28 +177,6 @@ class ObjectReader:
         into = Window(own.row - window.row, own.col - window.col, own.height, own.width)
         out_of = Window(own.row - seen.row, own.col - seen.col, own.height, own.width)
         return pixels, (into.slices, out_of.slices)
-
-
-def borders(ids: Int[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
-    """Mark pixels with a neighbour above, below, left or right of another id: both sides of a border.
-
-    Args:
-        ids: Object ids.
-
-    Returns:
-        As scikit-image's ``find_boundaries(ids, mode="thick")``; the map's own border is none.
-
-    Example:
-        >>> borders(np.array([[1, 1, 1, 2]])).astype(int)
-        array([[0, 0, 1, 1]])
-    """
-    out = np.zeros(ids.shape, dtype=bool)
-    down, right = ids[1:] != ids[:-1], ids[:, 1:] != ids[:, :-1]
-    out[1:] |= down
-    out[:-1] |= down
-    out[:, 1:] |= right
-    out[:, :-1] |= right
-    return out
 
 
 def _is_name(where: str | Path) -> bool:

@@ -22,10 +22,10 @@ from mfnet_lite.rasters import (
     read_raster,
     write_raster,
 )
-from mfnet_lite.rasters.datasets.object_maps import borders
 from mfnet_lite.rasters.labels.label_files import read_label
 from mfnet_lite.sam.objects import ObjectSettings
 from mfnet_lite.scenes.mask_dataset import mask_tiles
+from mfnet_lite.utils.borders import borders
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.world import write_folder
 from scripts.experiments.objects.plan import Run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from segment_anything.modeling import ImageEncoderViT
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
 from mfnet_lite.sam import SamConfig, build_image_encoder
+from mfnet_lite.sam.image_encoder import relative_tables
 from tests.golden.tuning import check, fill, given
 
 SMALL = SamConfig(
@@ -25,7 +28,7 @@ def random_encoder(config: SamConfig = SMALL) -> ImageEncoderViT:
 
 
 def golden_encoder(window: int, tuning: str, rank: int = 4) -> MultimodalEncoder:
-    """One block, 8 channels, 2 heads, filled as the fact sheet says (8.3)."""
+    """One block, 8 channels, 2 heads, filled as for the golden numbers."""
     sizes = SamConfig(
         image_size=16,
         patch_size=4,
@@ -107,9 +110,26 @@ def test_golden_positions() -> None:
     check(encoder.positions(16, 16), 1.128864, 327.756955, [0.609024, 0.685887, 0.998478])
     attention = official.blocks[0].attn
     attention.rel_pos_h.data = given((127, 2), 0)
-    tables = encoder._relative(attention, 0, 0, 16, 16)
+    tables = relative_tables(official.blocks[0], 16, 16)
     assert tables is not None
     check(tables[0], 0.092889, 322.863183, [0.033623, 0.133232, -0.706038])
+
+
+def test_another_grid_gets_the_golden_positions() -> None:
+    # an official encoder built for the small grid, with the resized tables as its own, computes the same
+    encoder = MultimodalEncoder(random_encoder(), 1, "none")
+    small = random_encoder(replace(SMALL, image_size=32))
+    state = {name: value.clone() for name, value in encoder.image_encoder.state_dict().items()}
+    state["pos_embed"] = encoder.positions(4, 4)
+    high, wide = relative_tables(encoder.image_encoder.blocks[1], 4, 4) or (None, None)
+    for axis, table in (("h", high), ("w", wide)):
+        assert table is not None
+        # offsets -3 to 3: the first row of queries has the falling half, the last column of it the rest
+        state[f"blocks.1.attn.rel_pos_{axis}"] = torch.cat([table[0].flip(0), table[1:, 0]])
+    small.load_state_dict(state)
+    images = torch.randn(1, 2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(images)[0], small(images[0]), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "none", "full"])

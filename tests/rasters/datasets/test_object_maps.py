@@ -20,7 +20,7 @@ from mfnet_lite.rasters import (
     read_raster,
     write_raster,
 )
-from mfnet_lite.rasters.datasets.object_maps import borders
+from mfnet_lite.utils.borders import borders
 
 SIZE = (40, 48)
 
