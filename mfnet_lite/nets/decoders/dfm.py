@@ -24,7 +24,7 @@ Names beside those of the authors' module (image x = sensor 0, DSM y = sensor 1)
     ours                  shape                  theirs, stacked on a first axis (x, y)
     up1a.weight, .bias    (M, C, 2, 2, C) (M, C) fpn1x.0, fpn1y.0, weight "i o a b -> i a b o"
     norm.weight, .bias    (M, C)                 fpn1x.1.ln, fpn1y.1
-    norm.running_mean/var (M-1, C), official     fpn1y.1.running_mean/var
+    norm.running_mean/var (M-1, C), batch_norm   fpn1y.1.running_mean/var
     up1b                  as up1a                fpn1x.3, fpn1y.3
     up2                   as up1a                fpn2x.0, fpn2y.0
     fuse.L.squeeze[_bias] (M, C/16, C) (M, C/16) fusion{L+1}.se_rgb.fc.0, .se_depth.fc.0, no 1×1 axes
@@ -156,8 +156,8 @@ class DeepFusionModule(nn.Module):
     Args:
         channels: channels C of the encoder's maps.
         sensors: number of sensors M ≥ 1.
-        official: ``True`` normalises level 1 as the authors' code does, channel layer norm for the
-            first sensor and *batch* norm for the others. Default: layer norm for all.
+        batch_norm: Normalise level 1 as the authors' code does, by channel layer norm for the first
+            sensor and *batch* norm for the others, instead of layer norm for all.
 
     Shape:
         ``(M, B, C, h, w)`` → ``(B, C, 4h, 4w)``, ``(B, C, 2h, 2w)``, ``(B, C, h, w)``,
@@ -170,13 +170,13 @@ class DeepFusionModule(nn.Module):
         1643136
     """
 
-    def __init__(self, channels: int, sensors: int, official: bool = False) -> None:
+    def __init__(self, channels: int, sensors: int, batch_norm: bool = False) -> None:
         super().__init__()
         if channels < 1 or sensors < 1:
             raise ValueError(f"channels and sensors must be at least 1, got {channels}, {sensors}")
         self.channels, self.sensors = channels, sensors
         self.up1a = SensorUpsample(channels, sensors)
-        self.norm = SensorNorm(channels, sensors, batch_norm=official)
+        self.norm = SensorNorm(channels, sensors, batch_norm=batch_norm)
         self.up1b = SensorUpsample(channels, sensors)
         self.up2 = SensorUpsample(channels, sensors)
         self.fuse = nn.ModuleList(SEFusion(channels, sensors) for _ in range(4))

@@ -19,20 +19,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-
-def conv_norm(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Convolution that keeps the size, without bias (the norm's shift is one), and batch norm."""
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
-
-
-def separable(channels: int, kernel: int, padding: int) -> nn.Sequential:
-    """Depthwise convolution, batch norm, 1×1 convolution."""
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.Conv2d(channels, channels, 1, bias=False),
-    )
+from mfnet_lite.nets.layers.conv import conv_norm, separable
 
 
 class GlobalLocalAttention(nn.Module):

@@ -30,7 +30,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mfnet_lite.nets.decoders.global_local import GlobalLocalBlock, conv_norm, separable
+from mfnet_lite.nets.decoders.global_local import GlobalLocalBlock
+from mfnet_lite.nets.layers.conv import conv_norm, separable
 
 
 class WeightedFusion(nn.Module):

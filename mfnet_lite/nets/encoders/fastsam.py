@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mfnet_lite.nets.encoders.pyramids import STRIDES, Pyramid
+from mfnet_lite.nets.encoders.pyramids import Pyramid
+from mfnet_lite.nets.encoders.timm_network import STRIDES
 
 TAPS = (1, 15, 18, 21)
 """YOLOv8's layers at strides 4, 8, 16 and 32: stem, and the three outputs of the neck."""
