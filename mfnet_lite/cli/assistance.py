@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ObjectOptions:
-    """What the user said of objects.
+    """Options of a training with objects, as given by the user.
 
     Attributes:
         objects: Folder of the maps, or the name of one; None trains without.
@@ -44,18 +44,18 @@ class ObjectOptions:
         """
         from mfnet_lite.losses import AssistedLoss
 
-        said = asdict(self)
-        del said["objects"]
-        said = {name: x for name, x in said.items() if x is not None}
+        given = asdict(self)
+        del given["objects"]
+        given = {name: x for name, x in given.items() if x is not None}
         if self.objects is None:
-            if said:
-                option = next(iter(said)).replace("_", "-")
+            if given:
+                option = next(iter(given)).replace("_", "-")
                 raise ValueError(
                     f"--{option} needs maps of objects; make them with `mfnet-lite masks DATASET --out DIR` "
                     "and say --objects DIR"
                 )
             return None
-        return AssistedLoss(**said)
+        return AssistedLoss(**given)
 
     def files(self, tiles: Sequence[Tile]) -> Sequence[ObjectFiles]:
         """Find the maps of some tiles; none without ``--objects``.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CropOptions:
-    """What the user said of the crops.
+    """Options of the crops, as given by the user.
 
     Attributes:
         size: Side in pixels, None for what the network wants.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What the user said of the masks that are kept, None where nothing.
+    """Which masks are kept, as given by the user; None keeps what the preset has.
 
     Attributes:
         points: Clicks along a tile's side.

@@ -48,7 +48,7 @@ def draft_run(
 
     Args:
         model: Name of the network.
-        options: What the user said of it.
+        options: Options given by the user.
         dataset: What it is trained on.
         reading: How that is read.
         size: Side of the crops, None for what the network wants.

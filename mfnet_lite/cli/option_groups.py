@@ -2,7 +2,7 @@
 
 A parameter of a command may stand for several options. Annotated with a dataclass, it stands for its fields,
 and the command gets an object of the class. Annotated as ``Annotated[dict[str, Any], Generated(make)]`` it
-stands for what ``make()`` returns, and the command gets what the user said, by name. Which options those are is
+stands for what ``make()`` returns, and the command gets the given values, by name. Which options those are is
 asked when the command is used, not before: to make those of the networks, all networks are imported.
 
 Metadata of a field: ``help``; ``show``, text or a function that returns it, for what stands behind
@@ -47,7 +47,7 @@ def option(
     Args:
         name: Its name in Python; underscores become hyphens.
         kind: Its type; a ``Literal`` becomes text, since its values are checked where they are used.
-        default: Its value where the user says nothing.
+        default: Its value where none is given.
         text: One line of help.
         show: Text that stands for the default in the help.
         flag: Offer ``--name`` alone, without ``--no-name``.
@@ -123,8 +123,8 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 
         def run(**values: Any) -> None:
             for name, options in made.items():
-                said = {each.name: values.pop(each.name) for each in options}
-                values[name] = _collected(groups[name], said)
+                given = {each.name: values.pop(each.name) for each in options}
+                values[name] = _collected(groups[name], given)
             command(**values)
 
         return _presented(run, command, everything)
@@ -168,11 +168,11 @@ def _options(parameter: Parameter) -> list[Parameter]:
     return options_of(parameter.annotation) if mark is None else list(mark.make())
 
 
-def _collected(parameter: Parameter, said: Mapping[str, Any]) -> Any:
+def _collected(parameter: Parameter, given: Mapping[str, Any]) -> Any:
     """Make of the options' values what the command gets."""
     if _generated(parameter) is None:
-        return parameter.annotation(**said)
-    return {name: value for name, value in said.items() if value is not None}
+        return parameter.annotation(**given)
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _check_names(names: Iterator[str]) -> None:

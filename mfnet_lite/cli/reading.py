@@ -19,7 +19,7 @@ DEFAULT_SENSORS = ("optical", "dsm")
 
 @dataclass(frozen=True)
 class ReadingOptions:
-    """What the user said of the data.
+    """Options of the data, as given by the user.
 
     Attributes:
         sensors: Names, separated by commas.
@@ -74,7 +74,7 @@ def open_training_data(folder: Path, reading: ReadingOptions, seed: int) -> Trai
 
     Args:
         folder: The dataset.
-        reading: What the user said of it.
+        reading: Options given by the user.
         seed: Draws the tiles that are held out.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Options that were called otherwise: the old spelling still works, and the new one is told."""
+"""Options that were called otherwise: the old spelling still works, and a warning names the new one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def modern(command: str, words: Sequence[str]) -> list[str]:
 
 def _replaced(renamed: Mapping[str, str], words: Sequence[str]) -> Iterator[str]:
     """Yield word by word; behind ``--`` no word is an option."""
-    told: set[str] = set()
+    warned: set[str] = set()
     options = True
     for word in words:
         options = options and word != "--"
@@ -42,7 +42,7 @@ def _replaced(renamed: Mapping[str, str], words: Sequence[str]) -> Iterator[str]
         if not (options and old in renamed):
             yield word
             continue
-        if old not in told:
+        if old not in warned:
             typer.echo(f"warning: {old} is now called {renamed[old]}", err=True)
-            told.add(old)
+            warned.add(old)
         yield renamed[old] + equals + value

@@ -57,11 +57,11 @@ def check_recipe(recipe: str) -> None:
         raise ValueError(f"unknown recipe {recipe!r}; available: {', '.join(RECIPES)}")
 
 
-def train_config(said: Mapping[str, Any], recipe: str, run: RunConfig) -> TrainConfig:
+def train_config(given: Mapping[str, Any], recipe: str, run: RunConfig) -> TrainConfig:
     """Settle how a run is trained.
 
     Args:
-        said: What the user said, by the fields of ``TrainConfig``.
+        given: Values given by the user, by the fields of ``TrainConfig``.
         recipe: Which defaults the rest has.
         run: What is trained.
 
@@ -71,12 +71,12 @@ def train_config(said: Mapping[str, Any], recipe: str, run: RunConfig) -> TrainC
     from mfnet_lite.training import TrainConfig
 
     settings: dict[str, Any] = {
-        **said,
+        **given,
         "ignore_index": run.ignore_index,
         "window": run.window,
         "progress": sys.stderr.isatty(),
     }
     if recipe == "authors":
         return TrainConfig.authors(**settings)
-    defaults = {"lr": run.network.lr, "warmup": min(20, said["steps"] // 5)}
+    defaults = {"lr": run.network.lr, "warmup": min(20, given["steps"] // 5)}
     return TrainConfig(**(defaults | settings))

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """What the user said of the windows.
+    """Options of the windows, as given by the user.
 
     Attributes:
-        window: Side in pixels, None where the user said nothing.
+        window: Side in pixels, None where none is given.
         stride: Step in pixels, None for half a window.
         blend: Word for how windows are joined, see :func:`overlap_mode`.
         flips: Whether to average over mirrored copies.
@@ -45,7 +45,7 @@ class WindowOptions:
         """Return the side of a window.
 
         Args:
-            usual: That of the run, where the user said nothing.
+            usual: That of the run, where none is given.
         """
         return usual if self.window is None else self.window
 
@@ -84,7 +84,7 @@ def check_window(window: int | None) -> None:
     """Refuse windows without pixels.
 
     Args:
-        window: Side in pixels, None where the user said nothing.
+        window: Side in pixels, None where none is given.
 
     Raises:
         ValueError: If it is below 1.

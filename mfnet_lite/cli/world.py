@@ -49,11 +49,11 @@ def plates(
     typer.echo(f"wrote {images} images of {size} x {size} to {out}")
 
 
-def world_parameters(said: Iterable[str]) -> dict[str, Any]:
+def world_parameters(given: Iterable[str]) -> dict[str, Any]:
     """Read the parameters of the procedural world.
 
     Args:
-        said: ``NAME=VALUE`` each.
+        given: ``NAME=VALUE`` each.
 
     Returns:
         Arguments of ``WorldConfig``, which checks their ranges.
@@ -69,7 +69,7 @@ def world_parameters(said: Iterable[str]) -> dict[str, Any]:
 
     usual = asdict(WorldConfig())
     parameters: dict[str, Any] = {}
-    for word in said:
+    for word in given:
         name, equals, value = word.partition("=")
         if not equals or name not in usual:
             raise ValueError(

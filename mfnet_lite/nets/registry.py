@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +65,7 @@ def make_config(name: str, options: Mapping[str, Any]) -> NetworkConfig:
         ValueError: If the name is unknown, or the network has no such option.
     """
     kind = config_class(name)
-    known = tuple(kind.__dataclass_fields__)
+    known = tuple(f.name for f in fields(kind))
     unknown = [option for option in options if option not in known]
     if unknown:
         raise ValueError(

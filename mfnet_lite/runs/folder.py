@@ -52,7 +52,7 @@ def load_run(folder: str | Path) -> tuple[RunConfig, nn.Module]:
         Config and model.
 
     Raises:
-        FileNotFoundError: if the folder is no run, or lacks its weights.
+        FileNotFoundError: If the folder is no run, or lacks its weights.
         ValueError: If the weights do not fit, or the frozen ones are not those of the training.
     """
     config = load_config(folder)

@@ -57,8 +57,8 @@ class SensorUpsample(nn.Module):
     """A transposed convolution, kernel 2 and stride 2, with private weights for each sensor.
 
     Args:
-        channels: channels in and out.
-        sensors: number of sensors M.
+        channels: Channels in and out.
+        sensors: Number of sensors M.
     """
 
     def __init__(self, channels: int, sensors: int) -> None:
@@ -72,7 +72,7 @@ class SensorUpsample(nn.Module):
         """Four pixels for each one, in the order upper left, upper right, lower left, lower right.
 
         Args:
-            tokens: pixels of each sensor, channels last.
+            tokens: Pixels of each sensor, channels last.
 
         Returns:
             ``4 * pixel`` pixels; the four children of a pixel stand side by side.
@@ -96,9 +96,9 @@ class SensorUpsample(nn.Module):
         """``project @ Σ_m gate_m ⊙ upsample_m(tokens_m)`` without storing the upsampled maps.
 
         Args:
-            tokens: pixels of each sensor, channels last.
-            gate: factor of each output channel, per sensor and sample.
-            project: matrix that follows the sum; ``None`` is the identity.
+            tokens: Pixels of each sensor, channels last.
+            gate: Factor of each output channel, per sensor and sample.
+            project: Matrix that follows the sum; ``None`` is the identity.
         """
         if project is None:
             matrix = einsum(self.weight, gate, "m c i j d, m b d -> m b c i j d")
@@ -122,9 +122,9 @@ class SEFusion(nn.Module):
     Hu, Shen, Sun, "Squeeze-and-Excitation Networks", CVPR 2018; one per sensor and level in MFNet.
 
     Args:
-        channels: channels of the maps.
-        sensors: number of sensors M.
-        reduction: the gate's hidden width is ``channels // reduction``, at least 1.
+        channels: Channels of the maps.
+        sensors: Number of sensors M.
+        reduction: The gate's hidden width is ``channels // reduction``, at least 1.
 
     Example:
         >>> SEFusion(channels=32, sensors=2)(torch.zeros(2, 1, 32, 4, 4)).shape
@@ -154,8 +154,8 @@ class DeepFusionModule(nn.Module):
     """Four fused maps (relative strides ¼, ½, 1, 2) from one map per sensor.
 
     Args:
-        channels: channels C of the encoder's maps.
-        sensors: number of sensors M ≥ 1.
+        channels: Channels C of the encoder's maps.
+        sensors: Number of sensors M ≥ 1.
         batch_norm: Normalise level 1 as the authors' code does, by channel layer norm for the first
             sensor and *batch* norm for the others, instead of layer norm for all.
 
@@ -190,11 +190,11 @@ class DeepFusionModule(nn.Module):
         """Fuse.
 
         Args:
-            features: the encoder's map of each sensor.
-            modality_mask: which sensors each sample has. Absent ones count exactly nothing, whatever
+            features: The encoder's map of each sensor.
+            modality_mask: Which sensors each sample has. Absent ones count exactly nothing, whatever
                 stands in ``features``; the rest is scaled by M / (number present), so that the
                 sum keeps its size.
-            project: four matrices, applied to the channels of the four maps (a decoder's first
+            project: Four matrices, applied to the channels of the four maps (a decoder's first
                 1×1 convolutions). The result is that of applying them afterwards, for less than
                 half the arithmetic.
 
@@ -202,7 +202,7 @@ class DeepFusionModule(nn.Module):
             The maps of levels 1 to 4, with C channels, or those of ``project``.
 
         Raises:
-            ValueError: if the shapes do not fit, or a sample has no sensor at all.
+            ValueError: If the shapes do not fit, or a sample has no sensor at all.
         """
         check(features, modality_mask, self.channels, self.sensors)
         features, share = mask(features, modality_mask)
