@@ -48,7 +48,7 @@ def training_crops(
         jitter: Of the augmentation; 0 leaves it out.
     """
     from mfnet_lite.rasters import RandomCrops, WithObjects
-    from mfnet_lite.training.augment.jitter import Augmented
+    from mfnet_lite.training.augment.jitter import RandomJitter
 
     # compressed images are decoded once and kept
     images = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
@@ -63,7 +63,7 @@ def training_crops(
     )
     crops.prepare()
     samples: Samples = WithObjects(crops, maps, cache=images) if maps else crops
-    return Augmented(samples, run.seed, jitter) if jitter else samples
+    return RandomJitter(samples, run.seed, jitter) if jitter else samples
 
 
 def validation_tiles(tiles: Sequence[Tile], run: RunConfig) -> WholeTiles | None:

@@ -50,6 +50,7 @@ def evaluate(
     from mfnet_lite.rasters.interpretation.band_counts import check_bands, opacity_words
     from mfnet_lite.runs.data import channels_of, check_fits
     from mfnet_lite.runs.folder import load_run
+    from mfnet_lite.scenes import Windows
     from mfnet_lite.scenes import evaluate as score
     from mfnet_lite.utils.devices import pick_device
 
@@ -82,10 +83,7 @@ def evaluate(
         windows.mirrored(model).to(target),
         scored,
         ignore_index=dataset.info.ignore_index,
-        window=windows.side(config.window),
-        stride=windows.stride,
-        blend=weights,
-        official=repeat,
+        windows=Windows(windows.side(config.window), windows.stride, weights, repeat_border=repeat),
         progress=not as_json and sys.stderr.isatty(),
     )
     result = matrix.scores(convention).as_dict(config.classes)  # type: ignore[arg-type]  # checked above

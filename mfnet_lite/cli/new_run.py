@@ -61,7 +61,7 @@ def draft_run(
     from mfnet_lite.runs.colours import colours_for
     from mfnet_lite.runs.data import channels_of, describe_dataset, sensors_of
     from mfnet_lite.runs.run_config import RunConfig
-    from mfnet_lite.runs.versions import versions
+    from mfnet_lite.utils.provenance import versions
 
     network, info = make_config(model, options), dataset.info
     return RunConfig(

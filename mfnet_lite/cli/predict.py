@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
-from mfnet_lite.cli.memory import peak_memory
 from mfnet_lite.cli.options import check_nodata_policy
 from mfnet_lite.cli.pixel_size import compare_gsd
 from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
+from mfnet_lite.utils.provenance import peak_memory
 
 if TYPE_CHECKING:
     from mfnet_lite.rasters import SensorInfo
@@ -55,6 +55,7 @@ def predict(
     from mfnet_lite.rasters import raster_info
     from mfnet_lite.rasters import windows as windows_of
     from mfnet_lite.runs.folder import load_run
+    from mfnet_lite.scenes import Windows
     from mfnet_lite.scenes.predict import predict_scene
 
     begun = time.perf_counter()
@@ -77,11 +78,7 @@ def predict(
         windows.mirrored(model),
         paths,
         out,
-        window=side,
-        stride=step,
-        blend=weights,
-        official=repeat,
-        batch=batch,
+        Windows(side, step, weights, batch=batch, repeat_border=repeat),
         scaling=config.scaling,
         sensors=infos,
         classes=config.classes,

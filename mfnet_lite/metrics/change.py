@@ -7,8 +7,8 @@ things,
           \mathrm{mF1} = \tfrac12 (\mathrm{F1}_{changed} + \mathrm{F1}_{unchanged}),
 
 and the second is higher by points, because "unchanged" is easy. SAM-CD's tables show the second:
-95.50 on LEVIR-CD, where the changed class alone has 91.46 (fact sheet, section 8, the authors' own
-answer in their repository). A third number comes from averaging over images instead of pixels; the
+95.50 on LEVIR-CD, where the changed class alone has 91.46 (the authors' own answer in their
+repository; page *Paper versus code*). A third number comes from averaging over images instead of pixels; the
 authors select their models by it (:func:`per_image`).
 """
 
@@ -31,15 +31,15 @@ class ChangeScores:
     """Scores of a map of two classes, as fractions in [0, 1] (``nan`` where undefined).
 
     Attributes:
-        precision: share of the pixels called changed that are.
-        recall: share of the changed pixels that were found.
-        F1: of the changed class, their harmonic mean.
-        IoU: of the changed class.
-        macro_precision: mean of both classes' precision.
-        macro_recall: mean of both classes' recall.
-        mF1: mean of both classes' F1.
-        mIoU: mean of both classes' IoU.
-        OA: share of all pixels that are right.
+        precision: Share of the pixels called changed that are.
+        recall: Share of the changed pixels that were found.
+        F1: Of the changed class, their harmonic mean.
+        IoU: Of the changed class.
+        macro_precision: Mean of both classes' precision.
+        macro_recall: Mean of both classes' recall.
+        mF1: Mean of both classes' F1.
+        mIoU: Mean of both classes' IoU.
+        OA: Share of all pixels that are right.
     """
 
     precision: float
@@ -61,14 +61,14 @@ def change_scores(matrix: ConfusionMatrix) -> ChangeScores:
     """Score a change map from its counts.
 
     Args:
-        matrix: counts of two classes, 0 unchanged and 1 changed, pooled over all images.
+        matrix: Counts of two classes, 0 unchanged and 1 changed, pooled over all images.
 
     Returns:
         The scores; those of a class that neither occurs nor is predicted are ``nan``, and then a mean
         is that of the other class.
 
     Raises:
-        ValueError: if there are not two classes.
+        ValueError: If there are not two classes.
 
     Example:
         >>> import torch
@@ -107,13 +107,13 @@ def per_image(matrices: Sequence[ConfusionMatrix]) -> dict[str, float]:
     any other undefined score counts as 0.
 
     Args:
-        matrices: one matrix per image.
+        matrices: One matrix per image.
 
     Returns:
         Means of ``precision``, ``recall``, ``F1`` and ``IoU``.
 
     Raises:
-        ValueError: if there is no image.
+        ValueError: If there is no image.
     """
     if not matrices:
         raise ValueError("there is no image to average over")
@@ -135,7 +135,7 @@ def iou_of_f1(f1: float) -> float:
     It tells whether two numbers of a table can belong to one class: means do not obey it.
 
     Args:
-        f1: in [0, 1].
+        f1: In [0, 1].
 
     Example:
         >>> round(iou_of_f1(0.9146), 6)  # LEVIR-CD, changed class

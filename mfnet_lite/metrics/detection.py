@@ -79,7 +79,7 @@ def boxes_from_mask(
 
     Args:
         mask: Where the plate is.
-        settings: Sizes; the defaults of :class:`BoxSettings` without.
+        settings: Sizes; defaults to those of :class:`BoxSettings`.
 
     Returns:
         Boxes x0, y0, x1, y1 in pixel edges (a single pixel at the corner is 0, 0, 1, 1), and the map of

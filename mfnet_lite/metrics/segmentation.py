@@ -42,14 +42,14 @@ class Scores:
     left out of the means.
 
     Attributes:
-        OA: overall accuracy over all counted pixels and all classes.
-        mF1: mean F1 over the classes of the convention.
-        mIoU: mean IoU over the same classes.
+        OA: Overall accuracy over all counted pixels and all classes.
+        mF1: Mean F1 over the classes of the convention.
+        mIoU: Mean IoU over the same classes.
         kappa: Cohen's kappa, agreement beyond what the two margins give by chance.
         f1: F1 of each class.
         iou: IoU of each class.
-        support: true pixels of each class.
-        averaged: the classes that entered mF1 and mIoU.
+        support: True pixels of each class.
+        averaged: The classes that entered mF1 and mIoU.
     """
 
     OA: float
@@ -74,7 +74,7 @@ class Scores:
         of nothing else would score 100 %, whatever the network can tell apart.
 
         Args:
-            classes: class names, in order; ``class_0`` … without them.
+            classes: Class names, in order; ``class_0`` … without them.
         """
         names = (
             list(classes) if classes is not None else [f"class_{c}" for c in range(len(self.f1))]
@@ -84,11 +84,11 @@ class Scores:
                 f"expected {len(self.f1)} class names, one per class, but got {len(names)}: {names}"
             )
         single = self.single
-        told = {} if single is None else {"reason": f"all labelled pixels are {names[single]}"}
-        return told | {
+        reason = {} if single is None else {"reason": f"all labelled pixels are {names[single]}"}
+        return reason | {
             "OA": _json(self.OA),
-            "mF1": None if told else _json(self.mF1),
-            "mIoU": None if told else _json(self.mIoU),
+            "mF1": None if reason else _json(self.mF1),
+            "mIoU": None if reason else _json(self.mIoU),
             "kappa": _json(self.kappa),
             "per_class": {
                 name: {"F1": _json(f1), "IoU": _json(iou), "pixels": support}
@@ -108,8 +108,8 @@ class ConfusionMatrix:
     outside the classes is a bug of the model and raises.
 
     Args:
-        num_classes: number of classes.
-        ignore_index: label of pixels without truth.
+        num_classes: Number of classes.
+        ignore_index: Label of pixels without truth.
 
     Example:
         >>> import torch
@@ -134,11 +134,11 @@ class ConfusionMatrix:
         """Add the pixels of one batch, tile or window.
 
         Args:
-            prediction: class indices in [0, num_classes).
-            truth: labels of the same shape, any integer type.
+            prediction: Class indices in [0, num_classes).
+            truth: Labels of the same shape, any integer type.
 
         Raises:
-            ValueError: if the shapes differ or a prediction is no class.
+            ValueError: If the shapes differ or a prediction is no class.
         """
         if prediction.shape != truth.shape:
             raise ValueError(
@@ -175,7 +175,7 @@ class ConfusionMatrix:
                 class 5 (clutter) if there are six classes, as MFNet's code does on ISPRS data, and
                 averages all of them otherwise, as it does on MMHunan. OA and kappa always count
                 every class.
-            exclude: further classes to leave out of the means.
+            exclude: Further classes to leave out of the means.
 
         Returns:
             The scores; all ``nan`` if nothing was counted.

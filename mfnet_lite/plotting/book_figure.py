@@ -86,17 +86,17 @@ def panels(
     """Make a grid of titled panels.
 
     Args:
-        titles: one per panel, in reading order.
-        columns: panels per row; all in one row if None, but at most four.
-        width: width of one panel in inches.
-        aspect: height of a panel divided by its width.
-        dpi: dots per inch.
+        titles: One per panel, in reading order.
+        columns: Panels per row; all in one row if None, but at most four.
+        width: Width of one panel in inches.
+        aspect: Height of a panel divided by its width.
+        dpi: Dots per inch.
 
     Returns:
         The figure and one axes per title.
 
     Raises:
-        ValueError: if there are no titles or no columns.
+        ValueError: If there are no titles or no columns.
 
     Example:
         >>> figure, axes = panels(["optical", "height"])
@@ -147,13 +147,13 @@ def to_rgb(image: Array, bands: Sequence[int] = (0, 1, 2)) -> np.ndarray:
 
     Args:
         image: (bands, height, width) or (height, width); uint8, or float in [0, 1].
-        bands: which three bands to show as red, green and blue; ignored for one band.
+        bands: Which three bands to show as red, green and blue; ignored for one band.
 
     Returns:
         The image, (height, width, 3), uint8.
 
     Raises:
-        ValueError: for another shape, a missing band, or float values outside [0, 1].
+        ValueError: For another shape, a missing band, or float values outside [0, 1].
     """
     data = to_numpy(image)
     if data.ndim == 2:

@@ -24,16 +24,16 @@ def show_curves(
 
     Args:
         curves: x and y of each curve by its name.
-        title: text above the panel.
-        ax: panel to draw into.
-        marker: matplotlib marker of the measured points; none for functions.
-        **axes: what ``Axes.set`` takes, for example ``xlabel``, ``ylabel``, ``ylim``, ``xscale``.
+        title: Text above the panel.
+        ax: Panel to draw into.
+        marker: Matplotlib marker of the measured points; none for functions.
+        **axes: What ``Axes.set`` takes, for example ``xlabel``, ``ylabel``, ``ylim``, ``xscale``.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: for a curve whose x and y differ in length.
+        ValueError: For a curve whose x and y differ in length.
 
     Example:
         >>> figure = show_curves({"line": ([0, 1], [2, 3])}, xlabel="step")
@@ -45,12 +45,12 @@ def show_curves(
         figure, (ax,) = panels([title or ""], width=4.8, aspect=0.65)
     else:
         figure, ax = one_panel(ax, title)
-    for place, (name, (x, y)) in enumerate(curves.items()):
+    for index, (name, (x, y)) in enumerate(curves.items()):
         if len(x) != len(y):
             raise ValueError(
                 f"expected as many x as y for the curve {name!r}, got {len(x)} and {len(y)}"
             )
-        ax.plot(x, y, linestyle=_DASHES[place % len(_DASHES)], marker=marker, label=name)
+        ax.plot(x, y, linestyle=_DASHES[index % len(_DASHES)], marker=marker, label=name)
     ax.set(**axes)
     if curves:
         ax.legend(frameon=False)

@@ -43,9 +43,9 @@ def show_image(
 
     Args:
         image: (bands, height, width) or (height, width); uint8, or float in [0, 1].
-        title: text above the panel.
-        ax: panel to draw into.
-        bands: bands shown as red, green, blue; (3, 0, 1) is the usual false colour of R, G, B, NIR data.
+        title: Text above the panel.
+        ax: Panel to draw into.
+        bands: Bands shown as red, green, blue; (3, 0, 1) is the usual false colour of R, G, B, NIR data.
 
     Returns:
         The figure.
@@ -64,9 +64,9 @@ def legend(figure: Figure, palette: Palette, classes: Sequence[int] | None = Non
     """Add one legend below all panels.
 
     Args:
-        figure: the figure.
-        palette: names and colours.
-        classes: class indices to list; all if None.
+        figure: The figure.
+        palette: Names and colours.
+        classes: Class indices to list; all if None.
     """
     listed = range(len(palette)) if classes is None else classes
     handles = [
@@ -91,10 +91,10 @@ def show_label(
 
     Args:
         label: (height, width) class indices; 255 marks pixels without a class.
-        palette: names and colours.
-        title: text above the panel.
-        ax: panel to draw into.
-        with_legend: list the classes that occur; by default only where the function makes its own figure.
+        palette: Names and colours.
+        title: Text above the panel.
+        ax: Panel to draw into.
+        with_legend: List the classes that occur; by default only where the function makes its own figure.
 
     Returns:
         The figure.
@@ -125,10 +125,10 @@ def show_height(
 
     Args:
         height: (height, width) or (1, height, width), metres.
-        title: text above the panel.
-        ax: panel to draw into.
+        title: Text above the panel.
+        ax: Panel to draw into.
         valid: True where there is data; pixels that are not finite count as missing in any case.
-        limits: lowest and highest height of the colour scale; percentiles 1 and 99 of the valid pixels if None.
+        limits: Lowest and highest height of the colour scale; percentiles 1 and 99 of the valid pixels if None.
 
     Returns:
         The figure.
@@ -171,7 +171,7 @@ def overlay(
         The image, (height, width, 3), uint8.
 
     Raises:
-        ValueError: if image and mask differ in size.
+        ValueError: If image and mask differ in size.
     """
     rgb = to_rgb(image).astype(np.float64)
     inside = to_numpy(mask).astype(bool).squeeze()
@@ -197,10 +197,10 @@ def show_masks(
     Args:
         image: (bands, height, width); uint8, or float in [0, 1].
         masks: (masks, height, width) or (height, width), true inside.
-        title: text above the panel.
-        ax: panel to draw into.
-        opacity: of the masks.
-        points: clicks inside the object to draw on top, (points, 2) as x, y in pixels.
+        title: Text above the panel.
+        ax: Panel to draw into.
+        opacity: Of the masks.
+        points: Clicks inside the object to draw on top, (points, 2) as x, y in pixels.
 
     Returns:
         The figure.
@@ -211,9 +211,9 @@ def show_masks(
     # A lone mask needs no number, but has to stand out on asphalt and on grass.
     colours = instance_palette(len(stack))[1:] if len(stack) > 1 else [(230, 159, 0)]
     rgb = to_rgb(image)
-    for place in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
-        red, green, blue = (int(value) for value in colours[place])
-        rgb = overlay(np.moveaxis(rgb, -1, 0), stack[place], (red, green, blue), opacity)
+    for index in np.argsort(-stack.sum(axis=(1, 2)), kind="stable"):
+        red, green, blue = (int(value) for value in colours[index])
+        rgb = overlay(np.moveaxis(rgb, -1, 0), stack[index], (red, green, blue), opacity)
     _image(ax, rgb)
     draw_prompts(ax, points)
     return figure
@@ -239,15 +239,15 @@ def draw_prompts(
     Shape tells foreground from background as well as colour does.
 
     Args:
-        ax: panel with the image.
+        ax: Panel with the image.
         points: (points, 2) as x, y in pixels.
         labels: (points,) 1 foreground, 0 background; all foreground if None.
         boxes: (boxes, 4) or (4,) as left, top, right, bottom in pixels.
     """
     if points is not None:
-        place = to_numpy(points).reshape(-1, 2)
-        kind = np.ones(len(place)) if labels is None else to_numpy(labels).reshape(-1)
-        front, back = place[kind == 1], place[kind == 0]
+        at = to_numpy(points).reshape(-1, 2)
+        kind = np.ones(len(at)) if labels is None else to_numpy(labels).reshape(-1)
+        front, back = at[kind == 1], at[kind == 0]
         ax.scatter(
             front[:, 0],
             front[:, 1],

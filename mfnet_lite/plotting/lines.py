@@ -24,16 +24,16 @@ def show_lines(
     ax: Axes | None = None,
     from_zero: bool = False,
 ) -> Figure:
-    """Draw named lines; colour and marker both tell them apart.
+    """Draw named lines; colour and marker both distinguish them.
 
     Args:
-        x: positions, shared by all lines.
-        lines: values by name; a legend appears if there are several.
-        xlabel: what x is, with its unit.
-        ylabel: what the values are, with their unit.
-        title: text above the panel.
-        ax: panel to draw into.
-        from_zero: start the vertical axis at 0, as scores want it.
+        x: Positions, shared by all lines.
+        lines: Values by name; a legend appears if there are several.
+        xlabel: What x is, with its unit.
+        ylabel: What the values are, with their unit.
+        title: Text above the panel.
+        ax: Panel to draw into.
+        from_zero: Start the vertical axis at 0, as scores want it.
 
     Returns:
         The figure.
@@ -43,8 +43,8 @@ def show_lines(
         'loss'
     """
     figure, ax = one_panel(ax, title)
-    for place, (name, values) in enumerate(lines.items()):
-        marker = _MARKERS[place % len(_MARKERS)]
+    for index, (name, values) in enumerate(lines.items()):
+        marker = _MARKERS[index % len(_MARKERS)]
         ax.plot(np.asarray(x), np.asarray(values), marker=marker, markersize=4, label=name)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if from_zero:

@@ -31,17 +31,17 @@ def live_slider(
     """Show ``draw(value)`` for the value chosen with a slider, if a kernel lives; otherwise do nothing.
 
     Args:
-        draw: called with one of ``values``; what it returns is displayed.
-        values: the positions of the slider.
-        title: what the slider changes.
-        start: index of the first value shown.
+        draw: Called with one of ``values``; what it returns is displayed.
+        values: The positions of the slider.
+        title: What the slider changes.
+        start: Index of the first value shown.
 
     Returns:
         The widget, or None without a kernel.
 
     Raises:
-        ImportError: if a kernel lives but ipywidgets is not installed.
-        ValueError: if there are no values.
+        ImportError: If a kernel lives but ipywidgets is not installed.
+        ValueError: If there are no values.
     """
     if not values:
         raise ValueError(f"expected at least one value for the slider {title!r}, got none")

@@ -26,9 +26,9 @@ class Palette:
     """Names and colours of the classes of one task, by class index.
 
     Args:
-        names: one readable name per class.
-        colours: one sRGB triple (0 to 255) per class.
-        ignored: colour of pixels labelled :data:`~mfnet_lite.utils.labels.IGNORE_INDEX`.
+        names: One readable name per class.
+        colours: One sRGB triple (0 to 255) per class.
+        ignored: Colour of pixels labelled :data:`~mfnet_lite.utils.labels.IGNORE_INDEX`.
     """
 
     names: tuple[str, ...]
@@ -55,13 +55,13 @@ class Palette:
         """Turn a map of class indices into an image.
 
         Args:
-            label: class indices; :data:`~mfnet_lite.utils.labels.IGNORE_INDEX` marks pixels without a class.
+            label: Class indices; :data:`~mfnet_lite.utils.labels.IGNORE_INDEX` marks pixels without a class.
 
         Returns:
             The image, sRGB 0 to 255.
 
         Raises:
-            ValueError: if ``label`` holds a value that is neither a class of the palette nor 255.
+            ValueError: If ``label`` holds a value that is neither a class of the palette nor 255.
 
         Example:
             >>> import numpy as np
@@ -109,7 +109,7 @@ def instance_palette(count: int) -> UInt8[np.ndarray, "colours 3"]:
     between three levels, so that neighbours differ for colour-blind readers too. Number 0 is dark grey, no object.
 
     Args:
-        count: largest object number.
+        count: Largest object number.
 
     Returns:
         ``count + 1`` colours, sRGB 0 to 255.
@@ -174,13 +174,13 @@ def perceived(
 
     Args:
         colours: sRGB triples, 0 to 255.
-        deficiency: a key of :data:`DEFICIENCIES`, or None for normal vision.
+        deficiency: A key of :data:`DEFICIENCIES`, or None for normal vision.
 
     Returns:
         L*, a*, b* per colour; the Euclidean distance of two rows is the CIE 1976 colour difference.
 
     Raises:
-        ValueError: if the deficiency is unknown.
+        ValueError: If the deficiency is unknown.
     """
     linear = _linear(colours)
     if deficiency is not None:
@@ -202,7 +202,7 @@ def separation(palette: Palette) -> dict[str, float]:
     A difference of about 2.3 is just noticeable side by side; a map is easy to read from about 15 on.
 
     Args:
-        palette: the colours to judge.
+        palette: The colours to judge.
 
     Returns:
         The smallest CIE 1976 difference by kind of vision.

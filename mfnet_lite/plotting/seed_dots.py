@@ -23,17 +23,17 @@ def show_runs(
     """Draw one column per variant: a dot per run and a bar at their mean.
 
     Args:
-        runs: scores by name of the variant, one per seed.
-        ylabel: what the scores are.
-        title: text above the panel.
-        ax: panel to draw into.
-        from_zero: start the vertical axis at 0.
+        runs: Scores by name of the variant, one per seed.
+        ylabel: What the scores are.
+        title: Text above the panel.
+        ax: Panel to draw into.
+        from_zero: Start the vertical axis at 0.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: if there is no variant, or one without runs.
+        ValueError: If there is no variant, or one without runs.
 
     Example:
         >>> show_runs({"a": [0.2, 0.4], "b": [0.5]}, "IoU").axes[0].get_ylabel()
@@ -46,10 +46,10 @@ def show_runs(
         figure, (ax,) = panels([title or ""], width=max(3.6, 1.15 * len(runs)), aspect=0.6)
     else:
         figure, ax = one_panel(ax, title)
-    for place, scores in enumerate(runs.values()):
+    for index, scores in enumerate(runs.values()):
         spread = 0.08 * (np.arange(len(scores)) - (len(scores) - 1) / 2)  # equal scores stay apart
-        ax.plot(place + spread, scores, "o", color="#0072b2", markersize=5)
-        ax.plot([place - 0.3, place + 0.3], 2 * [float(np.mean(scores))], "-", color="#d55e00")
+        ax.plot(index + spread, scores, "o", color="#0072b2", markersize=5)
+        ax.plot([index - 0.3, index + 0.3], 2 * [float(np.mean(scores))], "-", color="#d55e00")
     ax.set_xticks(range(len(runs)), list(runs))
     ax.set(ylabel=ylabel, xlim=(-0.5, len(runs) - 0.5))
     if from_zero:

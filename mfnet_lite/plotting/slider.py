@@ -37,9 +37,9 @@ class StaticSlider:
     """A finished slider; a notebook shows it when it is the last line of a cell.
 
     Args:
-        title: what the slider changes.
-        count: number of frames.
-        html: the whole output.
+        title: What the slider changes.
+        count: Number of frames.
+        html: The whole output.
     """
 
     title: str
@@ -90,19 +90,19 @@ def static_slider(
     """Make a slider over precomputed frames.
 
     Args:
-        frames: figures, or images as (height, width, 3) uint8, (bands, height, width) or (height, width).
-        labels: one short text per frame, read aloud and shown beside the slider, for example ``"rank 4"``.
-        title: what the slider changes, for example ``"LoRA rank"``.
-        alt: what the images show; each frame's label is added to it.
+        frames: Figures, or images as (height, width, 3) uint8, (bands, height, width) or (height, width).
+        labels: One short text per frame, read aloud and shown beside the slider, for example ``"rank 4"``.
+        title: What the slider changes, for example ``"LoRA rank"``.
+        alt: What the images show; each frame's label is added to it.
         encoding: ``png`` for drawings with few colours, ``webp`` or ``jpeg`` for photographs.
-        quality: of ``webp`` and ``jpeg``, 1 to 100.
-        width: shown width in pixels; the images' own if None. Never wider than the page.
+        quality: Of ``webp`` and ``jpeg``, 1 to 100.
+        width: Shown width in pixels; the images' own if None. Never wider than the page.
 
     Returns:
         The slider.
 
     Raises:
-        ValueError: if there are no frames, labels do not match, or a text is empty.
+        ValueError: If there are no frames, labels do not match, or a text is empty.
 
     Example:
         >>> import numpy as np
@@ -130,8 +130,8 @@ def static_slider(
         f'<img src="data:image/{encoding};base64,{base64.b64encode(content).decode()}" '
         f'alt="{html.escape(alt)} ({html.escape(label)})" data-label="{html.escape(label)}" '
         f'width="{rgb.width}" height="{rgb.height}" '
-        f'style="width:100%;max-width:{shown}px;height:auto;background:#fff"{" hidden" if place else ""}>'
-        for place, (rgb, content, label) in enumerate(zip(drawn, data, labels, strict=True))
+        f'style="width:100%;max-width:{shown}px;height:auto;background:#fff"{" hidden" if index else ""}>'
+        for index, (rgb, content, label) in enumerate(zip(drawn, data, labels, strict=True))
     )
     name = f"mfnet-slider-{digest}"
     text = (

@@ -21,9 +21,9 @@ from mfnet_lite.runs.data import (
     sensors_of,
 )
 from mfnet_lite.runs.run_config import CONFIG_FILE, RunConfig, load_config
-from mfnet_lite.runs.versions import versions
 from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning import base_hash
+from mfnet_lite.utils.provenance import versions as versions
 
 __all__ = [
     "CONFIG_FILE",

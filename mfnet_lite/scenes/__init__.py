@@ -5,5 +5,13 @@ from __future__ import annotations
 from mfnet_lite.scenes.evaluate import evaluate
 from mfnet_lite.scenes.flips import FlipAverage
 from mfnet_lite.scenes.predict import predict_array, predict_scene
+from mfnet_lite.scenes.windows import Windows, blend_windows
 
-__all__ = ["FlipAverage", "evaluate", "predict_array", "predict_scene"]
+__all__ = [
+    "FlipAverage",
+    "Windows",
+    "blend_windows",
+    "evaluate",
+    "predict_array",
+    "predict_scene",
+]

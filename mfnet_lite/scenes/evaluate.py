@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Unpack
 
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from mfnet_lite.metrics.segmentation import ConfusionMatrix
-from mfnet_lite.scenes.windows import Blend, Reader, blend_windows
+from mfnet_lite.scenes.windows import (
+    Reader,
+    WindowOptions,
+    Windows,
+    blend_windows,
+    choose_windows,
+)
 from mfnet_lite.utils.samples import Samples
 
 
@@ -29,29 +36,28 @@ def evaluate(
     model: nn.Module,
     dataset: Samples,
     ignore_index: int = 255,
-    window: int = 256,
-    stride: int | None = None,
-    blend: Blend = "smooth",
-    batch: int = 4,
-    official: bool = False,
+    windows: Windows | None = None,
     progress: bool = False,
+    **options: Unpack[WindowOptions],
 ) -> ConfusionMatrix:
     """Predict every tile in overlapping windows and count.
 
     Args:
-        model: maps ``{sensor: (batch, channels, height, width)}`` to logits.
-        dataset: whole tiles with a label, of any size.
-        ignore_index: label of pixels without truth.
-        window: side of a window.
-        stride: step of the windows, half a window without.
-        blend: how overlaps are joined; ``"sum"`` with ``official`` is MFNet's evaluation.
-        batch: windows per forward pass.
-        official: repeat border windows as MFNet's loop does.
-        progress: whether to draw a progress bar over the tiles.
+        model: Maps ``{sensor: (batch, channels, height, width)}`` to logits.
+        dataset: Whole tiles with a label, of any size.
+        ignore_index: Label of pixels without truth.
+        windows: Size, stride and overlap mode of the windows; MFNet's evaluation is
+            ``Windows(256, 32, "sum", repeat_border=True)``.
+        progress: Whether to draw a progress bar over the tiles.
+        **options: Fields of ``windows`` by keyword instead: ``window``, ``stride``, ``blend``, ….
 
     Returns:
-        The confusion matrix of all tiles together; ask it for ``scores()``.
+        The confusion matrix of all tiles together; its ``scores()`` are the usual figures.
+
+    Raises:
+        ValueError: If there is no tile, or the windows would leave gaps.
     """
+    windows = choose_windows(windows, options)
     matrix: ConfusionMatrix | None = None
     with evaluating(model):
         for index in tqdm(range(len(dataset)), unit="tile", disable=not progress):
@@ -59,17 +65,7 @@ def evaluate(
             label = sample["label"]
             sensors = {name: value for name, value in sample.items() if value.ndim == 3}
             height, width = label.shape
-            for row, logits in blend_windows(
-                model,
-                cutter(sensors),
-                height,
-                width,
-                window=window,
-                stride=stride,
-                blend=blend,
-                batch=batch,
-                official=official,
-            ):
+            for row, logits in blend_windows(model, read_from(sensors), height, width, windows):
                 matrix = matrix or ConfusionMatrix(logits.shape[0], ignore_index)
                 matrix.update(logits.argmax(0), label[row : row + logits.shape[1]])
     if matrix is None:
@@ -77,6 +73,6 @@ def evaluate(
     return matrix
 
 
-def cutter(sensors: Mapping[str, Tensor]) -> Reader:
-    """Return a reader of windows of tensors in memory."""
+def read_from(sensors: Mapping[str, Tensor]) -> Reader:
+    """Return what reads windows of tensors in memory."""
     return lambda window: {name: x[(..., *window.slices)] for name, x in sensors.items()}

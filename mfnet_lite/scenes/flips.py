@@ -21,7 +21,7 @@ class FlipAverage(nn.Module):
     """A model whose answer is the mean probability over four mirrored copies.
 
     Args:
-        model: maps ``{sensor: (batch, channels, height, width)}`` to logits in evaluation mode.
+        model: Maps ``{sensor: (batch, channels, height, width)}`` to logits in evaluation mode.
 
     Shape:
         As the model's own; what comes out is the logarithm of the mean probability of each class.
@@ -48,7 +48,7 @@ class FlipAverage(nn.Module):
         total: Tensor | None = None
         for axes in FLIPS:
             seen = {name: x.flip(axes) if x.ndim == 4 else x for name, x in sample.items()}
-            said = self.model(seen).float().softmax(dim=1).flip(axes)
-            total = said if total is None else total + said
+            answer = self.model(seen).float().softmax(dim=1).flip(axes)
+            total = answer if total is None else total + answer
         assert total is not None
         return (total / len(FLIPS)).clamp(min=TINY).log()

@@ -1,7 +1,7 @@
 """Maps of whole scenes, also of scenes that do not fit into memory.
 
 Windows are read from the files, run through the model, blended (:mod:`mfnet_lite.scenes.windows`) and
-written row by row. What is in memory at any time is one band of logits, as high as a window and as
+written row by row. What is in memory at any time is one buffer of logits, as high as a window and as
 wide as a panel of columns; the size of the scene does not matter. The map is a GeoTIFF in the place
 of its inputs, with a colour table, and it appears under its name only when it is complete.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import rasterio
@@ -32,8 +33,8 @@ from mfnet_lite.rasters.write import (
     colour_table,
     geotiff_profile,
 )
-from mfnet_lite.scenes.evaluate import cutter, evaluating
-from mfnet_lite.scenes.windows import Blend, blend_windows
+from mfnet_lite.scenes.evaluate import evaluating, read_from
+from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.files import replacing
 from mfnet_lite.utils.labels import IGNORE_INDEX
@@ -46,28 +47,23 @@ PANEL = 2048  # columns held at once, whole blocks of the file
 def predict_array(
     model: nn.Module,
     sample: Mapping[str, Float[Tensor, "channels height width"]],
-    window: int = 256,
-    stride: int | None = None,
-    blend: Blend = "smooth",
-    margin: int = 0,
-    batch: int = 4,
-    official: bool = False,
+    windows: Windows | None = None,
+    **options: Unpack[WindowOptions],
 ) -> Float[Tensor, "classes height width"]:
     """Predict one scene held in memory, in overlapping windows.
 
     Args:
-        model: maps ``{sensor: (batch, channels, h, w)}`` to logits.
-        sample: sensors on one grid; a label of two axes is not passed on.
-        window: side of a window.
-        stride: step of the windows, half a window without.
-        blend: ``"smooth"`` (weighted mean of logits) or ``"sum"`` (raw sum, the authors').
-        margin: pixels at inner window borders that do not count.
-        batch: windows per forward pass.
-        official: repeat border windows as MFNet's loop does.
+        model: Maps ``{sensor: (batch, channels, h, w)}`` to logits.
+        sample: Sensors on one grid; a label of two axes is not passed on.
+        windows: Size, stride and overlap mode of the windows; defaults to 256 pixels that overlap by half.
+        **options: Fields of ``windows`` by keyword instead: ``window``, ``stride``, ``blend``, ….
 
     Returns:
         Logits on the CPU, float32; with ``"sum"`` they are sums over as many windows as saw the
         pixel.
+
+    Raises:
+        ValueError: If the sensors do not lie on one grid, or the windows would leave gaps.
 
     Example:
         >>> import torch
@@ -84,36 +80,18 @@ def predict_array(
         shapes = {name: tuple(value.shape) for name, value in sensors.items()}
         raise ValueError(f"expected sensors of one (channels, height, width) grid, got {shapes}")
     height, width = next(iter(sensors.values())).shape[1:]
+    windows = choose_windows(windows, options)
     with evaluating(model):
-        parts = [
-            logits
-            for _, logits in blend_windows(
-                model,
-                cutter(sensors),
-                height,
-                width,
-                window=window,
-                stride=stride,
-                blend=blend,
-                margin=margin,
-                batch=batch,
-                official=official,
-            )
-        ]
-    return torch.cat(parts, dim=1)
+        rows = blend_windows(model, read_from(sensors), height, width, windows)
+        return torch.cat([logits for _, logits in rows], dim=1)
 
 
 def predict_scene(
     model: nn.Module,
     paths: Mapping[str, str | Path],
     out: str | Path,
+    windows: Windows | None = None,
     *,
-    window: int = 256,
-    stride: int | None = None,
-    blend: Blend = "smooth",
-    margin: int = 0,
-    batch: int = 4,
-    official: bool = False,
     scaling: str = "ground",
     sensors: Mapping[str, SensorInfo] | None = None,
     gsd: float | None = None,
@@ -123,39 +101,38 @@ def predict_scene(
     device: str = "auto",
     progress: bool = True,
     panel: int = PANEL,
+    **options: Unpack[WindowOptions],
 ) -> Path:
     """Predict a map of a scene of any size.
 
     Args:
-        model: maps ``{sensor: (batch, channels, h, w)}`` to logits; it is moved to ``device``.
-        paths: a raster per sensor, all on one grid.
-        out: the GeoTIFF to write.
-        window: side of a window.
-        stride: step of the windows, half a window without.
-        blend: ``"smooth"`` or ``"sum"``, see :mod:`mfnet_lite.scenes.windows`.
-        margin: pixels at inner window borders that do not count.
-        batch: windows per forward pass.
-        official: repeat border windows as MFNet's loop does.
-        scaling: of elevations, as in training: ``minmax``, ``robust`` or ``ground``; its statistics
+        model: Maps ``{sensor: (batch, channels, h, w)}`` to logits; it is moved to ``device``.
+        paths: A raster per sensor, all on one grid.
+        out: The GeoTIFF to write.
+        windows: Size, stride and overlap mode of the windows; defaults to 256 pixels that overlap by half.
+        scaling: Of elevations, as in training: ``minmax``, ``robust`` or ``ground``; its statistics
             are those of the whole scene.
-        sensors: what is known about the sensors (bands to take, scale); by name only without.
-        gsd: metres per pixel, for ``ground``, of files whose coordinate system does not say.
-        classes: names, stored in the file's metadata.
-        palette: a colour per class, for the colour table.
-        holes: where the map has no data: where ``"any"`` sensor has none, one of the ``"images"``, or only the
+        sensors: What is known about the sensors (bands to take, scale); defaults to what their names
+            say.
+        gsd: Metres per pixel, for ``ground``, of files whose coordinate system does not say.
+        classes: Names, stored in the file's metadata.
+        palette: A colour per class, for the colour table.
+        holes: Where the map has no data: where ``"any"`` sensor has none, one of the ``"images"``, or only the
             ``"first"``; the map's tag ``NODATA_POLICY`` says which.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
-        progress: whether to draw a progress bar.
-        panel: columns of the scene held at once; it bounds the memory and changes no result.
+        progress: Whether to draw a progress bar.
+        panel: Columns of the scene held at once; it bounds the memory and changes no result.
+        **options: Fields of ``windows`` by keyword instead: ``window``, ``stride``, ``blend``, ….
 
     Returns:
         The path written: one band of uint8, class indices, 255 = no data.
 
     Raises:
-        FileNotFoundError: if a raster is missing.
-        ValueError: if the rasters do not lie on one grid, the model does not fit them, ``out`` is one
-            of them, or the device is not here.
+        FileNotFoundError: If a raster is missing.
+        ValueError: If the rasters do not lie on one grid, the model does not fit them, ``out`` is one
+            of them, the windows would leave gaps, or the device is not here.
     """
+    windows = choose_windows(windows, options)
     out = Path(out)
     if out.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{out} cannot be written: expected a name ending in .tif; rename it")
@@ -199,21 +176,11 @@ def predict_scene(
                 target.update_tags(CLASSES="; ".join(f"{i} {c}" for i, c in enumerate(classes)))
             if palette is not None:
                 target.write_colormap(1, colour_table(palette))
-            for left, right in panels(first.width, max(panel, window)):
-                scene = _Scene(reader, tile, min(window, first.height), left, right)
+            for left, right in panels(first.width, max(panel, windows.size)):
+                scene = _Scene(reader, tile, min(windows.size, first.height), left, right)
                 rows = _RowWriter(target, left, right)
                 for _, logits in blend_windows(
-                    model,
-                    scene.read,
-                    first.height,
-                    first.width,
-                    window=window,
-                    stride=stride,
-                    blend=blend,
-                    margin=margin,
-                    batch=batch,
-                    official=official,
-                    columns=(left, right),
+                    model, scene.read, first.height, first.width, windows, (left, right)
                 ):
                     if logits.shape[0] >= NODATA:
                         raise ValueError(f"a map of bytes holds 254 classes, got {logits.shape[0]}")
@@ -228,8 +195,8 @@ def panels(width: int, panel: int) -> list[tuple[int, int]]:
     """Divide the columns of a scene into panels of whole blocks of the file.
 
     Args:
-        width: columns of the scene.
-        panel: wished width of a panel; it is rounded up to whole blocks.
+        width: Columns of the scene.
+        panel: Wished width of a panel; it is rounded up to whole blocks.
 
     Returns:
         First column of each panel and the column behind its last.
@@ -290,6 +257,6 @@ class _RowWriter:
 
     def _write(self, count: int) -> None:
         if count:
-            place = Window(self.row, self.left, count, self.pending.shape[1]).to_rasterio()
-            self.target.write(self.pending[:count], 1, window=place)
+            window = Window(self.row, self.left, count, self.pending.shape[1]).to_rasterio()
+            self.target.write(self.pending[:count], 1, window=window)
             self.pending, self.row = self.pending[count:], self.row + count

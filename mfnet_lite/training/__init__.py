@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mfnet_lite.training.augment import Augmented, RandomRotation
+from mfnet_lite.training.augment import Augmentation, RandomJitter, RandomRotation
 from mfnet_lite.training.config import TrainConfig
 from mfnet_lite.training.schedule import multistep, warmup_cosine
 from mfnet_lite.training.state import load_model, save_model
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from mfnet_lite.training.loop import fit
 
 __all__ = [
-    "Augmented",
+    "Augmentation",
+    "RandomJitter",
     "RandomRotation",
     "TrainConfig",
     "fit",

@@ -16,8 +16,8 @@ class CsvLog:
     """Append rows to ``log.csv``; a resumed run first drops the rows it is going to repeat.
 
     Args:
-        path: the file.
-        after: keep the rows up to this step, 0 to start afresh.
+        path: The file.
+        after: Keep the rows up to this step, 0 to start afresh.
     """
 
     def __init__(self, path: Path, after: int = 0) -> None:

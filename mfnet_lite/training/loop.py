@@ -54,26 +54,26 @@ def fit(
     """Train a model.
 
     Args:
-        model: maps a batch ``{sensor: (batch, channels, height, width)}`` to logits. Parameters
+        model: Maps a batch ``{sensor: (batch, channels, height, width)}`` to logits. Parameters
             without ``requires_grad`` are neither trained nor saved.
-        train_set: samples of one size; the content of a sample must depend on its index only.
-        val_set: whole tiles of any size, scored now and then; not used for training.
-        config: settings, the defaults of :class:`TrainConfig` without.
-        out: run folder for ``model.safetensors``, ``state.pt``, ``log.csv`` and ``summary.json``;
-            without it nothing is written.
-        loss: ``loss(output, batch)``. Without it the model's own ``loss(output, batch, ignore_index)``
-            if it has one, and cross-entropy with ``batch["label"]`` otherwise.
-        resume: continue the run in ``out``.
+        train_set: Samples of one size; the content of a sample must depend on its index only.
+        val_set: Whole tiles of any size, scored now and then; not used for training.
+        config: Settings; defaults to those of :class:`TrainConfig`.
+        out: Run folder for ``model.safetensors``, ``state.pt``, ``log.csv`` and ``summary.json``;
+            defaults to writing nothing.
+        loss: ``loss(output, batch)``; defaults to the model's own ``loss(output, batch, ignore_index)``
+            if it has one, and to cross-entropy with ``batch["label"]`` otherwise.
+        resume: Continue the run in ``out``.
 
     Returns:
         The summary, as written to ``summary.json``: steps, loss, seconds, scores, …
 
     Raises:
-        FileExistsError: if ``out`` holds a run and ``resume`` is off.
-        FileNotFoundError: if ``resume`` is on and ``out`` holds no state.
-        ValueError: if the device is not here.
-        FloatingPointError: if the loss becomes infinite or NaN.
-        KeyboardInterrupt: after Ctrl-C, once the state has been saved.
+        FileExistsError: If ``out`` holds a run and ``resume`` is off.
+        FileNotFoundError: If ``resume`` is on and ``out`` holds no state.
+        ValueError: If the device is not here.
+        FloatingPointError: If the loss becomes infinite or NaN.
+        KeyboardInterrupt: After Ctrl-C, once the state has been saved.
     """
     config = config or TrainConfig()
     folder = Path(out) if out is not None else None
@@ -290,5 +290,5 @@ def _anywhere(fabric: Fabric, flag: bool) -> bool:
     """Whether the flag is set on any process: all of them must leave at the same step."""
     if fabric.world_size == 1:
         return flag
-    votes = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
-    return bool(torch.as_tensor(votes) > 0)
+    flags = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
+    return bool(torch.as_tensor(flags) > 0)

@@ -17,11 +17,11 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
     """Make the optimiser over the trainable parameters.
 
     Args:
-        model: the model.
-        config: its fields ``optimizer``, ``lr``, ``weight_decay``, ``decay_all``, ``momentum``.
+        model: The model.
+        config: Its fields ``optimizer``, ``lr``, ``weight_decay``, ``decay_all``, ``momentum``.
 
     Raises:
-        ValueError: if nothing is trainable.
+        ValueError: If nothing is trainable.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
@@ -48,7 +48,7 @@ def decayed(model: nn.Module) -> list[nn.Parameter]:
     too. What counts is the role, by the class of the module and the name of the parameter.
 
     Args:
-        model: any network.
+        model: Any network.
 
     Returns:
         Each parameter once, in the order of ``model.modules()``.

@@ -8,7 +8,6 @@ sees exactly the samples it would have seen.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,20 +16,20 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
-from mfnet_lite.utils.samples import Samples
+from mfnet_lite.utils.samples import Samples, without_shared_state
 
 
 class PositionSampler(Sampler[list[tuple[int, int]]]):
     """Batches of indices from a given step on.
 
     Args:
-        length: samples per epoch.
-        batch: samples per batch.
-        start: first batch (0-based, counted from the beginning of the run).
-        stop: batch before which to stop.
-        seed: seed of the permutations.
-        rank: which of ``world`` processes this is; they read disjoint batches.
-        world: number of processes.
+        length: Samples per epoch.
+        batch: Samples per batch.
+        start: First batch (0-based, counted from the beginning of the run).
+        stop: Batch before which to stop.
+        seed: Seed of the permutations.
+        rank: Which of ``world`` processes this is; they read disjoint batches.
+        world: Number of processes.
 
     Yields:
         Batches as lists of ``(epoch, index)``.
@@ -39,7 +38,7 @@ class PositionSampler(Sampler[list[tuple[int, int]]]):
         >>> whole = list(PositionSampler(5, 2, 0, 6, seed=1))
         >>> whole[3:] == list(PositionSampler(5, 2, 3, 6, seed=1))
         True
-        >>> sorted(place for batch in whole for place in batch)[3:7]  # two epochs of five, and more
+        >>> sorted(sample for batch in whole for sample in batch)[3:7]  # two epochs of five, and more
         [(0, 3), (0, 4), (1, 0), (1, 1)]
     """
 
@@ -67,9 +66,10 @@ class PositionSampler(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         for batch in self.batches:
-            yield [self._place(batch * self.batch + offset) for offset in range(self.batch)]
+            yield [self._sample_at(batch * self.batch + offset) for offset in range(self.batch)]
 
-    def _place(self, position: int) -> tuple[int, int]:
+    def _sample_at(self, position: int) -> tuple[int, int]:
+        """Epoch and index of the sample at a position of the whole run."""
         epoch, offset = divmod(position, self.length)
         if epoch != self._epoch:
             generator = np.random.default_rng([self.seed, epoch])
@@ -78,61 +78,50 @@ class PositionSampler(Sampler[list[tuple[int, int]]]):
 
 
 class ByEpoch:
-    """Answers ``(epoch, index)``: tells the data set the epoch, if it wants to know.
-
-    A set of random crops has ``set_epoch``, after which the same index is another crop.
+    """Answers ``(epoch, index)``: sets the epoch of the data set, if it has epochs.
 
     Args:
-        dataset: the samples.
+        dataset: The samples.
     """
 
     def __init__(self, dataset: Samples) -> None:
         self.dataset = dataset
-        self._set_epoch = getattr(dataset, "set_epoch", None)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, place: tuple[int, int]) -> Mapping[str, Tensor]:
-        epoch, index = place
-        if self._set_epoch is not None:
-            self._set_epoch(epoch)
+    def __getitem__(self, epoch_and_index: tuple[int, int]) -> Mapping[str, Tensor]:
+        epoch, index = epoch_and_index
+        set_epoch = getattr(self.dataset, "set_epoch", None)
+        if set_epoch is not None:
+            set_epoch(epoch)
         return self.dataset[index]
-
-    def be_alone(self) -> None:
-        """Stop sharing the data set's counters with other processes.
-
-        A data set may keep its epoch in shared memory. Two workers at the border of an epoch would
-        then change it under each other.
-        """
-        self.__init__(_alone(self.dataset))  # type: ignore[misc]
-
-
-def _alone(dataset: Samples) -> Samples:
-    """Copy a data set, and those it wraps, without the numbers it shares; its data stay shared."""
-    alone = copy.copy(dataset)
-    for name, value in vars(alone).items():
-        if isinstance(value, Tensor) and value.is_shared() and value.numel() == 1:
-            setattr(alone, name, value.clone())
-        elif name == "dataset":
-            setattr(alone, name, _alone(value))
-    return alone
 
 
 def _start_worker(_: int) -> None:
+    """Give a reading process an epoch of its own: at the border of an epoch others are still in the last."""
     info = get_worker_info()
-    if info is not None and isinstance(info.dataset, ByEpoch):
-        info.dataset.be_alone()
+    if info is not None and info.num_workers > 1:
+        assert isinstance(info.dataset, ByEpoch)
+        info.dataset.dataset = without_shared_state(info.dataset.dataset)
 
 
 def batches(dataset: Samples, sampler: PositionSampler, workers: int = 0) -> Iterable[Any]:
     """Iterate over collated batches in the order of the sampler.
 
     Args:
-        dataset: samples whose content depends on the index only (else workers would change them).
-        sampler: order.
-        workers: reading processes; 0 reads in this one.
+        dataset: Samples whose content depends on (epoch, index) only, else workers would change them.
+        sampler: The order.
+        workers: Reading processes; 0 reads in this one.
+
+    Returns:
+        Batches; each entry of a sample is stacked along a new first axis.
+
+    Raises:
+        TypeError: If several processes are to read a set that has epochs and cannot keep them apart.
     """
+    if workers > 1:
+        without_shared_state(dataset)  # refused here rather than in every worker
     return DataLoader(
         ByEpoch(dataset),  # type: ignore[arg-type]  # anything with the two methods will do
         batch_sampler=sampler,

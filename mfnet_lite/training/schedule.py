@@ -23,9 +23,9 @@ def warmup_cosine(step: int, total: int, warmup: int = 0, floor: float = 0.0) ->
 
     Args:
         step: 0-based step.
-        total: number of steps of the run.
-        warmup: steps until the full learning rate.
-        floor: factor reached after the last step, in [0, 1].
+        total: Number of steps of the run.
+        warmup: Steps until the full learning rate.
+        floor: Factor reached after the last step, in [0, 1].
 
     Example:
         >>> [round(warmup_cosine(s, 6, warmup=2), 3) for s in range(6)]
@@ -47,7 +47,7 @@ def multistep(step: int, total: int) -> float:
 
     Args:
         step: 0-based step.
-        total: number of steps of the run; 50 000 is the authors' setting on ISPRS data.
+        total: Number of steps of the run; 50 000 is the authors' setting on ISPRS data.
 
     Example:
         >>> [multistep(s, 50) for s in (0, 23, 24, 33, 34, 44)]
@@ -62,7 +62,7 @@ def factor(schedule: Schedule, step: int, total: int, warmup: int = 0) -> float:
     """Learning-rate factor of a named schedule; every one of them can begin with a warm-up.
 
     Raises:
-        ValueError: if the name is unknown.
+        ValueError: If the name is unknown.
     """
     if schedule == "cosine":
         return warmup_cosine(step, total, warmup)

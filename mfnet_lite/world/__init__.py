@@ -18,8 +18,7 @@ from mfnet_lite.world.config import (
     WorldConfig,
 )
 from mfnet_lite.world.layouts import write_folder, write_isprs, write_pairs
-from mfnet_lite.world.plates.folders import write_plates
-from mfnet_lite.world.plates.image import PlateConfig, PlateImage, make_plate_image
+from mfnet_lite.world.plates import PlateConfig, PlateImage, make_plate_image, write_plates
 from mfnet_lite.world.scene import Scene, make_scene
 from mfnet_lite.world.surface_model import fill_holes
 from mfnet_lite.world.two_dates import Pair, make_pair

@@ -12,8 +12,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
 
-from mfnet_lite.world.config import BUILDING, CAR, CLUTTER, IMPERVIOUS, LOW_VEGETATION, TREE
-
 PAD_M = 12.0
 """Width of the invisible border, metres: the length of a house's shadow at noon in spring."""
 
@@ -26,12 +24,12 @@ class SceneObject:
     """One class-free object of the scene.
 
     Attributes:
-        id: its value in the instance raster, from 1.
-        kind: plain word: house, garage, hall, crown, car, lawn, pool, …
-        label: its ISPRS class.
-        height: metres above ground at its highest point.
-        box: first and last+1 row and column of its visible part, ``(row0, row1, col0, col1)``.
-        pixels: how many pixels are visible.
+        id: Its value in the instance raster, from 1.
+        kind: Plain word: house, garage, hall, crown, car, lawn, pool, …
+        label: Its ISPRS class.
+        height: Metres above ground at its highest point.
+        box: First and last+1 row and column of its visible part, ``(row0, row1, col0, col1)``.
+        pixels: How many pixels are visible.
     """
 
     id: int
@@ -50,9 +48,9 @@ def smooth_noise(
     Wide spots are drawn on a coarse grid and enlarged, which costs the same at every width.
 
     Args:
-        rng: source of chance.
-        shape: rows and columns.
-        sigma: radius of the spots, pixels.
+        rng: Random generator.
+        shape: Rows and columns.
+        sigma: Radius of the spots, pixels.
 
     Returns:
         float32, mean 0, standard deviation 1.
@@ -150,16 +148,16 @@ class Canvas:
         """Paint one object where it is at least as high as what is already there.
 
         Args:
-            window: rows and columns.
-            mask: where the object is.
-            colour: reflectance R, G, B, NIR in [0, 1]; four numbers or one set per pixel.
+            window: Rows and columns.
+            mask: Where the object is.
+            colour: Reflectance R, G, B, NIR in [0, 1]; four numbers or one set per pixel.
             label: ISPRS class.
-            material: a material of this module.
-            instance: id from :meth:`new_object`; 0 is background.
-            grain: strength of the fine texture.
-            clump: strength of the leaf-sized texture.
-            top: surface height, metres; ``None`` lays the object on the bare terrain.
-            slope: analytic slopes towards east and south.
+            material: A material of this module.
+            instance: Id from :meth:`new_object`; 0 is background.
+            grain: Strength of the fine texture.
+            clump: Strength of the leaf-sized texture.
+            top: Surface height, metres; ``None`` lays the object on the bare terrain.
+            slope: Analytic slopes towards east and south.
         """
         if top is not None:
             high = np.broadcast_to(np.asarray(top, np.float32), mask.shape)
@@ -189,8 +187,8 @@ def objects_of(
     """List the objects that are visible in an instance raster.
 
     Args:
-        instances: ids, 0 for background.
-        kinds: kind, class and height of id 1, 2, ….
+        instances: Ids, 0 for background.
+        kinds: Kind, class and height of id 1, 2, ….
 
     Returns:
         The visible objects by ascending id.
@@ -205,19 +203,3 @@ def objects_of(
             corner = (rows.start, rows.stop, cols.start, cols.stop)
             found.append(SceneObject(index, kind, label, height, corner, int(counts[index])))
     return tuple(found)
-
-
-LABEL_OF_GROUND = {
-    ASPHALT: IMPERVIOUS,
-    CONCRETE: IMPERVIOUS,
-    SOIL: CLUTTER,
-    GRASS: LOW_VEGETATION,
-    SHRUB: LOW_VEGETATION,
-    CROWN: TREE,
-    TILES: BUILDING,
-    METAL: BUILDING,
-    GLASS: BUILDING,
-    CAR_BODY: CAR,
-    WATER: CLUTTER,
-}
-"""The class a material has when nothing else is said."""

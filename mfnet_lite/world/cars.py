@@ -19,6 +19,7 @@ from mfnet_lite.world.colours import (
     pick,
 )
 from mfnet_lite.world.config import BUILDING, CAR, CLUTTER, WorldConfig, layer_rng
+from mfnet_lite.world.draws import CarDraw, ContainerDraws, SiteDraw, container_draws
 from mfnet_lite.world.streets import Lot, Streets
 
 WINDSCREEN = np.array((0.07, 0.08, 0.10, 0.08), np.float32)
@@ -26,14 +27,14 @@ WINDSCREEN = np.array((0.07, 0.08, 0.10, 0.08), np.float32)
 
 @dataclass(frozen=True)
 class Car:
-    """A car: centre (metres), heading (radians), length and width (metres), its chances."""
+    """A car: centre (metres), heading (radians), length and width (metres), its numbers."""
 
     x: float
     y: float
     angle: float
     length: float
     width: float
-    chance: Float[np.ndarray, 8]
+    draws: Float[np.ndarray, 8]
 
 
 def plan_cars(
@@ -45,15 +46,17 @@ def plan_cars(
     cars: list[Car] = []
 
     def add(u: float, v: float, turn: float, share: float) -> None:
-        r = rng.random(8).astype(np.float32)
-        if r[0] >= share * 2 * config.traffic:
+        r = rng.random(CarDraw.COUNT).astype(np.float32)
+        if r[CarDraw.TAKEN] >= share * 2 * config.traffic:
             return
         x, y = frame.to_image(u, v)
-        flip = np.pi if r[1] < 0.5 else 0.0
-        angle = frame.heading(u) + turn + flip + 0.05 * (float(r[2]) - 0.5)
-        van = r[3] < 0.08
-        length = 5.4 if van else 4.0 + 0.8 * float(r[4])
-        cars.append(Car(x, y, angle, length, 2.0 if van else 1.75 + 0.12 * float(r[4]), r))
+        flip = np.pi if r[CarDraw.REVERSED] < 0.5 else 0.0
+        angle = frame.heading(u) + turn + flip + 0.05 * (float(r[CarDraw.SKEW]) - 0.5)
+        van = r[CarDraw.VAN] < 0.08
+        length = 5.4 if van else 4.0 + 0.8 * float(r[CarDraw.LENGTH])
+        cars.append(
+            Car(x, y, angle, length, 2.0 if van else 1.75 + 0.12 * float(r[CarDraw.LENGTH]), r)
+        )
 
     for centre, width in zip(streets.along, streets.width_along, strict=True):
         for side in (-1, 1):
@@ -90,11 +93,9 @@ def paint_car(canvas: Canvas, car: Car, config: WorldConfig) -> None:
         return
     along = a / half
     cabin = (along > -0.62) & (along < 0.34)
-    c = car.chance
-    grey = pick(GREY_CARS, float(c[5]), float(c[6]))
-    paint = mix(
-        pick(HONEST_CARS, float(c[5]), float(c[6])), grey, confusion(config.ambiguity, float(c[7]))
-    )
+    hue, brightness = float(car.draws[CarDraw.HUE]), float(car.draws[CarDraw.TONE])
+    weight = confusion(config.ambiguity, float(car.draws[CarDraw.AMBIGUITY]))
+    paint = mix(pick(HONEST_CARS, hue, brightness), pick(GREY_CARS, hue, brightness), weight)
     front = (along > 0.16) & (along < 0.36) & (np.abs(b) < 0.86 * wide)
     rear = (along > -0.66) & (along < -0.5) & (np.abs(b) < 0.8 * wide)
     sides = cabin & (np.abs(b) > 0.78 * wide) & (along > -0.5)
@@ -116,16 +117,20 @@ def paint_car(canvas: Canvas, car: Car, config: WorldConfig) -> None:
     canvas.material[window][body & glass & (canvas.instances[window] == instance)] = GLASS
 
 
-def _clutter_chances(seed: int, lots: tuple[Lot, ...]) -> Float[np.ndarray, "lots 16"]:
-    return layer_rng(seed, "clutter").random((len(lots), 16)).astype(np.float32)
+def _clutter_draws(seed: int, lots: tuple[Lot, ...]) -> Float[np.ndarray, "lots 16"]:
+    return layer_rng(seed, "clutter").random((len(lots), SiteDraw.COUNT)).astype(np.float32)
 
 
 def paint_sites(
     canvas: Canvas, streets: Streets, lots: tuple[Lot, ...], seed: int, built: frozenset[int]
 ) -> None:
     """Paint construction sites on some of the empty lots."""
-    for lot, r in zip(lots, _clutter_chances(seed, lots), strict=True):
-        if lot.zone in ("houses", "commerce") and lot.index not in built and r[12] < 0.4:
+    for lot, r in zip(lots, _clutter_draws(seed, lots), strict=True):
+        if (
+            lot.zone in ("houses", "commerce")
+            and lot.index not in built
+            and r[SiteDraw.CONSTRUCTION] < 0.4
+        ):
             _construction(canvas, streets, lot, r)
 
 
@@ -133,17 +138,18 @@ def paint_containers(
     canvas: Canvas, streets: Streets, lots: tuple[Lot, ...], seed: int, built: frozenset[int]
 ) -> None:
     """Paint containers and round tanks on the ground of firms."""
-    for lot, r in zip(lots, _clutter_chances(seed, lots), strict=True):
+    for lot, r in zip(lots, _clutter_draws(seed, lots), strict=True):
         if lot.zone == "commerce" and lot.index in built:
             for k in range(4):
-                if r[k] < 0.4:
-                    s = 4 + float(r[4 + k]) * (lot.width - 8)
-                    t = 0.22 * lot.depth if r[8 + k] < 0.5 else 0.78 * lot.depth
-                    _container(canvas, streets, lot, s, t, r[k:])
+                draws = container_draws(r, k)
+                if draws.present < 0.4:
+                    s = 4 + float(draws.along) * (lot.width - 8)
+                    t = 0.22 * lot.depth if draws.front < 0.5 else 0.78 * lot.depth
+                    _container(canvas, streets, lot, s, t, draws)
 
 
 def _container(
-    canvas: Canvas, streets: Streets, lot: Lot, s: float, t: float, r: Float[np.ndarray, n]
+    canvas: Canvas, streets: Streets, lot: Lot, s: float, t: float, draws: ContainerDraws
 ) -> None:
     """A steel box of 6 × 2.4 m, or a tank of 5 m across."""
     u, v = lot.at(s, t)
@@ -152,12 +158,16 @@ def _container(
     if window is None:
         return
     a, b = canvas.local(window, x, y, streets.frame.heading(u))
-    tank = r[3] < 0.3
+    tank = draws.tank < 0.3
     mask = np.hypot(a, b) < 2.6 if tank else (np.abs(a) < 3.05) & (np.abs(b) < 1.22)
     if (canvas.label[window][mask] == BUILDING).any():
         return
     height = 4.2 if tank else 2.6
-    colour = PAVINGS[3] * np.float32(1.3) if tank else pick(CONTAINERS, float(r[1]), float(r[2]))
+    colour = (
+        PAVINGS[3] * np.float32(1.3)
+        if tank
+        else pick(CONTAINERS, float(draws.hue), float(draws.tone))
+    )
     ribs = 1 + 0.06 * np.sin(a * np.float32(2 * np.pi / 0.8))
     canvas.paint(
         window,
@@ -187,7 +197,7 @@ def _construction(canvas: Canvas, streets: Streets, lot: Lot, r: Float[np.ndarra
     canvas.paint(
         window,
         mask,
-        tone[..., None] * pick(SOILS, float(r[13]), float(r[14])),
+        tone[..., None] * pick(SOILS, float(r[SiteDraw.SOIL_HUE]), float(r[SiteDraw.SOIL_TONE])),
         label=CLUTTER,
         material=SOIL,
         instance=canvas.new_object("construction site", CLUTTER),

@@ -2,7 +2,7 @@
 
 Each object draws two colours: an honest one of its own kind and an ambiguous one from the kind it can
 be mistaken for, and a threshold. ``ambiguity`` above the threshold shows the second. The draws do not
-depend on the knob, so one object only ever switches between its two faces.
+depend on the parameter, so one object only ever switches between its two faces.
 """
 
 from __future__ import annotations
@@ -96,20 +96,20 @@ SEASON_LEAVES = {
 }
 
 
-def pick(table: Float[np.ndarray, "n 4"], chance: float, tone: float) -> Colour:
+def pick(table: Float[np.ndarray, "n 4"], hue: float, tone: float) -> Colour:
     """Pick a colour by a number in [0, 1) and lighten or darken it by another.
 
     Args:
-        table: reflectances to choose from.
-        chance: which one; also blends towards the next, so that no two objects are quite alike.
+        table: Reflectances to choose from.
+        hue: Which one, in [0, 1); also blends towards the next, so that no two objects are quite alike.
         tone: 0…1, from 15 % darker to 15 % lighter.
 
     Returns:
         R, G, B, NIR reflectance.
     """
-    place = chance * len(table)
-    index = int(place) % len(table)
-    blend = 0.35 * (place - int(place))
+    position = hue * len(table)
+    index = int(position) % len(table)
+    blend = 0.35 * (position - int(position))
     colour = (1 - blend) * table[index] + blend * table[(index + 1) % len(table)]
     return (colour * (0.85 + 0.3 * tone)).astype(np.float32)
 

@@ -1,7 +1,7 @@
-"""The knobs of the procedural world, its classes, and its layers of chance.
+"""The parameters of the procedural world, its classes, and its layers of random numbers.
 
 Every kind of thing (terrain, lots, roofs, cars, sensor noise, …) draws from a random generator of its
-own, seeded by ``SeedSequence([seed, layer])``. So turning one knob never reshuffles the rest: a scene
+own, seeded by ``SeedSequence([seed, layer])``. So turning one parameter never reshuffles the rest: a scene
 at ``ambiguity=0`` has the very streets, roofs and trees of the same seed at ``ambiguity=1``.
 """
 
@@ -58,7 +58,7 @@ MIN_SIZE = 32
 
 @dataclass(frozen=True)
 class WorldConfig:
-    """Knobs of the world.
+    """Parameters of the world.
 
     Attributes:
         ambiguity: 0…1. At 0 roofs, streets, crowns and lawns each keep colours and textures of
@@ -66,18 +66,18 @@ class WorldConfig:
             those of lawns and shrubs, and only height tells them apart. A value between makes that
             share of the objects ambiguous. Default 0.7: some three roofs in ten still look like
             roofs, as in a real town.
-        noise: sensor noise of optical, SAR and thermal, as a multiple of the usual; ≥ 0.
-        dsm_error: errors of image matching in the DSM (noise, smeared edges, missed cars, holes), as
+        noise: Sensor noise of optical, SAR and thermal, as a multiple of the usual; ≥ 0.
+        dsm_error: Errors of image matching in the DSM (noise, smeared edges, missed cars, holes), as
             a multiple of the usual; 0 gives the true surface without holes.
         density: 0…1, share of the lots that carry their building.
         vegetation: 0…1, share of the possible trees that stand.
         traffic: 0…1, share of the possible parking places taken.
-        relief: height differences of the terrain as a multiple of the usual (about 6 m); ≥ 0.
-        domain: one of :data:`DOMAINS`. It changes how the scene is seen, never what is there.
-        season: one of :data:`SEASONS`; colours of vegetation.
-        haze: extra atmospheric haze, 0…1.
-        sun_azimuth: degrees clockwise from north; ``None`` draws it from the seed.
-        sun_elevation: degrees above the horizon, 10…90; ``None`` draws it from the seed.
+        relief: Height differences of the terrain as a multiple of the usual (about 6 m); ≥ 0.
+        domain: One of :data:`DOMAINS`. It changes how the scene is seen, never what is there.
+        season: One of :data:`SEASONS`; colours of vegetation.
+        haze: Extra atmospheric haze, 0…1.
+        sun_azimuth: Degrees clockwise from north; ``None`` draws it from the seed.
+        sun_elevation: Degrees above the horizon, 10…90; ``None`` draws it from the seed.
 
     Example:
         >>> WorldConfig(ambiguity=0.0).domain
@@ -121,8 +121,8 @@ def layer_rng(seed: int, layer: str, date: int = 0) -> np.random.Generator:
     """Return the random generator of one layer of one scene.
 
     Args:
-        seed: the scene's seed, ≥ 0.
-        layer: a key of :data:`LAYERS`.
+        seed: The scene's seed, ≥ 0.
+        layer: A key of :data:`LAYERS`.
         date: 0 for a single scene or the first date; later dates redraw what time changes (cars,
             sun, sensor noise), never streets or trees.
 
@@ -132,27 +132,27 @@ def layer_rng(seed: int, layer: str, date: int = 0) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence([seed, LAYERS[layer], date]))
 
 
-def resolve(config: WorldConfig | None, knobs: dict[str, object]) -> WorldConfig:
-    """Merge a config with single knobs given by keyword.
+def resolve(config: WorldConfig | None, parameters: dict[str, object]) -> WorldConfig:
+    """Merge a config with single parameters given by keyword.
 
     Args:
-        config: a full set of knobs, or ``None`` for the defaults.
-        knobs: field names of :class:`WorldConfig` and their values.
+        config: A full set of parameters, or ``None`` for the defaults.
+        parameters: Field names of :class:`WorldConfig` and their values.
 
     Returns:
-        The config with the knobs replaced.
+        The config with the parameters replaced.
 
     Raises:
-        TypeError: for a knob that does not exist.
+        TypeError: For a parameter that does not exist.
     """
     known = {field.name for field in fields(WorldConfig)}
-    unknown = sorted(set(knobs) - known)
+    unknown = sorted(set(parameters) - known)
     if unknown:
         raise TypeError(
-            f"the world has no knob named {', '.join(unknown)}; it has {', '.join(sorted(known))}."
+            f"the world has no parameter named {', '.join(unknown)}; it has {', '.join(sorted(known))}."
         )
     base = config or WorldConfig()
-    values = {name: getattr(base, name) for name in known} | knobs
+    values = {name: getattr(base, name) for name in known} | parameters
     return WorldConfig(**values)
 
 
@@ -160,7 +160,7 @@ def check_size(size: int, gsd: float, seed: int) -> None:
     """Refuse sizes, pixel sizes and seeds that cannot make a scene.
 
     Raises:
-        ValueError: one sentence saying what was expected and what was found.
+        ValueError: One sentence saying what was expected and what was found.
     """
     if size < MIN_SIZE:
         raise ValueError(f"size must be at least {MIN_SIZE} pixels, got {size}; ask for more.")

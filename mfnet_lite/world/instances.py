@@ -1,4 +1,4 @@
-"""Instances of a scene, drawn at random, as the true masks a promptable model is asked for."""
+"""Instances of a scene, drawn at random, as the true masks a promptable model should find."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["scene_objects"]
 def scene_objects(
     seed: int, prompts: int, size: int = 256, smallest: int = 64
 ) -> tuple[UInt8[Tensor, "1 3 size size"], Bool[Tensor, "1 prompts size size"]]:
-    """A scene's picture with some of its instances, drawn at random.
+    """A scene's image with some of its instances, drawn at random.
 
     Args:
         seed: Of the scene and of the draw.

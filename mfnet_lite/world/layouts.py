@@ -71,26 +71,26 @@ def write_folder(
     label ISPRS's colours; ``dataset.json`` says the rest.
 
     Args:
-        out: a new or empty folder.
-        tiles: how many scenes.
-        size: side of a scene, pixels.
-        seed: of the first scene.
-        config: the knobs.
-        splits: shares of train, val and test.
-        gsd: metres per pixel.
-        quiet: no progress bar.
+        out: A new or empty folder.
+        tiles: How many scenes.
+        size: Side of a scene, pixels.
+        seed: Of the first scene.
+        config: The parameters.
+        splits: Shares of train, val and test.
+        gsd: Metres per pixel.
+        quiet: No progress bar.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: for a folder with content, or values out of range.
+        ValueError: For a folder with content, or values out of range.
     """
     check_size(size, gsd, seed)
-    places = split_names(tiles, splits)
+    split_of = split_names(tiles, splits)
     folder = fresh_folder(out)
     for index, scene in _scenes(tiles, size, seed, gsd, config, quiet):
-        home, name = folder / places[index], f"scene_{seed + index:05d}.tif"
+        home, name = folder / split_of[index], f"scene_{seed + index:05d}.tif"
         rasters = {
             "image": scene.optical[:3],
             "nir": scene.optical[3],
@@ -105,11 +105,11 @@ def write_folder(
             write_tif(
                 home / key / name, raster, gsd=gsd, column=index, nodata=nodata, names=bands[key]
             )
-        place: dict[str, Any] = {"gsd": gsd, "column": index}
+        where: dict[str, Any] = {"gsd": gsd, "column": index}
         label, instances = (home / key / name for key in ("label", "instances"))
-        write_tif(label, scene.label, **place, palette=PALETTE, categorical=True)
+        write_tif(label, scene.label, **where, palette=PALETTE, categorical=True)
         kind = np.uint16 if scene.instances.max() < 2**16 else np.int32
-        write_tif(instances, scene.instances.astype(kind), **place, categorical=True)
+        write_tif(instances, scene.instances.astype(kind), **where, categorical=True)
     extra: dict[str, object] = {
         "classes": list(CLASSES),
         "palette": [list(colour) for colour in PALETTE],
@@ -137,37 +137,37 @@ def write_pairs(
     """Write pairs as ``{train,val,test}/{A,B,label}/<tile>.tif`` with a ``list.txt`` per split.
 
     Args:
-        out: a new or empty folder.
-        tiles: how many pairs.
-        size: side of a scene, pixels.
-        seed: of the first pair; pair k is ``make_pair(seed + k)``.
-        config: the knobs of both dates.
-        splits: shares of train, val and test.
-        gsd: metres per pixel.
-        changed: share of the buildings that come or go.
+        out: A new or empty folder.
+        tiles: How many pairs.
+        size: Side of a scene, pixels.
+        seed: Of the first pair; pair k is ``make_pair(seed + k)``.
+        config: The parameters of both dates.
+        splits: Shares of train, val and test.
+        gsd: Metres per pixel.
+        changed: Share of the buildings that come or go.
         pseudo_change: 0…1, see :func:`~mfnet_lite.world.two_dates.make_pair`.
-        quiet: no progress bar.
+        quiet: No progress bar.
 
     Returns:
         The folder. Labels are 0 (unchanged) and 255 (changed).
 
     Raises:
-        ValueError: for a folder with content, or values out of range.
+        ValueError: For a folder with content, or values out of range.
     """
     check_size(size, gsd, seed)
-    places = split_names(tiles, splits)
+    split_of = split_names(tiles, splits)
     folder = fresh_folder(out)
     listed: dict[str, list[str]] = {}
     for index in tqdm(range(tiles), desc="pairs", unit="pair", disable=quiet):
         pair = make_pair(
             seed + index, size, gsd, config, changed=changed, pseudo_change=pseudo_change
         )
-        home, name = folder / places[index], f"pair_{seed + index:05d}.tif"
+        home, name = folder / split_of[index], f"pair_{seed + index:05d}.tif"
         for date, scene in (("A", pair.before), ("B", pair.after)):
             write_tif(home / date / name, scene.optical[:3], gsd=gsd, column=index)
         mask = np.where(pair.change, 255, 0).astype(np.uint8)
         write_tif(home / "label" / name, mask, gsd=gsd, column=index, categorical=True)
-        listed.setdefault(places[index], []).append(name)
+        listed.setdefault(split_of[index], []).append(name)
     for split, names in listed.items():
         write_text(folder / split / "list.txt", "\n".join(names) + "\n")
     extra: dict[str, object] = {
@@ -176,8 +176,8 @@ def write_pairs(
         "ignore_index": IGNORE_INDEX,
         "image_bands": ["red", "green", "blue"],
         "sensors": {
-            name: SENSORS["optical"] | {"folder": place}
-            for name, place in (("before", "A"), ("after", "B"))
+            name: SENSORS["optical"] | {"folder": subfolder}
+            for name, subfolder in (("before", "A"), ("after", "B"))
         },
         "label_values": {"unchanged": 0, "changed": 255},
         "seed": seed,
@@ -202,19 +202,19 @@ def write_isprs(
     ``gts_eroded_for_participants`` the same with black (undefined) three pixels around class borders.
 
     Args:
-        out: a new or empty folder.
-        areas: area numbers; ``(1, 3, 5)`` has two training areas and one test area of the usual split.
-        size: side of an area, pixels.
-        seed: of the first area.
-        config: the knobs.
-        gsd: metres per pixel; the file names say 9 cm whatever it is.
-        quiet: no progress bar.
+        out: A new or empty folder.
+        areas: Area numbers; ``(1, 3, 5)`` has two training areas and one test area of the usual split.
+        size: Side of an area, pixels.
+        seed: Of the first area.
+        config: The parameters.
+        gsd: Metres per pixel; the file names say 9 cm whatever it is.
+        quiet: No progress bar.
 
     Returns:
         The folder.
 
     Raises:
-        ValueError: for a folder with content, or values out of range.
+        ValueError: For a folder with content, or values out of range.
     """
     check_size(size, gsd, seed)
     folder = fresh_folder(out)

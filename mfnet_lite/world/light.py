@@ -13,8 +13,8 @@ def sun_vector(azimuth: float, elevation: float) -> tuple[float, float, float]:
     """Return the unit vector that points at the sun: east, south, up.
 
     Args:
-        azimuth: degrees clockwise from north.
-        elevation: degrees above the horizon.
+        azimuth: Degrees clockwise from north.
+        elevation: Degrees above the horizon.
 
     Example:
         >>> [round(part, 3) + 0.0 for part in sun_vector(180.0, 45.0)]
@@ -25,16 +25,16 @@ def sun_vector(azimuth: float, elevation: float) -> tuple[float, float, float]:
 
 
 def cast_shadows(top: Raster, gsd: float, azimuth: float, elevation: float) -> Raster:
-    """March from every pixel towards the sun and ask whether something stands in the way.
+    """March from every pixel towards the sun and find whether something stands in the way.
 
     All pixels march together: step k compares the surface with itself shifted by k pixels towards
     the sun and lowered by the height that the ray has gained, ``k · step · tan(elevation)``.
 
     Args:
-        top: surface heights, metres.
-        gsd: metres per pixel.
-        azimuth: of the sun, degrees clockwise from north.
-        elevation: of the sun, degrees.
+        top: Surface heights, metres.
+        gsd: Metres per pixel.
+        azimuth: Of the sun, degrees clockwise from north.
+        elevation: Of the sun, degrees.
 
     Returns:
         0 in full light … 1 in full shadow, float32; in between within 0.4 m of the shadow's rim.

@@ -22,16 +22,16 @@ class Camera:
     """What a domain means to the optical sensor.
 
     Attributes:
-        sun: direct light per band R, G, B, NIR; 0 at night.
-        sky: light from the sky, which also fills the shadows.
-        haze: share of the path light that hides the ground, 0…1.
-        air: colour of the haze.
-        gain: exposure.
-        gamma: tone curve's exponent.
-        cross: how much each band leaks into its neighbours.
-        blur: lens blur, pixels (standard deviation).
-        noise: of the sensor, grey values.
-        lamps: light of street lamps; 0 by day.
+        sun: Direct light per band R, G, B, NIR; 0 at night.
+        sky: Light from the sky, which also fills the shadows.
+        haze: Share of the path light that hides the ground, 0…1.
+        air: Colour of the haze.
+        gain: Exposure.
+        gamma: Tone curve's exponent.
+        cross: How much each band leaks into its neighbours.
+        blur: Lens blur, pixels (standard deviation).
+        noise: Of the sensor, grey values.
+        lamps: Light of street lamps; 0 by day.
     """
 
     sun: tuple[float, float, float, float] = (1.0, 0.97, 0.90, 1.0)
@@ -95,11 +95,11 @@ def photograph(
     """Take the image.
 
     Args:
-        canvas: the painted world.
-        config: knobs; domain, haze and noise matter here.
-        azimuth: of the sun, degrees clockwise from north.
-        elevation: of the sun, degrees.
-        rng: source of the sensor's noise.
+        canvas: The painted world.
+        config: Parameters; domain, haze and noise matter here.
+        azimuth: Of the sun, degrees clockwise from north.
+        elevation: Of the sun, degrees.
+        rng: Source of the sensor's noise.
 
     Returns:
         R, G, B, NIR as uint8, and the cast shadow (0…1) on the whole canvas for other sensors.

@@ -1,4 +1,4 @@
-"""Put one raster or text on disk safely: GeoTIFFs with place and colours, atomic, never over others."""
+"""Put one raster or text on disk safely: GeoTIFFs with coordinates and colours, atomic, never over others."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def write_tif(
     """Write one GeoTIFF atomically: under another name first, then renamed into place.
 
     Args:
-        path: the file.
+        path: The file.
         bands: (H, W) or (C, H, W).
-        gsd: metres per pixel.
-        column: position of the tile in the row of tiles.
-        nodata: value without a measurement.
-        palette: colours of values 0, 1, …, stored as colour table.
-        names: descriptions of the bands.
-        categorical: values are names (classes, ids), of which differences compress badly: no predictor.
+        gsd: Metres per pixel.
+        column: Position of the tile in the row of tiles.
+        nodata: Value without a measurement.
+        palette: Colours of values 0, 1, …, stored as colour table.
+        names: Descriptions of the bands.
+        categorical: Values are names (classes, ids), of which differences compress badly: no predictor.
     """
     stack = bands[None] if bands.ndim == 2 else bands
     count, height, width = stack.shape
@@ -86,14 +86,14 @@ def split_names(tiles: int, splits: tuple[float, float, float]) -> list[str]:
     Each split with a share above 0 gets at least one tile when there are enough.
 
     Args:
-        tiles: how many tiles.
-        splits: shares of train, val and test; they sum to 1.
+        tiles: How many tiles.
+        splits: Shares of train, val and test; they sum to 1.
 
     Returns:
         One split name per tile.
 
     Raises:
-        ValueError: for shares that do not sum to 1, or no tiles.
+        ValueError: For shares that do not sum to 1, or no tiles.
 
     Example:
         >>> split_names(5, (0.6, 0.2, 0.2))

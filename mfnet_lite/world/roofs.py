@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -18,15 +20,18 @@ from mfnet_lite.world.colours import (
     pick,
 )
 from mfnet_lite.world.config import BUILDING, IMPERVIOUS, WorldConfig
+from mfnet_lite.world.draws import BuildingDraw
 
 PARAPET_M = 0.35
 
 
 def roof_colour(building: Building, config: WorldConfig) -> tuple[Colour, float]:
     """Return a roof's colour and how much it looks like paving, 0…1."""
-    c = building.chance
-    weight = confusion(config.ambiguity, float(c[16]))
-    return mix(pick(HONEST_ROOFS, c[17], c[18]), pick(PAVINGS, c[19], c[18]), weight), weight
+    draws = building.draws
+    weight = confusion(config.ambiguity, float(draws[BuildingDraw.AMBIGUITY]))
+    tone = draws[BuildingDraw.ROOF_TONE]
+    honest = pick(HONEST_ROOFS, draws[BuildingDraw.ROOF_HUE], tone)
+    return mix(honest, pick(PAVINGS, draws[BuildingDraw.PAVING_HUE], tone), weight), weight
 
 
 def roof_shape(
@@ -54,14 +59,32 @@ def roof_shape(
     return height, np.where(end, falls_a, 0), np.where(end, 0, falls_b)
 
 
-def paint_building(canvas: Canvas, building: Building, config: WorldConfig) -> None:
-    """Paint one building, its roof texture and the things on its roof."""
+class _Footprint(NamedTuple):
+    """Where a building stands: a window, metres along and across the building in it, the outline."""
+
+    window: tuple[slice, slice]
+    a: Float[np.ndarray, "rows cols"]
+    b: Float[np.ndarray, "rows cols"]
+    inside: Bool[np.ndarray, "rows cols"]
+
+
+def _footprint(canvas: Canvas, building: Building) -> _Footprint | None:
+    """Find the pixels of a building; None outside the canvas."""
     radius = 0.5 * float(np.hypot(building.length, building.width)) + 0.5
     window = canvas.window(building.x, building.y, radius)
     if window is None:
-        return
+        return None
     a, b = canvas.local(window, building.x, building.y, building.angle)
     inside = (np.abs(a) <= building.length / 2) & (np.abs(b) <= building.width / 2)
+    return _Footprint(window, a, b, inside)
+
+
+def paint_building(canvas: Canvas, building: Building, config: WorldConfig) -> None:
+    """Paint one building, its roof texture and the things on its roof."""
+    footprint = _footprint(canvas, building)
+    if footprint is None:
+        return
+    window, a, b, inside = footprint
     base = canvas.ground_at(building.x, building.y)
     height, fall_a, fall_b = roof_shape(building, a, b)
     colour, alike = roof_colour(building, config)
@@ -73,7 +96,9 @@ def paint_building(canvas: Canvas, building: Building, config: WorldConfig) -> N
     tone = np.where(ridge, tone * np.float32(1.12), tone)
     if flat:
         rim = np.minimum(building.length / 2 - np.abs(a), building.width / 2 - np.abs(b)) < 0.4
-        tone = np.where(rim, tone * np.float32(1.0 + 0.25 * building.chance[20]), tone)
+        tone = np.where(
+            rim, tone * np.float32(1.0 + 0.25 * building.draws[BuildingDraw.PARAPET_TONE]), tone
+        )
     c, s = np.cos(building.angle), np.sin(building.angle)
     instance = canvas.new_object(building.kind, BUILDING, building.ridge)
     canvas.paint(
@@ -102,7 +127,7 @@ def _furnish(
     instance: int,
 ) -> None:
     """Put chimneys, roof windows, dormers, solar panels or air conditioners on a roof."""
-    rng = np.random.default_rng([int(x * 2**24) for x in building.chance[:3]])
+    rng = np.random.default_rng([int(x * 2**24) for x in building.draws[:3]])
     half_a, half_b = building.length / 2, building.width / 2
     flat = building.roof == "flat"
     here = inside & (canvas.instances[window] == instance)
@@ -145,8 +170,8 @@ def _furnish(
                 box(at, (1.0, 0.3 * half_b), 0.0, SOLAR, True)
     elif kind < 0.8:  # roof windows, or dormers with their own little roofs
         dormer = rng.random() < 0.4
-        for place in rng.uniform(-0.75, 0.75, int(rng.integers(1, 4))):
-            at = (float(place) * half_a, side * 0.52 * half_b)
+        for position in rng.uniform(-0.75, 0.75, int(rng.integers(1, 4))):
+            at = (float(position) * half_a, side * 0.52 * half_b)
             if dormer:
                 box(at, (1.9, 0.4 * half_b), 0.5, dormer_colour(building, grey), False)
             else:
@@ -157,7 +182,9 @@ def _furnish(
 
 def dormer_colour(building: Building, grey: Colour) -> Colour:
     """Return the sheet-metal colour of dormers: the roof furniture's grey, a little darker."""
-    return (grey * np.float32(0.6 + 0.3 * building.chance[21])).astype(np.float32)
+    return (grey * np.float32(0.6 + 0.3 * building.draws[BuildingDraw.DORMER_TONE])).astype(
+        np.float32
+    )
 
 
 def paint_empty_lot(canvas: Canvas, building: Building, config: WorldConfig) -> None:
@@ -165,23 +192,23 @@ def paint_empty_lot(canvas: Canvas, building: Building, config: WorldConfig) -> 
 
     A paved rectangle of a roof's size and colours is the image's own decoy: only height tells.
     """
-    if building.chance[22] < 0.45 or building.kind in ("wing", "garage", "shed"):
+    if building.draws[BuildingDraw.PAD] < 0.45 or building.kind in ("wing", "garage", "shed"):
         return
-    radius = 0.5 * float(np.hypot(building.length, building.width)) + 0.5
-    window = canvas.window(building.x, building.y, radius)
-    if window is None:
+    footprint = _footprint(canvas, building)
+    if footprint is None:
         return
-    a, b = canvas.local(window, building.x, building.y, building.angle)
-    inside = (np.abs(a) <= building.length / 2) & (np.abs(b) <= building.width / 2)
-    weight = confusion(config.ambiguity, float(building.chance[16]))
-    grey = pick(PAVINGS[:GREYS], building.chance[15], building.chance[23])
-    colour = mix(grey, pick(PAVINGS, building.chance[14], building.chance[23]), weight)
+    window, _, b, inside = footprint
+    draws = building.draws
+    weight = confusion(config.ambiguity, float(draws[BuildingDraw.AMBIGUITY]))
+    tone = draws[BuildingDraw.PAD_TONE]
+    grey = pick(PAVINGS[:GREYS], draws[BuildingDraw.PAD_GREY], tone)
+    colour = mix(grey, pick(PAVINGS, draws[BuildingDraw.PAD_HUE], tone), weight)
     pattern = np.sin(b * np.float32(2 * np.pi / 3.0))
-    tone = 1 + 0.02 * pattern + 0.035 * canvas.patch_noise[window]
+    stripes = 1 + 0.02 * pattern + 0.035 * canvas.patch_noise[window]
     canvas.paint(
         window,
         inside,
-        tone[..., None] * colour,
+        stripes[..., None] * colour,
         label=IMPERVIOUS,
         material=ASPHALT,
         instance=canvas.new_object("pad", IMPERVIOUS),

@@ -30,9 +30,9 @@ def radar(canvas: Canvas, noise: float, rng: np.random.Generator) -> Float[np.nd
     geometry: pixels stay aligned with the map.
 
     Args:
-        canvas: the painted world.
-        noise: multiple of four-look speckle; 0 switches speckle off.
-        rng: source of speckle.
+        canvas: The painted world.
+        noise: Multiple of four-look speckle; 0 switches speckle off.
+        rng: Source of speckle.
 
     Returns:
         float32 decibels, about −35…15.

@@ -38,23 +38,23 @@ class Scene:
 
     Attributes:
         optical: R, G, B, NIR, uint8.
-        dsm: surface heights in metres with the errors of image matching; ``-9999`` in holes.
-        dtm: terrain heights in metres, true and without holes; ``dsm - dtm`` is height above ground.
-        dsm_valid: where ``dsm`` holds a measurement.
-        label: index into :data:`~mfnet_lite.world.config.CLASSES`.
-        instances: class-free objects from 1 (every building, crown, car, lawn, yard, pool, …);
+        dsm: Surface heights in metres with the errors of image matching; ``-9999`` in holes.
+        dtm: Terrain heights in metres, true and without holes; ``dsm - dtm`` is height above ground.
+        dsm_valid: Where ``dsm`` holds a measurement.
+        label: Index into :data:`~mfnet_lite.world.config.CLASSES`.
+        instances: Class-free objects from 1 (every building, crown, car, lawn, yard, pool, …);
             0 is background (streets and pavements).
-        sar: radar intensity, decibels.
-        thermal: surface temperature, kelvin.
-        sun_azimuth: degrees clockwise from north (the top of the image).
-        sun_elevation: degrees above the horizon. In the night domain it tells where the sun stood
+        sar: Radar intensity, decibels.
+        thermal: Surface temperature, kelvin.
+        sun_azimuth: Degrees clockwise from north (the top of the image).
+        sun_elevation: Degrees above the horizon. In the night domain it tells where the sun stood
             by day; nothing casts a shadow then.
-        gsd: metres per pixel.
-        seed: the seed that makes this scene again.
-        shadow: share of the sun that is blocked, 0…1, cast from the true surface.
-        height: true height above ground, metres; what a perfect DSM minus the DTM would be.
-        objects: kind, class, height and box of each visible instance.
-        config: the knobs.
+        gsd: Metres per pixel.
+        seed: The seed that makes this scene again.
+        shadow: Share of the sun that is blocked, 0…1, cast from the true surface.
+        height: True height above ground, metres; what a perfect DSM minus the DTM would be.
+        objects: Kind, class, height and box of each visible instance.
+        config: The parameters.
     """
 
     optical: UInt8[np.ndarray, "4 size size"]
@@ -97,12 +97,12 @@ def make_plan(seed: int, size: int, gsd: float) -> Plan:
     """Plan streets, lots and buildings of a scene.
 
     Args:
-        seed: the scene's seed, ≥ 0.
-        size: side of the scene, pixels.
-        gsd: metres per pixel.
+        seed: The scene's seed, ≥ 0.
+        size: Side of the scene, pixels.
+        gsd: Metres per pixel.
 
     Returns:
-        The plan, which no knob influences.
+        The plan, which no parameter influences.
     """
     pad = int(np.ceil(PAD_M / gsd))
     streets = make_streets(seed, (size + 2 * pad) * gsd)
@@ -114,9 +114,9 @@ def paint(plan: Plan, config: WorldConfig, built: frozenset[int], date: int) -> 
     """Paint the plan's world at one date.
 
     Args:
-        plan: from :func:`make_plan`.
-        config: knobs.
-        built: indices of the lots whose buildings stand.
+        plan: From :func:`make_plan`.
+        config: Parameters.
+        built: Indices of the lots whose buildings stand.
         date: 0 or 1; cars differ.
 
     Returns:
@@ -183,24 +183,24 @@ def make_scene(
     size: int = 512,
     gsd: float = 0.25,
     config: WorldConfig | None = None,
-    **knobs: object,
+    **parameters: object,
 ) -> Scene:
     """Make a scene. The same arguments give the same bytes.
 
     Args:
-        seed: whole number ≥ 0.
-        size: side of the square scene, pixels, ≥ 32.
-        gsd: metres per pixel.
-        config: the knobs; the defaults when ``None``.
-        **knobs: single fields of :class:`~mfnet_lite.world.config.WorldConfig` that replace the
+        seed: Whole number ≥ 0.
+        size: Side of the square scene, pixels, ≥ 32.
+        gsd: Metres per pixel.
+        config: The parameters; the defaults when ``None``.
+        **parameters: Single fields of :class:`~mfnet_lite.world.config.WorldConfig` that replace the
             config's.
 
     Returns:
         The scene; every raster is ``size`` × ``size``.
 
     Raises:
-        ValueError: for a size, pixel size, seed or knob out of range.
-        TypeError: for a knob that does not exist.
+        ValueError: For a size, pixel size, seed or parameter out of range.
+        TypeError: For a parameter that does not exist.
 
     Example:
         >>> scene = make_scene(seed=1, size=64, ambiguity=0.5)
@@ -208,7 +208,7 @@ def make_scene(
         ((4, 64, 64), dtype('float32'))
     """
     check_size(size, gsd, seed)
-    full = resolve(config, knobs)
+    full = resolve(config, parameters)
     plan = make_plan(seed, size, gsd)
     built = standing(seed, plan.lots, full)
     return observe(paint(plan, full, built, date=0), plan, full, date=0)

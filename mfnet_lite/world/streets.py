@@ -15,6 +15,7 @@ from jaxtyping import Float
 from mfnet_lite.world.canvas import ASPHALT, CONCRETE, Canvas, smooth_noise
 from mfnet_lite.world.colours import PAINT, PAVINGS, confusion, mix, pick
 from mfnet_lite.world.config import IMPERVIOUS, WorldConfig, layer_rng
+from mfnet_lite.world.draws import GardenDraw, LotDraw
 
 PAVEMENT_M = 1.9
 
@@ -63,10 +64,11 @@ class Streets:
 
 @dataclass(frozen=True)
 class Lot:
-    """A piece of land: its corners in street metres, which way it faces, its use, its chances.
+    """A piece of land: its corners in street metres, which way it faces, its use, its random numbers.
 
     ``front`` is the value of ``v`` at the street, ``side`` +1 when the lot extends towards larger
-    ``v``. ``chance`` holds uniform numbers that later layers read at fixed places.
+    ``v``. ``draws`` holds uniform numbers that later layers read by :class:`~mfnet_lite.world.draws.LotDraw`
+    and its kin.
     """
 
     index: int
@@ -76,12 +78,17 @@ class Lot:
     side: int
     depth: float
     zone: str
-    chance: Float[np.ndarray, 48]
+    draws: Float[np.ndarray, 48]
 
     @property
     def width(self) -> float:
         """Width along the street, metres."""
         return self.u1 - self.u0
+
+    @property
+    def setback(self) -> float:
+        """Depth of a house's front garden, metres: the house begins and the drive ends there."""
+        return 4.5 + 2.5 * float(self.draws[GardenDraw.SETBACK])
 
     def at(self, s: float, t: float) -> tuple[float, float]:
         """Return street coordinates of the point ``s`` m along and ``t`` m behind the front."""
@@ -103,8 +110,8 @@ def make_streets(seed: int, extent: float) -> Streets:
     """Draw the street net of a scene.
 
     Args:
-        seed: the scene's seed.
-        extent: side of the canvas, metres.
+        seed: The scene's seed.
+        extent: Side of the canvas, metres.
 
     Returns:
         Streets that cover the canvas and some land around it.
@@ -136,8 +143,8 @@ def make_lots(seed: int, streets: Streets) -> tuple[Lot, ...]:
     """Cut the blocks between the streets into lots.
 
     Args:
-        seed: the scene's seed.
-        streets: the net.
+        seed: The scene's seed.
+        streets: The net.
 
     Returns:
         All lots; halls and parks take a whole block, row houses narrow lots, houses wide ones.
@@ -146,8 +153,8 @@ def make_lots(seed: int, streets: Streets) -> tuple[Lot, ...]:
     lots: list[Lot] = []
 
     def add(u0: float, u1: float, front: float, side: int, depth: float, zone: str) -> None:
-        chance = rng.random(48).astype(np.float32)
-        lots.append(Lot(len(lots), u0, u1, front, side, depth, zone, chance))
+        draws = rng.random(LotDraw.COUNT).astype(np.float32)
+        lots.append(Lot(len(lots), u0, u1, front, side, depth, zone, draws))
 
     for k in range(len(streets.along) - 1):
         low = streets.along[k] + streets.width_along[k] / 2 + PAVEMENT_M
@@ -229,11 +236,21 @@ def empty_canvas(seed: int, size: int, gsd: float, pad: int, config: WorldConfig
 def paint_streets(canvas: Canvas, streets: Streets, seed: int, config: WorldConfig) -> None:
     """Paint carriageways, pavements, kerbs, lane marks and zebra crossings over the whole canvas."""
     rng = layer_rng(seed, "materials")
-    chance = rng.random(12)
-    asphalt = pick(PAVINGS[:2], chance[0], chance[1])
-    grey = pick(PAVINGS[2:4], chance[2], chance[3])
-    red = pick(PAVINGS[5:7], chance[4], chance[5])
-    slabs = mix(grey, red, confusion(config.ambiguity, 0.35 + 0.65 * chance[6]))
+    (
+        asphalt_hue,
+        asphalt_tone,
+        grey_hue,
+        grey_tone,
+        red_hue,
+        red_tone,
+        red_share,
+        marks_white,
+        *_,
+    ) = rng.random(12)
+    asphalt = pick(PAVINGS[:2], asphalt_hue, asphalt_tone)
+    grey = pick(PAVINGS[2:4], grey_hue, grey_tone)
+    red = pick(PAVINGS[5:7], red_hue, red_tone)
+    slabs = mix(grey, red, confusion(config.ambiguity, 0.35 + 0.65 * red_share))
 
     u, v = streets.frame.to_streets(canvas.x, canvas.y)
     to_along, width_along = _nearest(v, streets.along, streets.width_along)
@@ -259,7 +276,7 @@ def paint_streets(canvas: Canvas, streets: Streets, seed: int, config: WorldConf
     canvas.grain[:] = 0.042
     kerb = np.clip(1 - np.abs(beyond - 0.12) / 0.16, 0, 1) * (beyond_along < PAVEMENT_M)
     marks = _lane_marks(u, v, to_along, to_across, beyond_along, beyond_across)
-    cover = np.maximum(marks * np.float32(0.75 + 0.2 * chance[7]), 0.3 * kerb)[..., None]
+    cover = np.maximum(marks * np.float32(0.75 + 0.2 * marks_white), 0.3 * kerb)[..., None]
     canvas.albedo[:] = (1 - cover) * canvas.albedo + cover * PAINT
     canvas.label[:] = IMPERVIOUS
     for centre, width in zip(streets.along, streets.width_along, strict=True):

@@ -24,10 +24,10 @@ def match_surface(
     (glitter), in deep shadow (no texture).
 
     Args:
-        canvas: the painted world; ``canvas.top`` is the true surface in metres.
+        canvas: The painted world; ``canvas.top`` is the true surface in metres.
         shadow: 0…1, on the canvas.
         error: 0 is the truth; 1 is usual.
-        rng: source of chance.
+        rng: Random generator.
 
     Returns:
         Surface heights in metres (float32, :data:`~mfnet_lite.world.config.NODATA` in holes) and
@@ -57,10 +57,10 @@ def match_surface(
     height = canvas.top - canvas.dtm
     window = 2 * max(1, round(0.6 / canvas.gsd)) + 1
     wall = ndimage.maximum_filter(height, window) - height > 2.5
-    chance = 0.6 * spots + 0.8 * blobs
-    holes = wall & (chance > 1.35 - 0.35 * error)
-    holes |= (canvas.material == WATER) & (chance > 0.35 - 0.5 * error)
-    holes |= (shadow > 0.9) & (height < 1) & (chance > 2.1 - 0.35 * error)
+    likelihood = 0.6 * spots + 0.8 * blobs
+    holes = wall & (likelihood > 1.35 - 0.35 * error)
+    holes |= (canvas.material == WATER) & (likelihood > 0.35 - 0.5 * error)
+    holes |= (shadow > 0.9) & (height < 1) & (likelihood > 2.1 - 0.35 * error)
     valid = ~holes[inner]
     dsm = np.where(valid, surface[inner], np.float32(NODATA)).astype(np.float32)
     return dsm, valid
@@ -75,14 +75,14 @@ def fill_holes(
     roof or street, whichever is nearer, never a height between the two.
 
     Args:
-        dsm: heights in metres; what holes hold is not looked at.
-        valid: where ``dsm`` holds a measurement.
+        dsm: Heights in metres; what holes hold is not looked at.
+        valid: Where ``dsm`` holds a measurement.
 
     Returns:
         Heights without holes, a new array of ``dsm``'s type.
 
     Raises:
-        ValueError: if the shapes differ, or no pixel is valid.
+        ValueError: If the shapes differ, or no pixel is valid.
 
     Example:
         >>> fill_holes(np.array([[3.0, -9999.0, -9999.0, 8.0]]), np.array([[True, False, False, True]]))

@@ -30,12 +30,12 @@ def heat(
     parked cars have warm bonnets; heated roofs are a little warmer at night.
 
     Args:
-        canvas: the painted world.
-        shadow: cast by the sun, 0…1, on the canvas.
-        config: knobs; domain, season and noise matter here.
-        azimuth: of the sun, degrees clockwise from north.
-        elevation: of the sun, degrees.
-        rng: source of chance.
+        canvas: The painted world.
+        shadow: Cast by the sun, 0…1, on the canvas.
+        config: Parameters; domain, season and noise matter here.
+        azimuth: Of the sun, degrees clockwise from north.
+        elevation: Of the sun, degrees.
+        rng: Random generator.
 
     Returns:
         float32 kelvin, about 260…340.

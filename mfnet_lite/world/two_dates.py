@@ -28,13 +28,13 @@ class Pair:
     """One place at two dates.
 
     Attributes:
-        before: the first date.
-        after: the second date; same streets, lots, trees and terrain.
-        change: where a building was built or removed: visible as building at exactly one date.
-        built: the part of ``change`` that is building only after.
-        removed: the part of ``change`` that was building only before.
-        changed_lots: indices of the lots inside the scene whose buildings came or went.
-        seed: the seed that makes this pair again.
+        before: The first date.
+        after: The second date; same streets, lots, trees and terrain.
+        change: Where a building was built or removed: visible as building at exactly one date.
+        built: The part of ``change`` that is building only after.
+        removed: The part of ``change`` that was building only before.
+        changed_lots: Indices of the lots inside the scene whose buildings came or went.
+        seed: The seed that makes this pair again.
     """
 
     before: Scene
@@ -47,7 +47,7 @@ class Pair:
 
 
 def _other_day(config: WorldConfig, seed: int, pseudo_change: float) -> WorldConfig:
-    """Return the second date's knobs: another season, some haze."""
+    """Return the second date's parameters: another season, some haze."""
     rng = layer_rng(seed, "change", date=1)
     shift, haze, switches = (
         int(rng.integers(1, len(SEASONS))),
@@ -72,30 +72,30 @@ def make_pair(
     *,
     changed: float = 0.3,
     pseudo_change: float = 1.0,
-    **knobs: object,
+    **parameters: object,
 ) -> Pair:
     """Make two dates of one place. The same arguments give the same bytes.
 
     Args:
-        seed: whole number ≥ 0. ``before`` is the town of ``make_scene`` with this seed, less the
+        seed: Whole number ≥ 0. ``before`` is the town of ``make_scene`` with this seed, less the
             buildings that are yet to come.
-        size: side of the square scenes, pixels, ≥ 32.
-        gsd: metres per pixel.
-        config: knobs of both dates.
+        size: Side of the square scenes, pixels, ≥ 32.
+        gsd: Metres per pixel.
+        config: Parameters of both dates.
         changed: 0…1, share of the lots with a building whose building comes or goes, half each. At 0
             nothing changes; otherwise the lot nearest to the centre changes even if chance spared it
             (a very small scene may not show that building).
         pseudo_change: 0…1. At 0 both dates share sun, season, air and parked cars, and only the
             sensor noise differs. Above, sun and cars are redrawn; season (with this chance) and haze
             (in this strength) follow.
-        **knobs: single fields of :class:`~mfnet_lite.world.config.WorldConfig`.
+        **parameters: Single fields of :class:`~mfnet_lite.world.config.WorldConfig`.
 
     Returns:
         Both scenes and the change masks.
 
     Raises:
-        ValueError: for a value out of range.
-        TypeError: for a knob that does not exist.
+        ValueError: For a value out of range.
+        TypeError: For a parameter that does not exist.
 
     Example:
         >>> pair = make_pair(seed=3, size=64, changed=0.0)
@@ -106,7 +106,7 @@ def make_pair(
     for name, value in (("changed", changed), ("pseudo_change", pseudo_change)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name} must lie in [0, 1], got {value}; choose a value between.")
-    first = resolve(config, knobs)
+    first = resolve(config, parameters)
     plan = make_plan(seed, size, gsd)
     stand = standing(seed, plan.lots, first)
     draws = layer_rng(seed, "change").random(len(plan.lots))

@@ -19,12 +19,13 @@ from mfnet_lite.world.colours import (
     pick,
 )
 from mfnet_lite.world.config import LOW_VEGETATION, TREE, WorldConfig, layer_rng
+from mfnet_lite.world.draws import PlantDraw
 from mfnet_lite.world.streets import PAVEMENT_M, Lot, Streets
 
 
 @dataclass(frozen=True)
 class Plant:
-    """A tree or shrub: centre and crown radius (metres), height, whether a tree, its chances."""
+    """A tree or shrub: centre and crown radius (metres), height, whether a tree, its numbers."""
 
     x: float
     y: float
@@ -32,7 +33,7 @@ class Plant:
     height: float
     tree: bool
     conifer: bool
-    chance: Float[np.ndarray, 12]
+    draws: Float[np.ndarray, 12]
 
 
 def plan_plants(
@@ -40,7 +41,7 @@ def plan_plants(
 ) -> tuple[Plant, ...]:
     """Scatter trees along streets, in gardens and parks, and shrubs between them.
 
-    The ``vegetation`` knob keeps those whose number falls below it; positions never move.
+    The ``vegetation`` parameter keeps those whose number falls below it; positions never move.
     """
     return _trees(seed, streets, lots, config) + _shrubs(seed, streets, lots, config)
 
@@ -53,13 +54,13 @@ def _trees(
     plants: list[Plant] = []
 
     def add(u: float, v: float, low: float, high: float, conifers: float = 0.15) -> None:
-        r = rng.random(12).astype(np.float32)
-        if r[0] >= config.vegetation:
+        r = rng.random(PlantDraw.COUNT).astype(np.float32)
+        if r[PlantDraw.STANDS] >= config.vegetation:
             return
-        radius = low + (high - low) * float(r[1])
-        conifer = bool(r[2] < conifers)
+        radius = low + (high - low) * float(r[PlantDraw.RADIUS])
+        conifer = bool(r[PlantDraw.CONIFER] < conifers)
         radius *= 0.7 if conifer else 1.0
-        height = (3.2 if conifer else 1.9) * radius + 2.2 + 2.5 * float(r[3])
+        height = (3.2 if conifer else 1.9) * radius + 2.2 + 2.5 * float(r[PlantDraw.HEIGHT])
         x, y = frame.to_image(u, v)
         plants.append(Plant(x, y, radius, height, True, conifer, r))
 
@@ -93,16 +94,20 @@ def _shrubs(
         count = {"houses": 7, "rows": 3, "commerce": 8, "park": 34}[lot.zone]
         for _ in range(count):
             s, t = rng.random(2)
-            r = rng.random(12).astype(np.float32)
-            if r[0] >= config.vegetation:
+            r = rng.random(PlantDraw.COUNT).astype(np.float32)
+            if r[PlantDraw.STANDS] >= config.vegetation:
                 continue
             if lot.zone != "park":
-                t = 0.04 + 0.1 * t if r[4] < 0.25 else 0.6 + 0.37 * t
+                t = 0.04 + 0.1 * t if r[PlantDraw.SHRUB_FRONT] < 0.25 else 0.6 + 0.37 * t
             if lot.zone == "commerce":
-                t = 0.02 if r[5] < 0.5 else 0.98
+                t = 0.02 if r[PlantDraw.SHRUB_SIDE] < 0.5 else 0.98
             x, y = streets.frame.to_image(*lot.at(float(s) * lot.width, float(t) * lot.depth))
-            radius = 0.8 + 2.6 * float(r[1]) * (1.0 if lot.zone in ("houses", "park") else 0.5)
-            plants.append(Plant(x, y, radius, 0.4 + 0.7 * float(r[3]), False, False, r))
+            radius = 0.8 + 2.6 * float(r[PlantDraw.RADIUS]) * (
+                1.0 if lot.zone in ("houses", "park") else 0.5
+            )
+            plants.append(
+                Plant(x, y, radius, 0.4 + 0.7 * float(r[PlantDraw.HEIGHT]), False, False, r)
+            )
     return tuple(plants)
 
 
@@ -111,7 +116,7 @@ def _outline(
 ) -> Float[np.ndarray, "rows cols"]:
     """Return the distance from the stem in crown radii, over an uneven rim."""
     angle = np.arctan2(dy, dx)
-    a, b, c = (2 * np.pi * float(k) for k in plant.chance[5:8])
+    a, b, c = (2 * np.pi * float(k) for k in plant.draws[PlantDraw.RIM : PlantDraw.RIM + 3])
     rim = (
         1
         + 0.12 * np.sin(2 * angle + a)
@@ -137,8 +142,8 @@ def paint_plant(canvas: Canvas, plant: Plant, config: WorldConfig) -> None:
         mask &= _soft_ground(canvas, window)
     if not mask.any() or _in_water_or_street(canvas, plant):
         return
-    c = plant.chance
-    weight = confusion(config.ambiguity, float(c[8]))
+    hue, tone = plant.draws[PlantDraw.HUE], plant.draws[PlantDraw.TONE]
+    weight = confusion(config.ambiguity, float(plant.draws[PlantDraw.AMBIGUITY]))
     dome = np.maximum(1 - far, 0) if plant.conifer else np.sqrt(np.maximum(1 - far * far, 0))
     # The bumps that light and shade are computed from: alike for both kinds where ambiguous.
     depth = 1.1 * min(plant.radius, 2.2) * (1.6 if plant.conifer else 1.0)
@@ -149,16 +154,16 @@ def paint_plant(canvas: Canvas, plant: Plant, config: WorldConfig) -> None:
     slope_y, slope_x = np.gradient(bumps, canvas.gsd) if min(mask.shape) > 1 else (bumps, bumps)
     season_leaf = np.array(SEASON_LEAVES[config.season], np.float32)
     season_grass = np.array(SEASON_GRASS[config.season], np.float32)
-    green = pick(GREENS, c[9], c[10]) * season_leaf
+    green = pick(GREENS, hue, tone) * season_leaf
     if plant.tree:
-        own = pick(HONEST_CROWNS, c[9], c[10])
+        own = pick(HONEST_CROWNS, hue, tone)
         own = own * (
             np.array(SEASON_LEAVES["summer"], np.float32) if plant.conifer else season_leaf
         )
         body = plant.height * (0.45 + 0.55 * dome) + 0.3 * canvas.leaf_noise[window]
         top = canvas.ground_at(plant.x, plant.y) + body
     else:
-        own = pick(LAWNS, c[9], c[10]) * season_grass
+        own = pick(LAWNS, hue, tone) * season_grass
         top = canvas.dtm[window] + plant.height * (0.5 + 0.5 * dome)
     kind, label = ("crown", TREE) if plant.tree else ("shrub", LOW_VEGETATION)
     canvas.paint(

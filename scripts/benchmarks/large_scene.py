@@ -50,7 +50,7 @@ CHILD = """
 import json, sys
 import mfnet_lite.scenes.predict, mfnet_lite.runs.folder
 from mfnet_lite.cli import app
-from mfnet_lite.cli.memory import peak_memory
+from mfnet_lite.utils.provenance import peak_memory
 libraries = peak_memory()
 app(sys.argv[1:], standalone_mode=False)
 print(json.dumps({"libraries": libraries, "peak": peak_memory()}))

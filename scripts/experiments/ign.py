@@ -28,7 +28,7 @@ from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
 from mfnet_lite.runs.folder import channels_of, versions
 from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.utils.files import write_text
 
 FOREST = {"optical": 0.338, "optical,dsm": 0.367}
@@ -66,7 +66,7 @@ def one_run(
         model = make(channels, classes)
     config = TrainConfig(steps=args.steps, batch=args.batch, lr=args.lr, seed=seed,
                          weight_decay=args.weight_decay, device="auto")  # fmt: skip
-    samples = Augmented(crops, seed=seed, light=args.light)
+    samples = RandomJitter(crops, seed=seed, brightness=args.light)
     summary = fit(model, samples, config=config)
     matrix = evaluate(model, WholeTiles(dataset.tiles("test"), sensors, args.scaling))
     scores = matrix.scores().as_dict(dataset.info.classes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,9 @@ from torch import nn
 from mfnet_lite.nets.unet import UNet
 from mfnet_lite.rasters.tiling import windows
 from mfnet_lite.rasters.write import write_raster
-from mfnet_lite.scenes.evaluate import cutter
+from mfnet_lite.scenes.evaluate import read_from
 from mfnet_lite.scenes.predict import panels, predict_array, predict_scene
-from mfnet_lite.scenes.windows import axis_weights, blend_windows
+from mfnet_lite.scenes.windows import Windows, blend_windows
 
 PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)
 
@@ -55,22 +56,22 @@ def direct(model: nn.Module, sample: dict[str, torch.Tensor]) -> torch.Tensor:
     window=st.integers(1, 24),
     step=st.floats(0.05, 1.0),
     batch=st.integers(1, 5),
-    official=st.booleans(),
+    repeat=st.booleans(),
 )
-def test_a_pixelwise_model_does_not_see_the_windows(height, width, window, step, batch, official):
+def test_a_pixelwise_model_does_not_see_the_windows(height, width, window, step, batch, repeat):
     sample, model = scene(height, width), Conv(1)
     stride = max(1, round(step * window))
-    options = {"window": window, "stride": stride, "batch": batch, "official": official}
+    options = Windows(window, stride, batch=batch, repeat_border=repeat)
     expected = direct(model, sample)
-    votes = torch.zeros(height, width)
-    for place in windows(height, width, window, stride, official):
-        votes[place.slices] += 1
+    seen = torch.zeros(height, width)
+    for place in windows(height, width, window, stride, repeat):
+        seen[place.slices] += 1
     # Every one of the summed windows may round the running total by one unit in the last place.
-    rounding = torch.finfo(torch.float32).eps * votes.max().item() * expected.abs().max().item()
-    smooth = predict_array(model, sample, blend="smooth", **options)
+    rounding = torch.finfo(torch.float32).eps * seen.max().item() * expected.abs().max().item()
+    smooth = predict_array(model, sample, replace(options, blend="smooth"))
     assert torch.allclose(smooth, expected, atol=1e-5 + rounding)
-    summed = predict_array(model, sample, blend="sum", **options)
-    assert torch.allclose(summed, expected * votes, rtol=1e-4, atol=1e-4)
+    summed = predict_array(model, sample, replace(options, blend="sum"))
+    assert torch.allclose(summed, expected * seen, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("blend", ["smooth", "sum"])
@@ -101,9 +102,10 @@ def test_a_margin_of_the_receptive_radius_makes_a_convolution_exact(height, widt
 
 
 def test_weights_by_hand():
-    assert axis_weights(4, True, True, "sum").tolist() == [1, 1, 1, 1]
-    assert axis_weights(5, False, True, "sum", margin=2).tolist() == [0, 0, 1, 1, 1]
-    smooth = axis_weights(4, True, True, "smooth")
+    assert Windows(4, blend="sum").weights(0, 4).tolist() == [1, 1, 1, 1]
+    at_the_end = Windows(5, 1, blend="sum", margin=2).weights(3, 8)
+    assert at_the_end.tolist() == [0, 0, 1, 1, 1]
+    smooth = Windows(4).weights(0, 4)
     assert smooth.tolist() == pytest.approx([0.1464, 0.8536, 0.8536, 0.1464], abs=1e-4)
     assert torch.allclose(smooth, smooth.flip(0))
 
@@ -242,6 +244,23 @@ def test_faults_name_the_file_and_leave_no_map(tmp_path):
     assert not out.exists()
 
 
+def test_windows_are_checked_when_they_are_made():
+    for faulty in ({"stride": 0}, {"stride": 40}, {"margin": -1}, {"size": 0}):
+        with pytest.raises(ValueError, match=r"at least 1|leave gaps"):
+            Windows(**{"size": 32, **faulty})
+
+
+def test_windows_by_keyword_are_those_of_the_object():
+    sample, model = scene(50, 40), Conv(3)
+    by_object = predict_array(model, sample, Windows(16, stride=12, blend="sum", margin=1))
+    by_keyword = predict_array(model, sample, window=16, stride=12, blend="sum", margin=1)
+    assert torch.equal(by_object, by_keyword)
+    with pytest.raises(TypeError, match=r"both \(window\)"):
+        predict_array(model, sample, Windows(16), window=16)
+    with pytest.raises(TypeError, match="unknown option official"):
+        predict_array(model, sample, official=True)  # type: ignore[call-arg]
+
+
 def test_settings_that_leave_gaps_are_refused():
     for options in ({"stride": 40}, {"stride": 16, "margin": 9}, {"batch": 0}, {"blend": "max"}):
         with pytest.raises(ValueError, match=r"gaps|batch|blend"):
@@ -255,15 +274,15 @@ def test_settings_that_leave_gaps_are_refused():
     width=st.integers(1, 90),
     cut=st.floats(0.01, 0.99),
     blend=st.sampled_from(["smooth", "sum"]),
-    official=st.booleans(),
+    repeat=st.booleans(),
     stride=st.integers(4, 12),
 )
-def test_panels_give_what_the_whole_gives(width, cut, blend, official, stride):
+def test_panels_give_what_the_whole_gives(width, cut, blend, repeat, stride):
     sample, model = scene(20, width), Conv(5)
-    options = {"window": 16, "stride": stride, "blend": blend, "official": official, "margin": 2}
+    options = Windows(16, stride, blend, margin=2, repeat_border=repeat)
 
     def rows(columns: tuple[int, int]) -> torch.Tensor:
-        parts = blend_windows(model, cutter(sample), 20, width, columns=columns, **options)
+        parts = blend_windows(model, read_from(sample), 20, width, options, columns)
         return torch.cat([part for _, part in parts], dim=1)
 
     whole, middle = rows((0, width)), max(1, round(cut * width))
@@ -296,22 +315,20 @@ def test_a_map_in_panels_is_the_same_map(tmp_path, holes):
     assert np.array_equal(made[0], made[1])
 
 
-def test_the_authors_vote_is_their_loop(tmp_path):
+def test_the_authors_evaluation_is_their_loop(tmp_path):
     """Their test loop, written out: every start clamped, raw logits added, argmax."""
     sample, model = scene(70, 55), Conv(3)
     size, stride = 32, 8
-    votes = torch.zeros(3, 70, 55)
+    seen = torch.zeros(3, 70, 55)
     count = 0
     for top in range(0, 70, stride):
         for left in range(0, 55, stride):
             r, c = min(top, 70 - size), min(left, 55 - size)
             part = {name: x[:, r : r + size, c : c + size] for name, x in sample.items()}
-            votes[:, r : r + size, c : c + size] += direct(model, part)
+            seen[:, r : r + size, c : c + size] += direct(model, part)
             count += 1
-    ours = predict_array(
-        model, sample, window=size, stride=stride, blend="sum", official=True, batch=3
-    )
+    ours = predict_array(model, sample, Windows(size, stride, "sum", batch=3, repeat_border=True))
     assert count == len(windows(70, 55, size, stride, official=True)) == 63
-    assert torch.allclose(ours, votes, rtol=1e-4, atol=1e-4)
+    assert torch.allclose(ours, seen, rtol=1e-4, atol=1e-4)
     single = predict_array(model, sample, window=size, stride=stride, blend="sum")
-    assert not torch.allclose(single, votes, rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(single, seen, rtol=1e-4, atol=1e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 
 import pytest
@@ -9,8 +10,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.training.sampling import PositionSampler, batches
+from mfnet_lite.utils.samples import without_shared_state
 
 
 @given(
@@ -51,6 +53,11 @@ class Crops:
     def set_epoch(self, epoch: int) -> None:
         self.epoch.fill_(epoch)
 
+    def without_shared_state(self) -> Crops:
+        alone = copy.copy(self)
+        alone.epoch = self.epoch.clone()
+        return alone
+
     def __len__(self) -> int:
         return 3
 
@@ -61,11 +68,38 @@ class Crops:
 @pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_set_of_crops_learns_its_epoch(workers, wrapped):
-    crops = Augmented(Crops(), turn=False) if wrapped else Crops()
+    crops = RandomJitter(Crops(), quarter_turns=False) if wrapped else Crops()
     sampler = PositionSampler(3, 2, 0, 30, seed=0)
     read = [batch["at"].tolist() for batch in batches(crops, sampler, workers)]
     assert read == [[list(place) for place in part] for part in sampler]
     assert read[-1][-1][0] == 19
+
+
+class Unprepared(Crops):
+    """Has epochs in shared memory and no way to keep those of two processes apart."""
+
+    without_shared_state = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_two_processes_need_epochs_that_can_be_kept_apart(wrapped):
+    crops = RandomJitter(Unprepared(), quarter_turns=False) if wrapped else Unprepared()
+    sampler = PositionSampler(3, 2, 0, 6, seed=0)
+    with pytest.raises(TypeError, match="method without_shared_state of Unprepared"):
+        batches(crops, sampler, workers=2)
+    read = [batch["at"].tolist() for batch in batches(crops, sampler, workers=1)]
+    assert read == [[list(place) for place in part] for part in sampler]
+
+
+def test_a_copy_for_another_process_keeps_its_epoch():
+    crops = RandomJitter(Crops())
+    crops.set_epoch(3)
+    alone = without_shared_state(crops)
+    crops.set_epoch(4)
+    assert (alone.epoch, int(alone.dataset.epoch)) == (3, 3)
+    assert (crops.epoch, int(crops.dataset.epoch)) == (4, 4)
+    plain = [{"optical": torch.zeros(1, 2, 2)}]
+    assert without_shared_state(plain) is plain
 
 
 def test_epochs_differ_and_seeds_differ():

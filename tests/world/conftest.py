@@ -11,6 +11,7 @@ from mfnet_lite.world import WorldConfig
 from mfnet_lite.world.buildings import Building
 from mfnet_lite.world.canvas import GRASS, Canvas
 from mfnet_lite.world.config import LOW_VEGETATION
+from mfnet_lite.world.draws import BuildingDraw
 from mfnet_lite.world.streets import empty_canvas
 
 
@@ -59,7 +60,7 @@ def building() -> Callable[..., Building]:
     def make(roof: str, **change: float) -> Building:
         values = {"x": 0.0, "y": 0.0, "angle": 0.0, "length": 10.0, "width": 6.0}
         values |= {"eave": 4.0, "pitch": 0.5} | change
-        chance = np.full(24, 0.5, np.float32)
-        return Building(**values, roof=roof, kind="house", lot=0, chance=chance)  # type: ignore[arg-type]
+        draws = np.full(BuildingDraw.COUNT, 0.5, np.float32)
+        return Building(**values, roof=roof, kind="house", lot=0, draws=draws)  # type: ignore[arg-type]
 
     return make

@@ -36,11 +36,11 @@ def test_known_words_are_taken() -> None:
         assert WorldConfig(season=season).season == season
 
 
-def test_single_knobs_replace_those_of_the_config() -> None:
+def test_single_parameters_replace_those_of_the_config() -> None:
     base = WorldConfig(noise=2.0, density=0.1)
     merged = resolve(base, {"density": 0.9})
     assert (merged.noise, merged.density) == (2.0, 0.9)
-    with pytest.raises(TypeError, match="the world has no knob named colour"):
+    with pytest.raises(TypeError, match="the world has no parameter named colour"):
         resolve(None, {"colour": 1})
 
 

@@ -145,8 +145,8 @@ def test_density_only_adds_buildings() -> None:
 
 
 def test_vegetation_and_traffic_and_relief_are_monotone() -> None:
-    def share(label: int, **knobs: float) -> float:
-        return float((make_scene(3, size=192, **knobs).label == label).mean())
+    def share(label: int, **parameters: float) -> float:
+        return float((make_scene(3, size=192, **parameters).label == label).mean())
 
     assert (
         share(TREE, vegetation=0.0) == 0 < share(TREE, vegetation=0.5) < share(TREE, vegetation=1.0)
@@ -156,13 +156,18 @@ def test_vegetation_and_traffic_and_relief_are_monotone() -> None:
     assert np.ptp(make_scene(3, size=192).dtm) > 0.5
 
 
-def test_a_knob_of_appearance_leaves_geometry_alone() -> None:
+def test_a_parameter_of_appearance_leaves_geometry_alone() -> None:
     a = make_scene(6, size=96)
-    for knobs in ({"ambiguity": 0.0}, {"domain": "haze"}, {"season": "winter"}, {"dsm_error": 3.0}):
-        b = make_scene(6, size=96, **knobs)
-        assert np.array_equal(a.label, b.label), knobs
-        assert np.array_equal(a.height, b.height), knobs
-        assert np.array_equal(a.instances, b.instances), knobs
+    for parameters in (
+        {"ambiguity": 0.0},
+        {"domain": "haze"},
+        {"season": "winter"},
+        {"dsm_error": 3.0},
+    ):
+        b = make_scene(6, size=96, **parameters)
+        assert np.array_equal(a.label, b.label), parameters
+        assert np.array_equal(a.height, b.height), parameters
+        assert np.array_equal(a.instances, b.instances), parameters
 
 
 def test_ambiguity_brings_colours_of_roofs_and_streets_together() -> None:
@@ -214,7 +219,7 @@ def test_faults_are_one_sentence() -> None:
         make_scene(0, size=16)
     with pytest.raises(ValueError, match=r"ambiguity must lie in \[0, 1\], got 2"):
         make_scene(0, size=64, ambiguity=2)
-    with pytest.raises(TypeError, match="no knob named darkness"):
+    with pytest.raises(TypeError, match="no parameter named darkness"):
         make_scene(0, size=64, darkness=1)
 
 

@@ -7,6 +7,7 @@ that was interrupted goes on bit for bit, with any number of workers.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -137,6 +138,12 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
             epoch: 0 or more.
         """
         self._epoch.fill_(epoch)
+
+    def without_shared_state(self) -> RandomCrops:
+        """Return a copy whose epoch no other process can change; files and tiles stay shared."""
+        alone = copy.copy(self)
+        alone._epoch = self._epoch.clone()
+        return alone
 
     def prepare(self) -> None:
         """Check all tiles and compute their statistics now: workers forked later share them.

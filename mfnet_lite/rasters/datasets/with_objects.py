@@ -12,19 +12,19 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from mfnet_lite.losses.object_consistency import renumber_objects
 from mfnet_lite.rasters.datasets.crops import RandomCrops
 from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, ObjectReader
+from mfnet_lite.utils.samples import WrappedSamples
 
 
-class WithObjects(Dataset[dict[str, Tensor]]):
+class WithObjects(WrappedSamples[RandomCrops]):
     """Random crops with the objects and boundaries of the same window.
 
     Each sample gains ``objects``, int64 (H, W), numbered 1, 2, … with 0 = no object, and ``boundaries``,
-    bool (H, W). Turn and re-light it with :class:`~mfnet_lite.training.augment.jitter.Augmented`, which turns
-    all maps of a sample alike.
+    bool (H, W). Augment it with :class:`~mfnet_lite.training.augment.jitter.RandomJitter`, which
+    rotates all maps of a sample alike.
 
     Args:
         crops: Where, and with which flips.
@@ -44,19 +44,9 @@ class WithObjects(Dataset[dict[str, Tensor]]):
                 f"expected the object maps of {len(crops.tiles)} tiles, got {len(files)}; find them "
                 "with find_object_files(crops.tiles, folder)"
             )
-        self.dataset, self.files = crops, tuple(files)
+        super().__init__(crops)
+        self.files = tuple(files)
         self.reader = ObjectReader(cache)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the crops.
-
-        Args:
-            epoch: 0 or more.
-        """
-        self.dataset.set_epoch(epoch)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         sample = self.dataset[index]

@@ -1,14 +1,31 @@
-"""What all augmentations share: a set of samples whose changes depend on (seed, epoch, index) only."""
+"""What all augmentations share: changes of a sample that depend on (seed, epoch, index) only.
+
+A new augmentation is a class with one method::
+
+    class RandomDropout(Augmentation):
+        def change(self, sample, generator):
+            keep = torch.rand(1, generator=generator) < 0.5
+            return sample if keep else sample | {"dsm": torch.zeros_like(sample["dsm"])}
+
+It draws from ``generator`` and from nothing else. Then a training that was interrupted goes on with the very
+samples it would have seen, in any number of reading processes.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor
 
-from mfnet_lite.utils.samples import Samples
+from mfnet_lite.utils.samples import Samples, WrappedSamples
+
+__all__ = ["Augmentation"]
 
 
-class Augmentation:
-    """A set of samples under an augmentation, which draws from :meth:`generator`.
+class Augmentation(WrappedSamples[Samples], ABC):
+    """A set of samples under an augmentation.
 
     Args:
         dataset: The samples below; ``set_epoch`` is passed on if it has one.
@@ -21,18 +38,30 @@ class Augmentation:
     def __init__(self, dataset: Samples, seed: int) -> None:
         if seed < 0:
             raise ValueError(f"expected a seed of 0 or more, got {seed}")
-        self.dataset, self.seed = dataset, seed
+        super().__init__(dataset)
+        self.seed = seed
         self.epoch = 0
+
+    @abstractmethod
+    def change(self, sample: dict[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
+        """Change one sample.
+
+        Args:
+            sample: Images ``(channels, height, width)`` and maps ``(height, width)``; the dictionary
+                may be changed, its tensors must not.
+            generator: The only source of random numbers.
+
+        Returns:
+            The changed sample.
+        """
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, here and in the set below."""
         self.epoch = epoch
-        below = getattr(self.dataset, "set_epoch", None)
-        if below is not None:
-            below(epoch)
+        super().set_epoch(epoch)
 
-    def __len__(self) -> int:
-        return len(self.dataset)
+    def __getitem__(self, index: int) -> Mapping[str, Tensor]:
+        return self.change(dict(self.dataset[index]), self.generator(index))
 
     def generator(self, index: int) -> torch.Generator:
         """Return the generator of one sample's changes."""

@@ -1,8 +1,8 @@
-"""Augmentation beyond the two flips that random crops make themselves.
+"""Augmentation of scenes from above, beyond the two flips that random crops make themselves.
 
-Two changes that keep the label true: a quarter turn, since a scene has no upright, and another light
-on images, since the next flight has another sun. Heights are turned but never re-lit. With one or
-two tiles to learn from, a network otherwise remembers the colour of each roof.
+Two changes that keep the label true: a quarter turn, since a scene has no upright, and brightness jitter of
+images, since the next flight has another sun. Heights are rotated but never jittered. With one or two tiles
+to learn from, a network otherwise remembers the colour of each roof.
 """
 
 from __future__ import annotations
@@ -10,58 +10,72 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from mfnet_lite.training.augment.augmentation import Augmentation
 from mfnet_lite.utils.samples import Samples
 
-PICTURES = ("optical", "before", "after")
+__all__ = ["RandomJitter"]
+
+IMAGES = ("optical", "before", "after")
+"""Entries that are photographs; other sensors measure something that daylight does not change."""
 
 
-class Augmented(Augmentation):
-    """A set of samples, each turned and re-lit as a function of (seed, epoch, index) only.
+class RandomJitter(Augmentation):
+    """A set of samples, each under a random quarter turn and brightness jitter.
+
+    The changes are a function of (seed, epoch, index) only.
 
     Args:
-        dataset: square samples; ``set_epoch`` is passed on if it has one.
-        seed: of the changes.
-        light: largest relative change of an image's gain, and of each of its bands; half of it is
-            the largest offset. 0 leaves the light alone.
-        turn: whether to turn by 0, 90, 180 or 270 degrees.
+        dataset: Square samples; ``set_epoch`` is passed on if it has one.
+        seed: Seed of the changes.
+        brightness: Largest relative change of an image's gain; the gain of each band varies by half of it,
+            and half of it is the largest offset. 0 leaves the brightness alone.
+        quarter_turns: Whether to rotate by 0, 90, 180 or 270 degrees.
+
+    Raises:
+        ValueError: If ``brightness`` is not in [0, 1), or the seed is negative.
 
     Example:
         >>> import torch
         >>> plain = [{"optical": torch.rand(3, 4, 4), "label": torch.zeros(4, 4).long()}]
-        >>> [tuple(value.shape) for value in Augmented(plain, seed=1)[0].values()]
+        >>> [tuple(value.shape) for value in RandomJitter(plain, seed=1)[0].values()]
         [(3, 4, 4), (4, 4)]
     """
 
     def __init__(
-        self, dataset: Samples, seed: int = 0, light: float = 0.25, turn: bool = True
+        self,
+        dataset: Samples,
+        seed: int = 0,
+        brightness: float = 0.25,
+        quarter_turns: bool = True,
     ) -> None:
-        if not 0 <= light < 1:
-            raise ValueError(f"light must be in [0, 1), got {light}")
+        if not 0 <= brightness < 1:
+            raise ValueError(f"brightness must be in [0, 1), got {brightness}")
         super().__init__(dataset, seed)
-        self.light, self.turn = light, turn
+        self.brightness, self.quarter_turns = brightness, quarter_turns
 
-    def __getitem__(self, index: int) -> Mapping[str, Tensor]:
-        sample = dict(self.dataset[index])
-        generator = self.generator(index)
-        quarters = int(torch.randint(4, (1,), generator=generator)) if self.turn else 0
+    def change(self, sample: dict[str, Tensor], generator: torch.Generator) -> Mapping[str, Tensor]:
+        """Rotate all entries alike, then jitter the images."""
+        quarters = int(torch.randint(4, (1,), generator=generator)) if self.quarter_turns else 0
         if quarters:
             sample = {
                 name: torch.rot90(value, quarters, dims=(-2, -1)).contiguous()
                 for name, value in sample.items()
             }
-        for name in PICTURES:
-            if name in sample and self.light:
-                sample[name] = self._relit(sample[name], generator)
+        for name in IMAGES:
+            if name in sample and self.brightness:
+                sample[name] = self._jitter(sample[name], generator)
         return sample
 
-    def _relit(self, image: Tensor, generator: torch.Generator) -> Tensor:
+    def _jitter(
+        self, image: Float[Tensor, "bands height width"], generator: torch.Generator
+    ) -> Float[Tensor, "bands height width"]:
         """Multiply by a gain and by one per band, add an offset; stay in [0, 1]."""
         bands = image.shape[0]
         draws = 2 * torch.rand(2 + bands, generator=generator) - 1
-        gain = 1 + self.light * draws[0]
-        by_band = 1 + 0.5 * self.light * draws[2:].reshape(bands, 1, 1)
-        relit = image * gain * by_band + 0.5 * self.light * draws[1]
-        return torch.where(image == 0, image, relit.clamp(0, 1))  # 0 in a band may be nodata
+        gain = 1 + self.brightness * draws[0]
+        by_band = 1 + 0.5 * self.brightness * draws[2:].reshape(bands, 1, 1)
+        jittered = image * gain * by_band + 0.5 * self.brightness * draws[1]
+        return torch.where(image == 0, image, jittered.clamp(0, 1))  # 0 in a band may be nodata

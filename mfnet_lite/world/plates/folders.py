@@ -55,8 +55,8 @@ def write_plates(
         seed: Of the first image.
         layout: ``ufpr``, ``ccpd`` or ``masks``.
         night: Share of images taken at night, 0…1.
-        config: The knobs.
-        splits: Shares of train, val and test; UFPR-ALPR's if not said.
+        config: The parameters.
+        splits: Shares of train, val and test; defaults to those of UFPR-ALPR.
         quiet: No progress bar.
 
     Returns:
@@ -69,16 +69,16 @@ def write_plates(
         raise ValueError(f"unknown layout {layout!r} of plates; available: {', '.join(LAYOUTS)}")
     if not 0 <= night <= 1:
         raise ValueError(f"night is the share of images at night, 0 to 1, got {night}; change it")
-    places = split_names(images, splits)
+    split_of = split_names(images, splits)
     folder = fresh_folder(out)
     config = config or PlateConfig()
     if layout == "ccpd":
         config = replace(config, others=0, absent=0.0)
     taken = _take(images, size, seed, night, config, layout == "ccpd")
-    bar = tqdm(taken, total=images, desc="pictures", unit="image", disable=quiet)
+    bar = tqdm(taken, total=images, desc="images", unit="image", disable=quiet)
     names: dict[str, list[str]] = {}
     for index, image in enumerate(bar):
-        split = places[index]
+        split = split_of[index]
         if layout == "ufpr":
             _ufpr(folder / UFPR_SPLITS[split], image, names.setdefault(split, []))
         elif layout == "ccpd":

@@ -37,7 +37,7 @@ DETAIL = 512
 
 @dataclass(frozen=True)
 class PlateConfig:
-    """Knobs of the plate images.
+    """Parameters of the plate images.
 
     Attributes:
         largest: Width of the largest plate, as a fraction of the image's side.
@@ -71,7 +71,7 @@ class PlateImage:
             windows, wheels, lamps, stickers and plates, then signs; 0 is street and sky. Numbers
             run from 1 without gaps.
         kinds: Word for object 1, 2, …
-        plate_boxes: x0, y0, x1, y1 of each plate, in pixel edges (a pixel is 1 wide).
+        plate_boxes: X0, y0, x1, y1 of each plate, in pixel edges (a pixel is 1 wide).
         corners: Upper left, upper right, lower right, lower left corner of each plate as it hangs
             on the vehicle, x and y in pixel edges.
         texts: What each plate says; ``/`` begins its second line.
@@ -101,7 +101,7 @@ def make_plate_image(
         seed: Of everything; not negative.
         size: Side of the image in pixels, at least 32.
         night: Lamps instead of daylight.
-        config: The knobs.
+        config: The parameters.
 
     Returns:
         The image; about one in ten shows no plate.
@@ -157,8 +157,8 @@ def _plan(
             away = max(away, 2.6)
         u, v = rng.uniform(0.25, 0.75), rng.uniform(0.42, 0.84)
         down = np.radians(rng.uniform(0, 20) * rng.uniform(0.2, 1))
-        height = max(front.place[1] + away * np.tan(down), 0.55)
-        down = np.arctan2(height - front.place[1], away)
+        height = max(front.centre[1] + away * np.tan(down), 0.55)
+        down = np.arctan2(height - front.centre[1], away)
         pitch = down - np.arctan((v - 0.5) / focal)
         roll = np.radians(rng.normal(0, config.tilt) * (3 if rng.random() < 0.12 else 1))
         view = View(

@@ -73,7 +73,7 @@ class Vehicle:
         paint: Colour, display values.
         style: Of its plate.
         text: On its plate; empty if it has none.
-        place: Middle of the plate, local x and y in metres.
+        centre: Middle of the plate, local x and y in metres.
         tilt: Of the plate in its holder, radians.
         dirt: On the plate, 0…1.
         lit: Whether its lamps burn.
@@ -89,7 +89,7 @@ class Vehicle:
     paint: tuple[float, float, float]
     style: PlateStyle
     text: str
-    place: tuple[float, float]
+    centre: tuple[float, float]
     tilt: float
     dirt: float
     lit: bool
@@ -106,7 +106,7 @@ class Vehicle:
         half = np.array([self.style.width, self.style.height]) / 2
         c, s = np.cos(self.tilt), np.sin(self.tilt)
         signs = np.array([(-1, 1), (1, 1), (1, -1), (-1, -1)]) * half
-        flat = signs @ np.array([(c, s), (-s, c)]) + self.place
+        flat = signs @ np.array([(c, s), (-s, c)]) + self.centre
         return self.at(np.column_stack([flat, np.full(4, -0.075)]))
 
     def hull(self) -> Float[np.ndarray, "8 3"]:
@@ -157,7 +157,7 @@ def draw_vehicle(
         paint=(float(red), float(green), float(blue)),
         style=style,
         text=text if plate else "",
-        place=(float(aside), float(low + tall * (high - low))),
+        centre=(float(aside), float(low + tall * (high - low))),
         tilt=float(rng.normal(0, 0.02)),
         dirt=float(rng.uniform(0, 1) ** 2),
         lit=bool(rng.random() < (0.85 if night else 0.2)),

@@ -248,7 +248,7 @@ class Painter:
         Returns:
             Its corners in pixels of the canvas, None without a plate.
         """
-        car, (x, y) = self.car, self.car.place
+        car, (x, y) = self.car, self.car.centre
         half, tall = car.style.width / 2 + 0.025, car.style.height / 2 + 0.025
         holder = box(x - half, y - tall, x + half, y + tall)
         self.end(holder, 0.25 * self.colour + 0.02, 0.4 * self.colour, z=-0.068, curve=0.1)

@@ -33,7 +33,7 @@ REACH = 2.0
 
 @dataclass(frozen=True)
 class ImageConfig:
-    """Knobs of the image generator.
+    """Parameters of the image generator.
 
     Attributes:
         areas: Large background shapes per image.
@@ -83,7 +83,7 @@ def make_images(
         seed: Same seed, count, size, configuration and device give the same images.
         count: Number of images.
         size: Side in pixels, at least 16.
-        config: Knobs; the defaults are what the shipped model was trained on.
+        config: Parameters; the defaults are what the shipped model was trained on.
         device: Where to compute.
 
     Returns:
@@ -128,7 +128,7 @@ class _Draw:
     def integers(self, high: int, *shape: int) -> Tensor:
         return torch.randint(high, shape, generator=self.generator, device=self.device)
 
-    def chance(self, probability: float, *shape: int) -> Tensor:
+    def happens(self, probability: float, *shape: int) -> Tensor:
         return self.uniform(*shape) < probability
 
 
@@ -147,7 +147,7 @@ def _stack(
     aspect = torch.exp(draw.uniform(count, layers, low=-0.9, high=0.0))
     kind = draw.integers(len(SHAPES), count, layers)
 
-    is_child = draw.chance(config.child, count, layers)
+    is_child = draw.happens(config.child, count, layers)
     is_child[:, : config.areas + 1] = False
     first = config.areas
     index = torch.arange(layers, device=draw.device)
@@ -161,10 +161,10 @@ def _stack(
     top = torch.full((count, *xs.shape), -1, device=draw.device)
     half = torch.zeros_like(top, dtype=torch.bool)
     rows = torch.arange(count, device=draw.device)
-    splits = draw.chance(config.split, count, layers)
+    splits = draw.happens(config.split, count, layers)
     split_angle = draw.uniform(count, layers, high=2 * math.pi)
     split_shift = draw.uniform(count, layers, low=-0.35, high=0.35)
-    inner = draw.chance(0.4, count, layers)
+    inner = draw.happens(0.4, count, layers)
     shape_numbers = draw.uniform(count, layers, 16)
 
     for k in range(layers):
@@ -177,7 +177,7 @@ def _stack(
         extent[:, k] = torch.where(child[:, 0], torch.minimum(own, 0.45 * reach[:, 0]), own)
         group[:, k] = group[rows, p]
         for i in range(count):
-            # Beyond its reach a shape is empty, so only the pixels around its centre are asked.
+            # Beyond its reach a shape is empty, so only the pixels around its centre are looked at.
             window = _around(centre[i, k], REACH * extent[i, k], xs.shape[0])
             one = (slice(i, i + 1), k)
             dx = xs[window] - centre[i, k, 0]
@@ -232,33 +232,35 @@ def _paint(
     grey = draw.uniform(count, layers, 1, low=0.08, high=0.92)
     colour = grey + 0.14 * draw.normal(count, layers, 3) * draw.uniform(count, layers, 1)
     earlier = (draw.uniform(count, layers) * torch.arange(layers, device=draw.device)).long()
-    twin = draw.chance(config.twin, count, layers, 1)
+    twin = draw.happens(config.twin, count, layers, 1)
     borrowed = torch.gather(colour, 1, earlier[..., None].expand(-1, -1, 3))
     colour = torch.where(twin, borrowed + 0.02 * draw.normal(count, layers, 3), colour)
     # The second half of a split shape differs in light or in colour.
     light = draw.uniform(count, layers, 1, low=0.55, high=1.35)
     other = colour + 0.15 * draw.normal(count, layers, 3)
-    second = torch.where(draw.chance(0.65, count, layers, 1), colour * light, other)
+    second = torch.where(draw.happens(0.65, count, layers, 1), colour * light, other)
 
     amplitude = 0.16 * draw.uniform(count, layers, 4) ** 3  # three noise scales and one pattern
     pitch = torch.exp(draw.uniform(count, layers, 1, low=math.log(8), high=math.log(50)))
     direction = draw.uniform(count, layers, 1, high=2 * math.pi)
     slope = 0.25 * draw.normal(count, layers, 2) * draw.uniform(count, layers, 1) ** 2
-    checker = draw.chance(0.3, count, layers, 1).float()
+    checker = draw.happens(0.3, count, layers, 1).float()
     table = torch.cat([colour, second, amplitude, pitch, direction, slope, checker], dim=-1)
 
     # All parameters of a layer stand in one row, and every pixel looks its row up: no loop over shapes.
     flat = rearrange(layer, "n h w -> n (h w) 1")
     own = torch.gather(table, 1, flat.expand(-1, -1, table.shape[-1]))
     own = rearrange(own, "n (h w) c -> c n h w", h=size)
-    base = torch.where(half, own[3:6], own[0:3])
+    first, other_half, strength, pitch, direction, slope, checker = own.split([3, 3, 4, 1, 1, 2, 1])
+    base = torch.where(half, other_half, first)
     noises = [_noise(draw, count, size, cells) for cells in (6, 20, size)]
-    texture = own[6] * noises[0] + own[7] * noises[1] + 0.6 * own[8] * noises[2]
-    along = torch.cos(own[11]) * xs + torch.sin(own[11]) * ys
-    across = torch.cos(own[11]) * ys - torch.sin(own[11]) * xs
-    wave = torch.tanh(3 * torch.sin(own[10] * along))
-    wave = torch.where(own[14] > 0, wave * torch.tanh(3 * torch.sin(own[10] * across)), wave)
-    texture = texture + own[9] * wave + own[12] * (xs - 0.5) + own[13] * (ys - 0.5)
+    texture = strength[0] * noises[0] + strength[1] * noises[1] + 0.6 * strength[2] * noises[2]
+    along = torch.cos(direction[0]) * xs + torch.sin(direction[0]) * ys
+    across = torch.cos(direction[0]) * ys - torch.sin(direction[0]) * xs
+    wave = torch.tanh(3 * torch.sin(pitch[0] * along))
+    crossed = wave * torch.tanh(3 * torch.sin(pitch[0] * across))
+    wave = torch.where(checker[0] > 0, crossed, wave)
+    texture = texture + strength[3] * wave + slope[0] * (xs - 0.5) + slope[1] * (ys - 0.5)
     image = rearrange(base + texture, "c n h w -> n c h w")
 
     # Drop shadows: darken what a higher layer, moved along one direction, would cover.
@@ -266,7 +268,7 @@ def _paint(
     shift = draw.integers(2 * reach + 1, 2) - reach
     moved = torch.roll(layer, (int(shift[0]), int(shift[1])), dims=(1, 2))
     shadow = (moved > layer + 1) & (moved >= config.areas)
-    has = draw.chance(config.shadow, count, 1, 1) & (shift.abs().sum() > 0)
+    has = draw.happens(config.shadow, count, 1, 1) & (shift.abs().sum() > 0)
     depth = draw.uniform(count, 1, 1, low=0.4, high=0.85)
     image = image * torch.where(shadow & has, depth, 1.0)[:, None]
 

@@ -59,7 +59,7 @@ def _wedge(a: Tensor, b: Tensor, n: Tensor) -> Tensor:
 
 
 SHAPES = (_superellipse, _blob, _polygon, _bent_rectangle, _ring, _band, _wedge)
-"""Superellipse, blob, polygon, bent rectangle, ring, band, wedge; a shape's number is its place."""
+"""Superellipse, blob, polygon, bent rectangle, ring, band, wedge; a shape's number is its index."""
 
 
 def inside_shape(
@@ -71,7 +71,7 @@ def inside_shape(
     """Which pixels lie inside a shape, one shape of each image at a time.
 
     Args:
-        kind: Place of the shape in :data:`SHAPES`.
+        kind: Index of the shape in :data:`SHAPES`.
         u: Coordinate along the shape's first axis, in half extents.
         v: Coordinate along its second axis.
         numbers: Uniform in [0, 1]; each shape takes what it needs.

@@ -22,7 +22,7 @@ from mfnet_lite.runs.folder import channels_of
 from mfnet_lite.sam import TINY, build_sam
 from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.tuning import count
 from mfnet_lite.world import WorldConfig, write_folder
 from scripts.experiments.mfnet.plan import BASE, RATES, UNET, Run
@@ -156,7 +156,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
         steps=steps, batch=BATCH, lr=rate, weight_decay=WEIGHT_DECAY, warmup=10,
         seed=run.seed, device="cpu", progress=False,
     )  # fmt: skip
-    summary = fit(model, Augmented(crops, seed=run.seed, light=0.0), config=config)
+    summary = fit(model, RandomJitter(crops, seed=run.seed, brightness=0.0), config=config)
     test = open_dataset(there, sensors=run.sensors).tiles("test")
     tiles = WholeTiles(test, run.sensors, scaling)
     begun = time.perf_counter()

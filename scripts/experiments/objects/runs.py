@@ -18,10 +18,10 @@ from mfnet_lite.metrics import ConfusionMatrix
 from mfnet_lite.nets import MFNet, UNet, UNetFormer
 from mfnet_lite.rasters import RandomCrops, TileSet, WholeTiles, WithObjects, open_folder
 from mfnet_lite.runs.folder import channels_of
-from mfnet_lite.scenes.evaluate import cutter, evaluating
+from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.windows import blend_windows
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.utils.borders import borders
 from scripts.experiments.objects.plan import RATES, SCALINGS, Run
 
@@ -102,7 +102,7 @@ def scored(
             found = torch.empty_like(label)
             sensors = {k: v for k, v in sample.items() if v.ndim == 3}
             rows = blend_windows(
-                model, cutter(sensors), *label.shape, window=WINDOW, stride=STRIDE, batch=8
+                model, read_from(sensors), *label.shape, window=WINDOW, stride=STRIDE, batch=8
             )
             for row, logits in rows:
                 found[row : row + logits.shape[1]] = logits.argmax(0)
@@ -181,7 +181,7 @@ def do(
     )  # fmt: skip
     light = LIGHT.get(run.data, 0.25)
     loss = AssistedLoss(run.objects, run.boundaries, variant=run.variant)  # type: ignore[arg-type]
-    summary = fit(model, Augmented(samples, run.seed, light), config=config, loss=loss)
+    summary = fit(model, RandomJitter(samples, run.seed, light), config=config, loss=loss)
     pixels = counts(crops, len(names))
     out = left_out(run.data, pixels)
     whole = dataset(replace(run, labels=1.0), root, real)  # scored on every pixel

@@ -28,7 +28,7 @@ from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
 from mfnet_lite.sam import TINY, build_sam
 from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.world import write_pairs
 from scripts.experiments.sam_cd.plan import RATES, Run
 
@@ -196,7 +196,7 @@ class _One:
 def train(run: Run, tiles: Sequence[Any], steps: int, rate: float) -> tuple[nn.Module, Any]:
     """Train one network on crops of the given pairs."""
     crops = RandomCrops(tiles, SIZE, DATES, length=POOL, seed=run.seed, cache=True)
-    pool = Pool(Augmented(crops, seed=run.seed, light=LIGHT))
+    pool = Pool(RandomJitter(crops, seed=run.seed, brightness=LIGHT))
     model = build(run)
     config = TrainConfig(
         steps=round(steps * run.effort), batch=BATCH, lr=rate, weight_decay=WEIGHT_DECAY,

@@ -22,7 +22,7 @@ from mfnet_lite.losses import dice_loss
 from mfnet_lite.nets import PromptTuning, SamLP, UNet
 from mfnet_lite.runs.samlp import Embedded, evaluate_plates, find_plates, promptability
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.training.augment.rotation import RandomRotation
 from mfnet_lite.world.plates.image import PlateConfig, make_plate_image
 from scripts.experiments.samlp.plan import ALL, RATES, Run
@@ -183,7 +183,9 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
     """
     steps = round(steps * run.effort)
     train, test = drawn(root, run), Images(images(root, FIRST_TEST, TEST))
-    moving = RandomRotation(Augmented(train, run.seed, LIGHT, turn=False), run.seed, DEGREES)
+    moving = RandomRotation(
+        RandomJitter(train, run.seed, LIGHT, quarter_turns=False), run.seed, DEGREES
+    )
     torch.manual_seed(run.seed)
     rate = RATES[run.model]
     stages: dict[str, dict[str, float]] = {}

@@ -12,7 +12,7 @@ from mfnet_lite.losses import AssistedLoss
 from mfnet_lite.nets import UNet
 from mfnet_lite.rasters import RandomCrops, WithObjects, find_object_files, open_folder, read_raster
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import Augmented
+from mfnet_lite.training.augment.jitter import RandomJitter
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_epochs_workers_and_turns_pass_through(tiles, crops):
         DataLoader(crops, None, num_workers=1), (crops[i] for i in range(12)), strict=True
     ):
         assert all(torch.equal(found[key], wanted[key]) for key in wanted)
-    turned = Augmented(crops, seed=2, light=0.0)
+    turned = RandomJitter(crops, seed=2, brightness=0.0)
     for index in range(6):
         sample, plain = turned[index], crops[index]
         k = next(k for k in range(4) if torch.equal(

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.training.augment.rotation import RandomRotation
+from mfnet_lite.training.augment.rotation import RandomRotation, rotate
 
 
 def plain(height: int = 40, width: int = 40, number: int = 1) -> list[dict[str, torch.Tensor]]:
@@ -59,24 +59,28 @@ def test_default_never_turns_upside_down():
     assert max(rows["theirs"]) > 25
 
 
-def test_a_tilt_is_counter_clockwise_and_keeps_angles_of_wide_images():
+def test_a_rotation_is_counter_clockwise_and_keeps_angles_of_wide_images():
     """A point right of the middle goes up; a distance stays one, though the image is not square."""
     label = torch.zeros(41, 81, dtype=torch.long)
     label[19:22, 69:72] = 1
-    tilted = RandomRotation([{"label": label}], degrees=30)
-    moved = tilted._tilt("label", label, 30.0)
-    y, x = (moved == 1).nonzero().float().mean(dim=0).tolist()
+    rotated = rotate(label, 30.0, outside=255)
+    y, x = (rotated == 1).nonzero().float().mean(dim=0).tolist()
     assert x == pytest.approx(40 + 30 * 3**0.5 / 2, abs=0.6)
     assert y == pytest.approx(20 - 15, abs=0.6)
 
 
-def test_what_a_tilt_uncovers_does_not_count():
+def test_what_a_rotation_uncovers_does_not_count():
+    """A label of ones: after a rotation, corners hold what lies outside, the middle what it held."""
     label = torch.ones(20, 20, dtype=torch.long)
-    ours = RandomRotation([{"label": label}])._tilt("label", label, 20.0)
-    theirs = RandomRotation([{"label": label}], official=True)._tilt("label", label, 20.0)
-    assert ours[0, 0] == 255
-    assert theirs[0, 0] == 0
-    assert ours[10, 10] == theirs[10, 10] == 1
+    for official, outside in ((False, 255), (True, 0)):
+        data = RandomRotation([{"label": label}], official=official)
+        corners = set()
+        for epoch in range(20):
+            data.set_epoch(epoch)
+            found = data[0]["label"]
+            assert found[10, 10] == 1
+            corners.add(int(found[0, 0]))
+        assert corners == {1, outside}
 
 
 def test_no_degrees_only_mirrors():

@@ -88,7 +88,7 @@ def test_variety(images: list[PlateImage]) -> None:
     assert len({text for image in images for text in image.texts}) == len(widths)
 
 
-def test_knobs() -> None:
+def test_parameters() -> None:
     bare = PlateConfig(absent=1.0)
     assert not any(make_plate_image(seed, 64, config=bare).texts for seed in range(5))
     alone = PlateConfig(others=0, absent=0.0, largest=0.3, smallest=0.299)

@@ -60,7 +60,7 @@ def test_objects_are_visible():
     assert torch.stack(within).mean() < 0.6 * torch.stack(overall).mean()
 
 
-def test_knobs_do_what_they_say():
+def test_parameters_do_what_they_say():
     no_parts = make_images(4, 6, 64, ImageConfig(split=0.0, child=0.0)).levels
     assert torch.equal(no_parts[:, 1] > 0, no_parts[:, 0] > 0)
     assert torch.equal(no_parts[:, 1], no_parts[:, 2])
