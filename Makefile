@@ -11,10 +11,10 @@ export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-fast lint types notebooks site format clean distclean
+.PHONY: help env book test test-fast test-oldest lint types notebooks site format clean distclean
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  PYTHON=python3.12 VENV=/elsewhere change the interpreter and the place of the environment"
 
 $(STAMP):
@@ -43,6 +43,13 @@ test: lint types  ## everything CI runs: lint, types, library, notebooks, site, 
 test-fast: env  ## the library's tests only
 	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile
 
+test-oldest: env  ## the library's tests with the oldest versions that pyproject.toml allows
+	@# in an environment of its own; scripts and notebooks run on the pins alone, and old releases warn of each other
+	$(PYTHON) -m venv .venv-oldest
+	$(BIN)/python -m scripts.environment.oldest > .venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pip install --progress-bar off --requirement .venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pytest -m "not book" -n 2 --dist loadfile -o filterwarnings=default --ignore tests/scripts --ignore tests/notebooks
+
 lint: env  ## ruff: lint and format, in files and notebooks; normalised notebooks; generated cells
 	@echo "== lint"
 	$(BIN)/ruff check .
@@ -70,4 +77,4 @@ clean:  ## remove what was built
 	rm -rf _build build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 distclean: clean  ## remove the environment as well
-	rm -rf $(VENV)
+	rm -rf $(VENV) .venv-oldest

@@ -28,12 +28,13 @@ def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) ->
     if any(tile.label is None for tile in tiles):
         return  # the crops say which
     found = count_tiles(tiles)
+    coding = tiles[0].info.coding
     fault = nothing_to_learn(
-        found.classes, classes, found.nodata, tiles[0].info.ignore_index, tiles[0].info.coding
+        found.classes, classes, found.nodata, coding.ignore_index, coding, found.transparent
     )
     if fault:
         raise ValueError(f"{folder}: {fault}")
-    for note in (*found.notes(), *absent_note(found.classes, classes, tiles[0].info.coding)):
+    for note in (*found.notes(), *absent_note(found.classes, classes, coding, found.transparent)):
         typer.echo(f"note: {note}", err=True)
 
 

@@ -20,6 +20,8 @@ from mfnet_lite.losses.boundary import Variant, boundary
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.object_consistency import object_consistency
 
+__all__ = ["AssistedLoss"]
+
 
 @dataclass(frozen=True)
 class AssistedLoss:
@@ -33,7 +35,8 @@ class AssistedLoss:
         boundary_weight: λ_b.
         variant: Of :func:`~mfnet_lite.losses.boundary`. Of the authors' three only
             ``"official_original"`` has a gradient.
-        official: The authors' object loss: ids below 50, small objects count for less.
+        id_limit: Of :func:`~mfnet_lite.losses.object_consistency`; the authors have 50.
+        shrink_small: Of the same; the authors have True.
         ignore_index: Label of pixels without truth. The two other losses look at them all the same:
             what SAM saw there is as true as elsewhere.
 
@@ -55,7 +58,8 @@ class AssistedLoss:
     object_weight: float = 1.0
     boundary_weight: float = 0.1
     variant: Variant = "soft"
-    official: bool = False
+    id_limit: int | None = None
+    shrink_small: bool = False
     ignore_index: int = 255
 
     def __post_init__(self) -> None:
@@ -74,9 +78,12 @@ class AssistedLoss:
         """Return the weighted sum.
 
         Args:
-            logits: What the network says.
+            logits: Output of the network.
             batch: ``label``, ``objects`` (ids, 0 = none) and ``boundaries`` (1 on them), each
                 (batch, height, width).
+
+        Returns:
+            The loss.
         """
         terms = self.terms(logits, batch)
         weights = {"objects": self.object_weight, "boundaries": self.boundary_weight}
@@ -94,8 +101,11 @@ class AssistedLoss:
         """Return the losses before they are weighted, those of weight 0 left out.
 
         Args:
-            logits: What the network says.
+            logits: Output of the network.
             batch: As for the sum.
+
+        Returns:
+            Each loss by its name.
 
         Raises:
             ValueError: If a map is missing.
@@ -103,7 +113,9 @@ class AssistedLoss:
         found = {"segmentation": cross_entropy(logits, batch["label"], self.ignore_index)}
         if self.object_weight:
             objects = _map_of(batch, "objects")
-            found["objects"] = object_consistency(logits, objects, official=self.official)
+            found["objects"] = object_consistency(
+                logits, objects, id_limit=self.id_limit, shrink_small=self.shrink_small
+            )
         if self.boundary_weight:
             edges = _map_of(batch, "boundaries")
             found["boundaries"] = boundary(logits, edges, self.variant)

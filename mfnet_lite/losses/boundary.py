@@ -118,7 +118,7 @@ def _f1(
     tolerance: int,
     groups: int,
 ) -> Float[Tensor, "batch groups"]:
-    """F1 score of each of ``groups`` equal stretches of an image's values."""
+    """Compute the F1 score of each of ``groups`` equal stretches of an image's values."""
 
     def total(x: Tensor) -> Tensor:
         return rearrange(x.flatten(1), "b (group value) -> b group value", group=groups).sum(-1)
@@ -129,7 +129,7 @@ def _f1(
 
 
 def _widen(x: Float[Tensor, "batch map height width"], size: int) -> Tensor:
-    """Largest value in a neighbourhood; nothing lies beyond the border."""
+    """Take the largest value in a neighbourhood; nothing lies beyond the border."""
     return F.max_pool2d(x, size, stride=1, padding=(size - 1) // 2)
 
 

@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+__all__ = ["cross_entropy"]
+
 
 def cross_entropy(
     logits: Float[Tensor, "batch classes height width"],
@@ -28,16 +30,16 @@ def cross_entropy(
     """Mean cross-entropy over labelled pixels, 0 if there are none.
 
     Args:
-        logits: raw class scores.
-        label: class indices; negative ones and ``ignore_index`` do not count.
-        ignore_index: label of pixels without truth.
-        weights: how much a pixel of each class counts in the mean; all alike without.
+        logits: Raw class scores.
+        label: Class indices; negative ones and ``ignore_index`` do not count.
+        ignore_index: Label of pixels without truth.
+        weights: How much a pixel of each class counts in the mean; defaults to one for each.
 
     Returns:
         A scalar, differentiable also when it is 0.
 
     Raises:
-        ValueError: if a label is neither a class nor ignored (on a GPU this would otherwise be a
+        ValueError: If a label is neither a class nor ignored (on a GPU this would otherwise be a
             device-side assertion without a name).
 
     Example:

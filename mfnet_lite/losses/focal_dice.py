@@ -69,6 +69,8 @@ def focal_loss(
     probability = logits.sigmoid()
     p_t = probability * target + (1 - probability) * (1 - target)
     alpha_t = alpha * target + (1 - alpha) * (1 - target)
+    # torchvision.ops.sigmoid_focal_loss is the same formula, but multiplies in another order and so rounds otherwise:
+    # a training of hundreds of steps, such as those the book prints, would end elsewhere.
     return reduce(alpha_t * (1 - p_t) ** gamma * cross_entropy, "... h w -> ...", "mean")
 
 

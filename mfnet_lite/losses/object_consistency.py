@@ -12,6 +12,8 @@ The authors' code loops over objects and keeps full-size copies for each. Sums b
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int
@@ -19,15 +21,24 @@ from torch import Tensor
 
 __all__ = ["object_consistency", "renumber_objects"]
 
-OFFICIAL_SLOTS = 50
-"""The authors number up to 50 objects, but 0 is background and 50 is out of their range: 49 count."""
+
+class ObjectOptions(TypedDict):
+    """What of the loss may be as the authors have it."""
+
+    id_limit: int
+    shrink_small: bool
+
+
+OFFICIAL: ObjectOptions = {"id_limit": 50, "shrink_small": True}
+"""The authors' code: they number up to 50 objects, but 0 is background and 50 is out of their range: 49 count."""
 
 
 def object_consistency(
     logits: Float[Tensor, "batch classes height width"],
     objects: Int[Tensor, "batch height width"],
     ignore: Bool[Tensor, "batch height width"] | None = None,
-    official: bool = False,
+    id_limit: int | None = None,
+    shrink_small: bool = False,
 ) -> Float[Tensor, ""]:
     r"""Squared distance of each pixel's logits from the mean of its object.
 
@@ -36,8 +47,9 @@ def object_consistency(
         objects: Object ids, unique within an image; 0 is no object. Ids of different images are different
             objects.
         ignore: Pixels that belong to no object here, for example those without ground truth.
-        official: The authors' code: ids below 50 only, and each object's share times
-            :math:`(N/(N+1))^2` for its N pixels, a trace of their guard against division by zero.
+        id_limit: Only ids below it are objects; None for all.
+        shrink_small: Multiply each object's share by :math:`(N/(N+1))^2` for its N pixels, a trace of the
+            authors' guard against division by zero. Both as theirs with ``**OFFICIAL``.
 
     Returns:
         The loss, at least in float32; zero (with a gradient of zeros) without any object.
@@ -62,9 +74,8 @@ def object_consistency(
     objects = objects.long()
     if ignore is not None:
         objects = objects.masked_fill(ignore, 0)
-    if official:
-        slots = min(int(objects.max()) + 1, OFFICIAL_SLOTS)
-        objects = objects.masked_fill(objects >= slots, 0)
+    if id_limit is not None:
+        objects = objects.masked_fill(objects >= id_limit, 0)
     batch = objects.shape[0]
     slots = int(objects.max()) + 1
     if slots * batch > 4 * objects.numel():  # sparse ids: number those that occur
@@ -82,7 +93,7 @@ def object_consistency(
         total = p.new_zeros(p.shape[0], batch * slots).index_add_(1, key, p)
         mean = (total / count.clamp(min=1))[:, key]
     weight = inside.to(p.dtype)
-    if official:
+    if shrink_small:
         weight = weight * (count / (count + 1)).square()[key]
     return ((p - mean).square() * weight).sum() / p.numel()
 
@@ -93,10 +104,13 @@ def renumber_objects(
     """Number the ids that occur 1, 2, … in ascending order; 0 stays 0 and different ids different.
 
     The authors' routine takes the smallest id of a crop for background even where there is none, and so
-    merges two objects (fact sheet 8.3).
+    merges two objects (see *Paper versus code*).
 
     Args:
         objects: Ids of one crop, or of several that share their numbering.
+
+    Returns:
+        The new ids.
 
     Example:
         >>> renumber_objects(torch.tensor([[2, 2, 5], [9, 9, 5], [9, 40, 40]]))
@@ -104,5 +118,5 @@ def renumber_objects(
                 [3, 3, 2],
                 [3, 4, 4]])
     """
-    ids, place = torch.unique(objects, return_inverse=True)
-    return place + int(ids[0] != 0)
+    ids, rank = torch.unique(objects, return_inverse=True)
+    return rank + int(ids[0] != 0)

@@ -34,7 +34,7 @@ def two_class_dice(
     Args:
         logits: Mask logits s of any shape; the foreground has the probability :math:`\sigma(2s - 1)`.
         target: True masks of the same shape, 0 or 1.
-        valid: Pixels that count; all without.
+        valid: Pixels that count; defaults to all.
         epsilon: Guard of both sums.
 
     Returns:
@@ -69,7 +69,7 @@ def batch_dice(
     Args:
         logits: Mask logits of any shape.
         target: True masks of the same shape, 0 or 1.
-        valid: Pixels that count; all without.
+        valid: Pixels that count; defaults to all.
         epsilon: Guard of both sums.
 
     Returns:

@@ -6,7 +6,7 @@ TGRS 2024, arXiv 2309.01429. With class-free latent maps of both dates, softened
 .. math:: L_t = \frac{1}{N} \sum_{p\ \mathrm{unchanged}} \bigl(1 - \cos(u_p, v_p)\bigr),
           \quad u = \mathrm{softmax}(l_1/T),\ v = \mathrm{softmax}(l_2/T),
 
-where N counts *all* pixels: an image that changed much weighs little (fact sheet, section 5).
+where N counts *all* pixels: an image that changed much weighs little (see *Paper versus code*).
 """
 
 from __future__ import annotations

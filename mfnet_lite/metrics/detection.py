@@ -7,6 +7,7 @@ mask. Matching and average precision are COCO's, done by ``pycocotools``, which 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import math
 from collections.abc import Sequence
@@ -17,10 +18,14 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.morphology import remove_small_objects
 
 __all__ = ["BoxScores", "BoxSettings", "boxes_from_mask", "score_boxes"]
 
 EIGHT = np.ones((3, 3), dtype=bool)
+
+# scikit-image 0.26 has max_size, the largest that goes, for min_size, the smallest that stays.
+_UP_TO = "max_size" in inspect.signature(remove_small_objects).parameters
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,18 @@ def boxes_from_mask(
 def without_small(
     mask: Bool[np.ndarray, "height width"], smallest: float
 ) -> Bool[np.ndarray, "height width"]:
-    """Drop the pieces of a mask that have fewer pixels than ``smallest``."""
-    pieces, count = ndimage.label(mask, EIGHT)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    keep = sizes >= smallest
-    keep[0] = False
-    kept: Bool[np.ndarray, "height width"] = keep[pieces]
+    """Drop the connected components of a mask that have fewer pixels than ``smallest``.
+
+    Args:
+        mask: The mask.
+        smallest: Least number of pixels that stays; it need not be whole.
+
+    Returns:
+        The mask without them.
+    """
+    largest_gone = max(0, math.ceil(smallest) - 1)
+    limit = {"max_size": largest_gone} if _UP_TO else {"min_size": largest_gone + 1}
+    kept: Bool[np.ndarray, "height width"] = remove_small_objects(mask, connectivity=2, **limit)
     return kept
 
 

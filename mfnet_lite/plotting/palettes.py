@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float, Integer, UInt8
 from numpy.typing import NDArray
 
+from mfnet_lite.utils.labels import IGNORE_INDEX
+
 RGB = tuple[int, int, int]
-IGNORED = 255
-"""Label value of pixels that belong to no class."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Palette:
     Args:
         names: One readable name per class.
         colours: One sRGB triple (0 to 255) per class.
-        ignored: Colour of pixels labelled :data:`IGNORED`.
+        ignored: Colour of pixels labelled :data:`~mfnet_lite.utils.labels.IGNORE_INDEX`.
     """
 
     names: tuple[str, ...]
@@ -55,7 +55,7 @@ class Palette:
         """Turn a map of class indices into an image.
 
         Args:
-            label: Class indices; :data:`IGNORED` marks pixels without a class.
+            label: Class indices; :data:`~mfnet_lite.utils.labels.IGNORE_INDEX` marks pixels without a class.
 
         Returns:
             The image, sRGB 0 to 255.
@@ -70,13 +70,13 @@ class Palette:
         """
         label = np.asarray(label)
         values = np.unique(label)
-        strange = values[((values < 0) | (values >= len(self))) & (values != IGNORED)]
+        strange = values[((values < 0) | (values >= len(self))) & (values != IGNORE_INDEX)]
         if strange.size:
             raise ValueError(
-                f"expected labels 0 to {len(self) - 1} or {IGNORED} for a palette of {len(self)} classes, "
+                f"expected labels 0 to {len(self) - 1} or {IGNORE_INDEX} for a palette of {len(self)} classes, "
                 f"got {strange.tolist()}; check the number of classes or remap the labels"
             )
-        table = np.tile(np.array(self.ignored, dtype=np.uint8), (IGNORED + 1, 1))
+        table = np.tile(np.array(self.ignored, dtype=np.uint8), (IGNORE_INDEX + 1, 1))
         table[: len(self)] = np.array(self.colours, dtype=np.uint8)
         return table[label.astype(np.int64)]
 

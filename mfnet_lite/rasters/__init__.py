@@ -1,4 +1,15 @@
-"""GeoTIFF in and out, tiling, and the readers of public datasets."""
+"""GeoTIFF in and out, tiling, and the readers of public datasets.
+
+What belongs where:
+
+* one raster: ``raster`` (header and pixels), ``io`` (reading), ``write``, ``orientation``, ``identity`` (hashes),
+  ``open_files``, ``rgb`` (any bands as a photograph);
+* several rasters of one part of the ground: ``tiles`` (the common form of all datasets), ``sensor_kinds``
+  (what a sensor measures), ``grids`` (whether pixels lie upon each other), ``scan`` (finding files);
+* parts of a raster and values in [0, 1]: ``tiling``, ``scaling``, ``streaming``;
+* the folders ``interpretation`` (from numbers to quantities), ``labels`` (from label values to classes), ``readers``
+  (one file per format), ``datasets`` (samples for a network) and ``check`` (reports).
+"""
 
 from __future__ import annotations
 
@@ -16,28 +27,27 @@ from mfnet_lite.rasters.io import open_raster, raster_info, read_raster
 from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_counts import label_histogram
 from mfnet_lite.rasters.raster import Raster, RasterInfo
-from mfnet_lite.rasters.readers.detect import READERS, detect_kind, open_dataset
+from mfnet_lite.rasters.readers.detect import KINDS, READERS, detect_kind, find_reader, open_dataset
 from mfnet_lite.rasters.readers.folder import open_folder
 from mfnet_lite.rasters.readers.hunan import open_hunan
 from mfnet_lite.rasters.readers.isprs import open_potsdam, open_vaihingen
 from mfnet_lite.rasters.readers.loveda import open_loveda
 from mfnet_lite.rasters.readers.pairs import open_pairs
-from mfnet_lite.rasters.readers.plate_images import (
-    PlateSet,
-    PlateTile,
-    open_plates,
-    read_plates,
-)
+from mfnet_lite.rasters.readers.plate_images import open_plates, read_plates
+from mfnet_lite.rasters.readers.reader import Reader
 from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
+from mfnet_lite.rasters.sensor_kinds import SENSOR_KINDS
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
-from mfnet_lite.rasters.tiles import DatasetInfo, Problem, SensorInfo, Tile, TileSet
+from mfnet_lite.rasters.tiles import DatasetInfo, PlateTile, Problem, SensorInfo, Tile, TileSet
 from mfnet_lite.rasters.tiling import Window, window_positions, windows
 from mfnet_lite.rasters.write import geotiff_profile, write_raster
 
 __all__ = [
+    "KINDS",
     "READERS",
     "SCALINGS",
+    "SENSOR_KINDS",
     "CheckReport",
     "DatasetInfo",
     "ElevationReport",
@@ -47,12 +57,12 @@ __all__ = [
     "ObjectFiles",
     "ObjectReader",
     "PlateSamples",
-    "PlateSet",
     "PlateTile",
     "Problem",
     "RandomCrops",
     "Raster",
     "RasterInfo",
+    "Reader",
     "Row",
     "Scaling",
     "SensorInfo",
@@ -67,6 +77,7 @@ __all__ = [
     "describe_elevation",
     "detect_kind",
     "find_object_files",
+    "find_reader",
     "fit_scaling",
     "fit_scaling_from_file",
     "geotiff_profile",

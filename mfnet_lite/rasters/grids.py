@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +27,12 @@ class GridDifference:
     """How the grid of a raster differs from that of another one.
 
     Attributes:
+        info: Header of the raster.
         problem: In a few words, for a table.
         predicate: What a sentence says whose subject is the raster.
     """
 
+    info: RasterInfo
     problem: str
     predicate: str
 
@@ -49,10 +51,12 @@ def grid_difference(info: RasterInfo, other: RasterInfo) -> GridDifference | Non
     Returns:
         The first difference; None if the pixels lie upon each other.
     """
+    compared = f"(compared with {other.path.name} of {other.path.parent.name}/)"
     if (info.height, info.width) != (other.height, other.width):
         own, others = (f"{i.height} x {i.width}" for i in (info, other))
         return GridDifference(
-            f"misaligned grid: {own} pixels instead of {others}",
+            info,
+            f"misaligned grid: {own} pixels instead of {others} {compared}",
             f"has {own} pixels, expected {others} as in {other.path}",
         )
     if info.crs is not None and other.crs is not None and not same_horizontal(info.crs, other.crs):
@@ -60,18 +64,20 @@ def grid_difference(info: RasterInfo, other: RasterInfo) -> GridDifference | Non
         if found == expected:  # one name for two systems
             found, expected = f"a system named {found}", f"that of {other.path.name}"
         return GridDifference(
-            f"wrong coordinate system: {found} instead of {expected}",
+            info,
+            f"wrong coordinate system: {found} instead of {expected} {compared}",
             f"is in {found}, expected {expected} as in {other.path}",
         )
-    place, others_place = _transform(info), _transform(other)
-    if place is None or others_place is None:
+    transform, others_transform = _transform(info), _transform(other)
+    if transform is None or others_transform is None:
         return None
-    away = corner_distance(place, others_place, info.height, info.width)
+    away = corner_distance(transform, others_transform, info.height, info.width)
     if away <= GRID_TOLERANCE:
         return None
     return GridDifference(
-        f"misaligned grid: up to {away:.2f} pixels away",
-        f"lies up to {away:.2f} pixels off, expected the place and the pixel size of {other.path}",
+        info,
+        f"misaligned grid: up to {away:.2f} pixels away {compared}",
+        f"lies up to {away:.2f} pixels off, expected the position and the pixel size of {other.path}",
     )
 
 
@@ -98,26 +104,53 @@ def corner_distance(one: Affine, other: Affine, height: int, width: int) -> floa
     return float(np.hypot(*(landed - corners)[:2]).max())
 
 
+def grid_differences(infos: Iterable[RasterInfo]) -> Iterator[GridDifference]:
+    """Compare every raster with the first one.
+
+    Args:
+        infos: Headers.
+
+    Yields:
+        A difference for each raster that lies elsewhere.
+    """
+    first: RasterInfo | None = None
+    for info in infos:
+        if first is None:
+            first = info
+        elif (difference := grid_difference(info, first)) is not None:
+            yield difference
+
+
+def check_same_grid(infos: Iterable[RasterInfo], remedy: str = RESAMPLE) -> None:
+    """Make sure that the pixels of several rasters lie upon each other.
+
+    Args:
+        infos: Headers; the first one's grid is the one that all should have.
+        remedy: What to do otherwise.
+
+    Raises:
+        ValueError: A raster lies elsewhere; the message names it, and says how.
+    """
+    for difference in grid_differences(infos):
+        raise ValueError(f"{difference.info.path} {difference.predicate}; {remedy}")
+
+
 def check_grid(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:
     """Read the headers of all sensors and make sure that their pixels lie upon each other.
 
     Args:
-        paths: a raster per sensor.
+        paths: A raster per sensor.
 
     Returns:
         The headers, by sensor.
 
     Raises:
-        ValueError: naming the file that lies elsewhere, and how.
+        ValueError: No raster, or one that lies elsewhere.
     """
     if not paths:
-        raise ValueError("expected at least one raster to predict from, got none")
+        raise ValueError("expected at least one raster to predict from, got none; name one")
     infos = {name: raster_info(path) for name, path in paths.items()}
-    first, *others = infos.values()
-    for other in others:
-        difference = grid_difference(other, first)
-        if difference:
-            raise ValueError(f"{other.path} {difference.predicate}; {RESAMPLE}")
+    check_same_grid(infos.values())
     return infos
 
 
@@ -129,11 +162,6 @@ def check_tile_grids(tile: Tile, header: Callable[[Path], RasterInfo] = raster_i
         header: Reads the header of a file.
 
     Raises:
-        ValueError: naming the file that lies elsewhere, and how.
+        ValueError: A file lies elsewhere.
     """
-    files = [*tile.files.values(), *([tile.label] if tile.label is not None else [])]
-    first, *others = (header(path) for path in files)
-    for other in others:
-        difference = grid_difference(other, first)
-        if difference:
-            raise ValueError(f"{other.path} {difference.predicate}; {RESAMPLE}")
+    check_same_grid(header(path) for path in tile.every_file)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from mfnet_lite.rasters.io import open_raster
 
 DIGEST_BYTES = 16
-PIECE = 1 << 20
+CHUNK = 1 << 20
 LARGE = 1 << 28
 """Bytes from which hashing takes long enough for a bar."""
 TAG = "MADE_FROM"
@@ -96,30 +96,32 @@ def hash_rasters(paths: Mapping[str, Path], *, progress: bool = True) -> dict[st
         return dict(zip(paths, hashes, strict=True))
 
 
-def _content_hash(files: tuple[Path, ...], told: Callable[[int], object] | None = None) -> str:
+def _content_hash(files: tuple[Path, ...], progress: Callable[[int], object] | None = None) -> str:
     """Hash the bytes of a raster and what lies beside it, once per process."""
     stats = [(file, file.stat()) for file in files]
     key = tuple((str(file.resolve()), s.st_size, s.st_mtime_ns) for file, s in stats)
     if key not in _known:
         first, *others = files
-        whole = hashlib.blake2b(_bytes_hash(first, told), digest_size=DIGEST_BYTES)
+        whole = hashlib.blake2b(_bytes_hash(first, progress), digest_size=DIGEST_BYTES)
         for file in others:
-            content = _aux_hash(file) if file.name.endswith(".aux.xml") else _bytes_hash(file, told)
+            content = (
+                _aux_hash(file) if file.name.endswith(".aux.xml") else _bytes_hash(file, progress)
+            )
             if content:
-                whole.update(_place(file, first).encode() + b"\0" + content)
+                whole.update(_relative_name(file, first).encode() + b"\0" + content)
         _known[key] = whole.hexdigest()
-    elif told is not None:
-        told(sum(stat.st_size for _, stat in stats))
+    elif progress is not None:
+        progress(sum(stat.st_size for _, stat in stats))
     return _known[key]
 
 
-def _bytes_hash(file: Path, told: Callable[[int], object] | None = None) -> bytes:
+def _bytes_hash(file: Path, progress: Callable[[int], object] | None = None) -> bytes:
     digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
     with file.open("rb") as stream:
-        while piece := stream.read(PIECE):
-            digest.update(piece)
-            if told is not None:
-                told(len(piece))
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+            if progress is not None:
+                progress(len(chunk))
     return digest.digest()
 
 
@@ -145,7 +147,7 @@ def _aux_hash(file: Path) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def _place(file: Path, raster: Path) -> str:
+def _relative_name(file: Path, raster: Path) -> str:
     """Where a file lies seen from its raster, without the raster's own name."""
     relative = os.path.relpath(file, raster.parent)
     return relative.removeprefix(raster.stem) if file.parent == raster.parent else relative

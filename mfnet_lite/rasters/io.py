@@ -36,7 +36,11 @@ RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".v
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence rasterio's remark that an image has no georeference: for tiles that is normal."""
+    """Silence rasterio's remark that an image has no georeference: for tiles that is normal.
+
+    Yields:
+        Nothing.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
@@ -211,17 +215,17 @@ def own_mask(
     Returns:
         ``(height, width)`` bool, True = valid, or None.
     """
-    place = None if window is None else window.to_rasterio()
+    part = None if window is None else window.to_rasterio()
     flags = source.mask_flag_enums[0]
     mask: np.ndarray | None = None
     if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
-        mask = np.asarray(source.read_masks(1, window=place) > 0)
+        mask = np.asarray(source.read_masks(1, window=part) > 0)
     if len({str(value) for value in source.nodatavals}) > 1:
         # Each band has a nodata value of its own: a pixel is missing where every band says so.
-        some: np.ndarray = (source.read_masks(window=place) > 0).any(axis=0)
+        some: np.ndarray = (source.read_masks(window=part) > 0).any(axis=0)
         mask = some if mask is None else mask & some
     if alpha is not None:
-        opaque = np.asarray(source.read(alpha, window=place) > 0)
+        opaque = np.asarray(source.read(alpha, window=part) > 0)
         mask = opaque if mask is None else mask & opaque
     return mask
 

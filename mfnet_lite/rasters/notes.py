@@ -1,4 +1,4 @@
-"""Remarks on files, told once: the same remark on a hundred files is one line."""
+"""Remarks on files, logged once: the same remark on a hundred files is one line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 LOGGER = logging.getLogger("mfnet_lite.rasters")
-"""Where remarks go; Python prints them on stderr unless the program says otherwise."""
+"""The logger of remarks, which Python prints on stderr unless the program says otherwise."""
 
 
 class Notes:
@@ -15,10 +15,10 @@ class Notes:
 
     def __init__(self) -> None:
         self._files: dict[str, list[Path]] = {}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     def add(self, path: Path, remarks: Iterable[str]) -> None:
-        """Remember what is to be said about a file.
+        """Remember remarks on a file.
 
         Args:
             path: The file.
@@ -44,14 +44,14 @@ class Notes:
         """
         return [self._line(remark) for remark in self._files]
 
-    def tell(self) -> None:
-        """Log every remark that has not been told yet."""
+    def log(self) -> None:
+        """Log every remark that has not been logged yet."""
         for remark in self._files:
-            if remark not in self._told:
-                self._told.add(remark)
+            if remark not in self._logged:
+                self._logged.add(remark)
                 LOGGER.warning("%s", self._line(remark))
 
     def _line(self, remark: str) -> str:
         first, *others = self._files[remark]
-        more = f" (and {len(others)} more file{'s' * (len(others) > 1)})" if others else ""
-        return f"{first} {remark}{more}"
+        others_too = f" (and {len(others)} more file{'s' * (len(others) > 1)})" if others else ""
+        return f"{first} {remark}{others_too}"

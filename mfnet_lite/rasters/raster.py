@@ -94,7 +94,7 @@ class RasterInfo:
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """Pixels with the facts needed to write them back in the same place.
+    """Pixels with what is needed to write them back where they lie.
 
     Attributes:
         array: ``(bands, height, width)`` in the type of the file.
@@ -138,7 +138,7 @@ def valid_mask(
     nodata: float | None,
     mask: Bool[np.ndarray, "height width"] | None = None,
 ) -> Bool[np.ndarray, "height width"]:
-    """Mask of pixels holding data; the rule is told at :attr:`Raster.valid`.
+    """Mask of pixels holding data; the rule stands at :attr:`Raster.valid`.
 
     Args:
         array: ``(bands, height, width)``.
@@ -163,7 +163,15 @@ def valid_mask(
 
 
 def can_occur(value: float, dtype: np.dtype[Any]) -> bool:
-    """Whether a nodata value can occur in pixels of this type at all."""
+    """Whether a nodata value can occur in pixels of a type at all.
+
+    Args:
+        value: The declared value.
+        dtype: Type of the pixels.
+
+    Returns:
+        False if it is a fraction or out of range for an integer type.
+    """
     if np.issubdtype(dtype, np.floating):
         return True
     info = np.iinfo(dtype)

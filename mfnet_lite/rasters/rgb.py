@@ -42,9 +42,12 @@ class Stretch:
             path: The raster.
             bands: One band or three.
 
+        Returns:
+            The stretch.
+
         Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it is not one band or three, or the file lacks one.
+            FileNotFoundError: No such file.
+            ValueError: Neither one band nor three, or one that the file lacks.
         """
         info = raster_info(path)
         if len(bands) == 1:
@@ -60,7 +63,7 @@ class Stretch:
         reading = interpret_for_view(path, bands)
         notes = Notes()
         notes.add(Path(path), reading.remarks)
-        notes.tell()
+        notes.log()
         if info.dtype == "uint8":
             return cls((red, green, blue), None, reading)
         fitted = {

@@ -42,7 +42,14 @@ def rasters_in(folder: Path) -> dict[str, Path]:
 
 
 def has_rasters(folder: Path) -> bool:
-    """Whether a folder, which may be missing, holds a raster."""
+    """Whether a folder holds a raster.
+
+    Args:
+        folder: May be missing.
+
+    Returns:
+        True if it does.
+    """
     return bool(_by_stem(folder))
 
 
@@ -165,7 +172,7 @@ def strips(
         width: Columns of the raster.
         rows_per_block: Height of the file's blocks: strips begin where a block does, so that each
             block is decoded once.
-        pixels: At most so many in a strip, unless a row of blocks has more; :data:`STRIP_PIXELS` without.
+        pixels: At most so many in a strip, unless a row of blocks has more; defaults to :data:`STRIP_PIXELS`.
 
     Yields:
         Windows that together are the raster.

@@ -11,20 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
-from mfnet_lite.rasters.interpretation.units import metres_per_unit
 from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.rasters.sensor_kinds import kind_of
 
 OPTICAL = "optical"
 ALL = "all"
 SPLITS = ("train", "val", "test")
-PICTURES = (OPTICAL, "before", "after")
-HEIGHTS = frozenset({
-    "dsm", "ndsm", "dem", "dtm", "dhm", "chm", "height", "heights", "elevation", "altitude",
-    "dom", "ndom", "dgm", "mns", "mnt", "mnh",
-})  # fmt: skip
-"""Names of elevation sensors, in English, German (dom, dgm) and French (mns, mnt, mnh)."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +33,13 @@ class SensorInfo:
         select: Band numbers counted from 1 which a sample takes; None takes all.
         names: Names of the bands in the file.
         dtype: Type of the pixels, if stated.
-        unit: Unit of the values, if stated; a unit of length makes the sensor an elevation.
+        unit: Unit of the values, if stated.
         scale: Divide by this to reach [0, 1], for types other than uint8 (Sentinel-2: 10000).
         nodata: A value that means "no measurement" although the files do not declare it.
         tags: ``ignore`` makes the scale, offset and unit that the files declare count for nothing.
         inherited: Which of these come from the data a run was trained with; a file's own words go before them.
+        kind: What it measures, one of :data:`~mfnet_lite.rasters.sensor_kinds.SENSOR_KINDS`; empty takes what unit
+            and name tell, see :func:`~mfnet_lite.rasters.sensor_kinds.kind_of`.
     """
 
     name: str
@@ -56,28 +53,45 @@ class SensorInfo:
     nodata: float | None = None
     tags: str | None = None
     inherited: tuple[str, ...] = ()
+    kind: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", self.kind or kind_of(self.name, self.unit))
 
     @property
     def is_height(self) -> bool:
         """Whether the values are elevations, which need scaling by tile."""
-        return self.name.lower() in HEIGHTS or metres_per_unit(self.unit or "") is not None
+        return self.kind == "elevation"
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the values are reflectance, as in an image of one date or of two."""
+        return self.kind == "optical"
 
     def completed(self, other: SensorInfo) -> SensorInfo:
         """This description, with what it leaves open taken from another one of the same sensor.
 
         Args:
             other: Such as the one a run was trained with.
+
+        Returns:
+            Both together; what was taken over is named in ``inherited``.
         """
         keys = ("unit", "scale", "nodata", "tags", "dtype")
         taken = {key: getattr(other, key) for key in keys if getattr(self, key) is None}
         known = tuple(key for key, value in taken.items() if value is not None)
-        return replace(self, **taken, inherited=known)
+        # A kind that follows from the name alone gives way to what the other one knows.
+        kind = other.kind if self.kind == kind_of(self.name) else self.kind
+        return replace(self, **taken, inherited=known, kind=kind)
 
     def fits_type(self, dtype: str) -> bool:
         """Whether a file of a type may be read like those a run was trained with: integers, or floats, as they.
 
         Args:
             dtype: Type of the file's pixels.
+
+        Returns:
+            True, too, if no type is stated.
         """
         return self.dtype is None or self.dtype.startswith("float") == dtype.startswith("float")
 
@@ -115,7 +129,7 @@ class DatasetInfo:
 
 @dataclass(frozen=True)
 class Tile:
-    """The files of one place.
+    """The files of one part of the ground.
 
     Attributes:
         id: Name, unique within its split.
@@ -128,6 +142,39 @@ class Tile:
     files: Mapping[str, Path]
     label: Path | None
     info: DatasetInfo = field(repr=False, compare=False)
+
+    @property
+    def every_file(self) -> tuple[Path, ...]:
+        """The rasters and the label, if there is one."""
+        return (*self.files.values(), *(() if self.label is None else (self.label,)))
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is a label to train or score with."""
+        return self.label is not None
+
+
+@dataclass(frozen=True)
+class PlateTile(Tile):
+    """An image of vehicles and what is annotated on it; ``label`` is a mask, if there is one.
+
+    Attributes:
+        boxes: x0, y0, x1, y1 of each plate in pixel edges; None if there is a mask instead.
+        corners: Upper left, upper right, lower right, lower left of each plate, where annotated.
+    """
+
+    boxes: Float[np.ndarray, "plates 4"] | None = None
+    corners: Float[np.ndarray, "plates 4 2"] | None = None
+
+    @property
+    def image(self) -> Path:
+        """The image."""
+        return self.files[OPTICAL]
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is a mask, or boxes to draw one from."""
+        return self.label is not None or self.boxes is not None
 
 
 @dataclass(frozen=True)
@@ -145,15 +192,18 @@ class Problem:
     remedy: str
 
     @classmethod
-    def told(cls, file: Path, sentence: str) -> Problem:
+    def from_sentence(cls, file: Path, sentence: str) -> Problem:
         """Divide an error's sentence, ``FILE what is wrong; what to do``, into its parts.
 
         Args:
             file: Where.
             sentence: The message; without a remedy all of it is the problem.
 
+        Returns:
+            The problem.
+
         Example:
-            >>> str(Problem.told(Path("a.tif"), "a.tif is a text; export it again"))
+            >>> str(Problem.from_sentence(Path("a.tif"), "a.tif is a text; export it again"))
             'a.tif: is a text; export it again'
         """
         problem, divided, remedy = sentence.removeprefix(f"{file} ").rpartition("; ")
@@ -169,11 +219,11 @@ class TileSet:
 
     Attributes:
         root: Folder it was opened from.
-        kind: ``folder``, ``pairs``, ``vaihingen``, ``potsdam``, ``loveda`` or ``hunan``.
+        kind: Its format: a key of :data:`~mfnet_lite.rasters.READERS`, or the layout of a dataset of plates.
         info: Sensors, classes, palette.
         splits: Tiles by split; a dataset without split folders has the single split ``all``.
         incomplete: Per split, files whose partner is missing.
-        notes: Choices made on the reader's side which one should know of.
+        notes: Choices of the reader that a user should know of.
         faults: What is wrong though the tiles can be used, such as a sensor that one split lacks.
     """
 
@@ -213,8 +263,8 @@ class TileSet:
         name = self.split_name(split)
         problems = self.incomplete.get(name, ())
         if problems:
-            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            raise FileNotFoundError(f"{problems[0]}{more}")
+            further = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise FileNotFoundError(f"{problems[0]}{further}")
         if not self.splits.get(name):
             have = ", ".join(key for key, tiles in self.splits.items() if tiles) or "none"
             raise ValueError(
@@ -230,6 +280,9 @@ def with_sensors(dataset: TileSet, sensors: Mapping[str, SensorInfo]) -> TileSet
     Args:
         dataset: The dataset.
         sensors: Descriptions by name.
+
+    Returns:
+        A new dataset.
     """
     info = replace(dataset.info, sensors=dict(sensors))
     splits = {

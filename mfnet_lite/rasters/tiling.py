@@ -24,6 +24,12 @@ from rasterio import windows as rio_windows
 class Window(NamedTuple):
     """A rectangle of pixels; rows downwards, columns to the right.
 
+    Attributes:
+        row: First row.
+        col: First column.
+        height: Rows.
+        width: Columns.
+
     Example:
         >>> Window(row=2, col=3, height=4, width=5).slices
         (slice(2, 6, None), slice(3, 8, None))
@@ -40,11 +46,23 @@ class Window(NamedTuple):
         return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
 
     def to_rasterio(self) -> Any:
-        """The same rectangle for `rasterio`, which names columns first."""
+        """The same rectangle for `rasterio`, which names columns first.
+
+        Returns:
+            A `rasterio.windows.Window`.
+        """
         return rio_windows.Window(self.col, self.row, self.width, self.height)
 
     def inside(self, height: int, width: int) -> Window:
-        """The part which lies within a raster of this size (possibly of no height or width)."""
+        """The part which lies within a raster.
+
+        Args:
+            height: Rows of the raster.
+            width: Columns of the raster.
+
+        Returns:
+            A window of the same or a smaller size, possibly of no height or width.
+        """
         top, left = min(max(self.row, 0), height), min(max(self.col, 0), width)
         bottom = min(max(self.row + self.height, top), height)
         right = min(max(self.col + self.width, left), width)

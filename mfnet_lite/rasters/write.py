@@ -28,7 +28,7 @@ def check_spares(out: str | Path, inputs: Iterable[str | Path]) -> None:
             GeoTIFFs which a virtual raster (``.vrt``) is put together from.
 
     Raises:
-        ValueError: If ``out`` is one of these files, by whatever path.
+        ValueError: ``out`` is one of these files, by whatever path.
     """
     target = Path(out).resolve()
     for path in inputs:
@@ -70,8 +70,8 @@ def geotiff_profile(
         categorical: Whether the values are names, such as ids of objects or classes, and no measurements.
 
     Returns:
-        Keyword arguments: tiled in 256-pixel blocks, deflate (measurements with a predictor), BIGTIFF if
-        needed.
+        Keyword arguments: tiled in 256-pixel blocks, deflate (measurements with a predictor, except
+        64-bit integers, which older readers could not open), BIGTIFF if needed.
     """
     profile: dict[str, Any] = {
         "driver": "GTiff",
@@ -97,7 +97,12 @@ def geotiff_profile(
         profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
     # The difference of two ids is an id nobody has seen: predicting breaks the runs that deflate lives on.
     if not (palette or categorical):
-        profile["predictor"] = 3 if np.issubdtype(np.dtype(dtype), np.floating) else 2
+        if np.issubdtype(np.dtype(dtype), np.floating):
+            profile["predictor"] = 3
+        elif np.dtype(dtype).itemsize < 8:
+            # 64-bit integers with a predictor cannot be read where libtiff is 4.3 or older, in the wheel of
+            # rasterio 1.4.0 for example; the file opens there, and its pixels do not.
+            profile["predictor"] = 2
     if palette:
         profile["photometric"] = "PALETTE"
     elif count in (3, 4) and dtype == "uint8":

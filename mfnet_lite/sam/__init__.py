@@ -1,9 +1,17 @@
-"""Segment Anything, frozen: loading, attention, prompts, automatic masks."""
+"""Segment Anything, frozen: loading, attention, prompts, interactive prompting, automatic masks."""
 
 from __future__ import annotations
 
-from mfnet_lite.sam.attention import fuse_attention, fused_attention, unfuse_attention
-from mfnet_lite.sam.automatic import MaskRecord, generate_masks, official_generator
+from mfnet_lite.sam.attention import (
+    fuse_attention,
+    fused_attention,
+    unfuse_attention,
+)
+from mfnet_lite.sam.automatic import (
+    MaskRecord,
+    generate_masks,
+    official_generator,
+)
 from mfnet_lite.sam.build import (
     TINY,
     VIT_B,
@@ -15,17 +23,46 @@ from mfnet_lite.sam.build import (
     infer_config,
     resize_state_dict,
 )
-from mfnet_lite.sam.checkpoints import find_checkpoint, load_sam
+from mfnet_lite.sam.checkpoints import (
+    find_checkpoint,
+    load_sam,
+)
 from mfnet_lite.sam.interactive import (
     Clicks,
     correction_clicks,
     first_prompts,
+    mask_boxes,
+    noisy_boxes,
+    pick_best,
     prompt_interactively,
+    random_points,
 )
-from mfnet_lite.sam.objects import Objects, ObjectSettings, find_objects, objects_from_masks
-from mfnet_lite.sam.prompts import Prediction, embed_images, predict_masks, prompt_tokens
+from mfnet_lite.sam.objects import (
+    Objects,
+    ObjectSettings,
+    find_objects,
+    objects_from_masks,
+    outlines,
+)
+from mfnet_lite.sam.prompt_sampling import (
+    ambiguous_clicks,
+    distance_transform_centres,
+)
+from mfnet_lite.sam.prompts import (
+    BACKGROUND,
+    FOREGROUND,
+    PADDING,
+    Prediction,
+    embed_images,
+    embed_points,
+    predict_masks,
+    prompt_tokens,
+)
 
 __all__ = [
+    "BACKGROUND",
+    "FOREGROUND",
+    "PADDING",
     "TINY",
     "VIT_B",
     "VIT_H",
@@ -36,10 +73,13 @@ __all__ = [
     "Objects",
     "Prediction",
     "SamConfig",
+    "ambiguous_clicks",
     "build_image_encoder",
     "build_sam",
     "correction_clicks",
+    "distance_transform_centres",
     "embed_images",
+    "embed_points",
     "find_checkpoint",
     "find_objects",
     "first_prompts",
@@ -48,11 +88,16 @@ __all__ = [
     "generate_masks",
     "infer_config",
     "load_sam",
+    "mask_boxes",
+    "noisy_boxes",
     "objects_from_masks",
     "official_generator",
+    "outlines",
+    "pick_best",
     "predict_masks",
     "prompt_interactively",
     "prompt_tokens",
+    "random_points",
     "resize_state_dict",
     "unfuse_attention",
 ]

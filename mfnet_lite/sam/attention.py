@@ -8,7 +8,7 @@ The official module writes the whole matrix of logits, adds the decomposed relat
 which for one global ViT-B block at 1024 pixels is three matrices of 0.8 GB. Two exact ways around it:
 
 * *bias*: the relative terms are the additive mask of ``scaled_dot_product_attention``, made for one
-  piece of queries at a time in one small buffer. No gradient flows through such a mask in the fused
+  chunk of queries at a time in one small buffer. No gradient flows through such a mask in the fused
   CPU kernel, so this way serves inference.
 * *folded*: the sum of three products is one product of longer vectors. With rows
   :math:`r_h = q\cdot R^h` (H long) and :math:`r_w` (W long),
@@ -36,11 +36,13 @@ from torch.nn import functional as F
 
 from mfnet_lite.sam.products import product_abt
 
-PIECE_BYTES = 16 * 2**20
+CHUNK_BYTES = 16 * 2**20
 """Size of the bias buffer; larger ones leave the processor's cache and were slower."""
 
 PLAIN_KEYS = 512
 """Up to so many keys the fused CPU kernel's backward pass is slower than plain products."""
+
+__all__ = ["fuse_attention", "fused_attention", "unfuse_attention"]
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -157,7 +159,7 @@ def folded_attention(
 
 
 def grid_codes(height: int, width: int, like: Tensor) -> Float[Tensor, "tokens sides"]:
-    """Write every place of a grid as two unit vectors, one of its row and one of its column.
+    """Write every position of a grid as two unit vectors, one of its row and one of its column.
 
     Args:
         height: Rows of the grid.
@@ -198,9 +200,9 @@ def biased_attention(
     rel_h: Float[Tensor, "batch heads tokens height"],
     rel_w: Float[Tensor, "batch heads tokens width"],
     scale: float,
-    piece_bytes: int = PIECE_BYTES,
+    chunk_bytes: int = CHUNK_BYTES,
 ) -> Float[Tensor, "batch heads tokens dim"]:
-    """Attend with the relative terms as additive mask, one piece of queries at a time.
+    """Attend with the relative terms as additive mask, one chunk of queries at a time.
 
     Arguments and result are those of :func:`folded_attention`, but no gradient is kept.
 
@@ -211,7 +213,7 @@ def biased_attention(
         rel_h: Relative logits by key row, from :func:`relative_terms`.
         rel_w: Relative logits by key column.
         scale: Factor of q·k, 1/√dim.
-        piece_bytes: Size of the mask in memory; at least one query's.
+        chunk_bytes: Size of the mask in memory; at least one query's.
 
     Returns:
         The attended values.
@@ -219,10 +221,10 @@ def biased_attention(
     batch, heads, tokens, _ = q.shape
     height, width = rel_h.shape[-1], rel_w.shape[-1]
     row_bytes = heads * tokens * rel_h.element_size()
-    images = max(1, min(batch, piece_bytes // (row_bytes * tokens)))
-    queries = max(1, min(tokens, piece_bytes // row_bytes))
+    images = max(1, min(batch, chunk_bytes // (row_bytes * tokens)))
+    queries = max(1, min(tokens, chunk_bytes // row_bytes))
     out = torch.empty_like(v)
-    # One buffer for all pieces: fresh ones would each be paged in by the operating system again.
+    # One buffer for all chunks: fresh ones would each be paged in by the operating system again.
     buffer = rel_h.new_empty(images * heads * queries * tokens)
     for first in range(0, batch, images):
         some = slice(first, first + images)

@@ -1,8 +1,8 @@
-"""Segment everything: a grid of points, and only the masks worth having are ever made large.
+"""Automatic mask generation: a grid of points, and only the masks worth having are ever made large.
 
 ``segment_anything``'s generator enlarges all three masks of every point to the size of the image
 before it looks at their predicted quality: at 1024² one batch of 64 points is 0.8 GB. The quality
-comes from the decoder's tokens alone, so ours asks first, decodes the masks of surviving points only,
+comes from the decoder's tokens alone, so ours reads it first, decodes the masks of surviving points only,
 and enlarges survivors a few at a time. Rules, defaults, and records are the official ones (Kirillov
 et al. 2023, section 5 and appendix B), so the masks are the same.
 """
@@ -27,9 +27,12 @@ from torchvision.ops.boxes import nms
 
 from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
+from mfnet_lite.sam.mask_decoder import decode
+
+__all__ = ["MaskRecord", "generate_masks", "official_generator"]
 
 ENLARGED_BYTES = 32 * 2**20
-"""Logits enlarged at a time. Larger pieces were slower and take more memory."""
+"""Logits enlarged at a time. Larger chunks were slower and take more memory."""
 
 
 class MaskRecord(TypedDict):
@@ -160,7 +163,7 @@ def _find(
         some = grid[begin : begin + batch]
         prompts = resize.apply_coords(some, (height, width))
         logits, iou, which = _decode(sam, embedding, prompts, least_iou)
-        for part in _pieces(len(logits), height * width):
+        for part in _chunks(len(logits), height * width):
             large = _enlarge(sam, logits[part], tuple(resized.shape[:2]), (height, width))
             stable = stability(large, sam.mask_threshold, offset)
             keep = torch.ones_like(stable, dtype=torch.bool)
@@ -237,33 +240,23 @@ def _decode(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run one batch of points; make masks only where the predicted IoU is above the threshold.
 
-    This is ``MaskDecoder.predict_masks`` with the quality asked before the upscaling.
-
     Returns:
         Low-resolution logits, predicted IoU, and point index of every surviving mask.
     """
-    decoder, encoder = sam.mask_decoder, sam.prompt_encoder
+    encoder = sam.prompt_encoder
     exact = torch.float32 if sam.device.type == "mps" else torch.float64  # no float64 on MPS
     coords = torch.as_tensor(prompts, dtype=exact, device=sam.device)[:, None]
     labels = torch.ones(coords.shape[:2], dtype=torch.int, device=sam.device)
     sparse, dense = encoder(points=(coords, labels), boxes=None, masks=None)
-    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    tokens = torch.cat([own.expand(len(sparse), -1, -1), sparse], dim=1)
-    position = encoder.get_dense_pe().expand(len(sparse), -1, -1, -1)
-    out, source = decoder.transformer(embedding + dense, position, tokens)
-    iou = decoder.iou_prediction_head(out[:, 0])[:, 1:]
+    decoded = decode(
+        sam.mask_decoder, embedding, dense[None], encoder.get_dense_pe()[0], sparse[None]
+    )
+    three = slice(1, None)  # the candidates for an ambiguous prompt, without the single mask
+    iou = decoded.iou[0, :, three]
     keep = iou > threshold if threshold > 0 else torch.ones_like(iou, dtype=torch.bool)
     which, kind = keep.nonzero(as_tuple=True)
     alive = keep.any(dim=1)
-
-    height = dense.shape[-2]
-    source = rearrange(source[alive], "point (y x) c -> point c y x", y=height)
-    large = decoder.output_upscaling(source)
-    networks = decoder.output_hypernetworks_mlps[1:]
-    weights = torch.stack(
-        [net(out[alive, 2 + i]) for i, net in enumerate(networks)], dim=1
-    )  # token 0 is the IoU, token 1 the single mask
-    masks = torch.einsum("pmc,pcyx->pmyx", weights, large)
+    masks = decoded.masks(alive[None], three)
     row = alive.cumsum(0) - 1  # position of a point among the surviving ones
     return masks[row[which], kind], iou[which, kind], which
 
@@ -275,7 +268,7 @@ def _enlarge(
     return sam.postprocess_masks(logits[:, None], input_size, size)[:, 0]
 
 
-def _pieces(count: int, pixels: int) -> Iterator[slice]:
+def _chunks(count: int, pixels: int) -> Iterator[slice]:
     """Split a number of masks so that their enlarged logits fit :data:`ENLARGED_BYTES`."""
     step = max(1, ENLARGED_BYTES // (4 * pixels))
     for begin in range(0, count, step):

@@ -28,6 +28,18 @@ from segment_anything.modeling import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+__all__ = [
+    "TINY",
+    "VIT_B",
+    "VIT_H",
+    "VIT_L",
+    "SamConfig",
+    "build_image_encoder",
+    "build_sam",
+    "infer_config",
+    "resize_state_dict",
+]
+
 METADATA_KEY = "sam_config"
 """Key under which a safetensors file may carry its :class:`SamConfig` as JSON."""
 

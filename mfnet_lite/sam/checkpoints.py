@@ -25,6 +25,8 @@ from mfnet_lite.sam.download import RemoteFile, download, verify
 from mfnet_lite.sam.names import PIXEL_MEAN, PIXEL_STD, WRAPPERS, official_names
 from mfnet_lite.utils.devices import pick_device
 
+__all__ = ["find_checkpoint", "load_sam"]
+
 CACHE_VARIABLE = "MFNET_LITE_CACHE"
 """Environment variable naming the cache folder."""
 
@@ -161,7 +163,7 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         The tensors by key, and the metadata (empty for a torch file).
 
     Raises:
-        ValueError: If the file is truncated, is no checkpoint, or holds more than tensors.
+        ValueError: If the file is truncated, is not a checkpoint, or holds more than tensors.
     """
     try:
         if path.suffix == ".safetensors":

@@ -24,13 +24,13 @@ from torch.nn import functional as F
 
 from mfnet_lite.sam.window_attention import window_attention
 
-__all__ = ["encode_images", "relative_tables"]
+__all__: list[str] = []  # for pre-training; not part of the interface
 
 Tables = tuple[Float[Tensor, "query_row key_row dim"], Float[Tensor, "query_column key_column dim"]]
 
 
 def relative_tables(block: Block, height: int, width: int) -> Tables | None:
-    """Relative positions of a block for a grid of tokens, one row per query and key place.
+    """Look up the relative positions of a block for a grid of tokens, one row per query and key position.
 
     Args:
         block: An official block.
@@ -123,5 +123,5 @@ def _patches(
 
 
 def _channel_norm(norm: LayerNorm2d, x: Float[Tensor, "n h w c"]) -> Float[Tensor, "n h w c"]:
-    """Normalise over the channels of each place; the official module wants them in front."""
+    """Normalise over the channels of each token; the official module wants them in front."""
     return F.layer_norm(x, (x.shape[-1],), norm.weight, norm.bias, norm.eps)

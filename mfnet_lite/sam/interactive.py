@@ -2,7 +2,7 @@
 
 Each round prompts the decoder, looks where the mask differs from the truth, and adds one click there: inside
 if something was missed, outside if too much was taken. The raw logits of a round are fed back as a mask
-prompt (Kirillov et al. 2023, appendix A; fact sheet of SAM, section 5).
+prompt (Kirillov et al. 2023, appendix A).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from einops import rearrange, reduce
 from jaxtyping import Bool, Float, Int
 from segment_anything.modeling import Sam
+from segment_anything.utils.amg import batched_mask_to_box
 from torch import Tensor
 
 from mfnet_lite.sam.prompts import (
@@ -44,7 +45,7 @@ class Clicks:
     labels: Int[Tensor, "images prompts n"]
 
     def add(self, other: Clicks) -> Clicks:
-        """Both sets of clicks, this one first."""
+        """Return both sets of clicks, this one first."""
         return Clicks(
             torch.cat([self.points, other.points], dim=2),
             torch.cat([self.labels, other.labels], dim=2),
@@ -54,7 +55,7 @@ class Clicks:
 def random_points(
     region: Bool[Tensor, "*n height width"], generator: torch.Generator | None = None
 ) -> Float[Tensor, "*n 2"]:
-    """One pixel (x, y) drawn uniformly from each region; any pixel where a region is empty.
+    """Draw one pixel (x, y) uniformly from each region; any pixel where a region is empty.
 
     Args:
         region: Where to draw.
@@ -71,13 +72,20 @@ def random_points(
     """
     width = region.shape[-1]
     flat = rearrange(region, "... h w -> ... (h w)")
-    lot = torch.rand(flat.shape, generator=generator, device=flat.device)
-    index = torch.where(flat, lot, lot - 1).argmax(dim=-1)
+    drawn = torch.rand(flat.shape, generator=generator, device=flat.device)
+    # the largest of uniform numbers is any of them alike; those outside the region are all negative
+    index = torch.where(flat, drawn, drawn - 1).argmax(dim=-1)
     return torch.stack([index % width, index // width], dim=-1).float()
 
 
 def mask_boxes(masks: Bool[Tensor, "*n height width"]) -> Float[Tensor, "*n 4"]:
-    """Tightest box (x0, y0, x1, y1) with inclusive corners around each mask; zeros if empty.
+    """Draw the tightest box (x0, y0, x1, y1) with inclusive corners around each mask; zeros if empty.
+
+    Args:
+        masks: Any number of masks.
+
+    Returns:
+        Coordinates as floats.
 
     Example:
         >>> mask = torch.zeros(1, 4, 5, dtype=torch.bool)
@@ -85,15 +93,7 @@ def mask_boxes(masks: Bool[Tensor, "*n height width"]) -> Float[Tensor, "*n 4"]:
         >>> mask_boxes(mask).tolist()
         [[2.0, 1.0, 4.0, 2.0]]
     """
-    columns = reduce(masks.float(), "... h w -> ... w", "max")
-    rows = reduce(masks.float(), "... h w -> ... h", "max")
-    ends = []
-    for line in (columns, rows):
-        first = line.argmax(dim=-1)
-        last = line.shape[-1] - 1 - line.flip(-1).argmax(dim=-1)
-        ends.append((first, torch.where(line.amax(dim=-1) > 0, last, 0)))
-    (x0, x1), (y0, y1) = ends
-    return torch.stack([x0, y0, x1, y1], dim=-1).float()
+    return batched_mask_to_box(masks).float()  # coordinates of prompts are floating
 
 
 def noisy_boxes(
@@ -130,7 +130,7 @@ def first_prompts(
     generator: torch.Generator | None = None,
     box_share: float = 0.5,
 ) -> Clicks:
-    """A click inside or a noisy box, by lot: the first round of SAM's training.
+    """Draw a click inside or a noisy box at random: the first round of SAM's training.
 
     Args:
         masks: True masks at the model's input resolution.
@@ -145,8 +145,8 @@ def first_prompts(
     boxes = noisy_boxes(mask_boxes(masks), (height, width), generator)
     corners = rearrange(boxes, "images prompts (corner xy) -> images prompts corner xy", xy=2)
     alone = torch.stack([click, torch.zeros_like(click)], dim=2)
-    lot = torch.rand(masks.shape[:2], generator=generator, device=masks.device)
-    is_box = rearrange(lot < box_share, "images prompts -> images prompts 1")
+    drawn = torch.rand(masks.shape[:2], generator=generator, device=masks.device)
+    is_box = rearrange(drawn < box_share, "images prompts -> images prompts 1")
     box_labels = torch.tensor([2, 3], device=masks.device)
     click_labels = torch.tensor([FOREGROUND, PADDING], device=masks.device)
     return Clicks(
@@ -160,7 +160,7 @@ def correction_clicks(
     masks: Bool[Tensor, "images prompts height width"],
     generator: torch.Generator | None = None,
 ) -> Clicks:
-    """One click in the wrongly labelled region of each prompt: inside if missed, outside if too much.
+    """Draw a click in the wrongly labelled region of each prompt: inside if missed, outside if too much.
 
     Where a prediction is perfect the click falls inside the true mask.
 
@@ -182,7 +182,7 @@ def correction_clicks(
 
 
 def pick_best(prediction: Prediction) -> Float[Tensor, "images prompts height width"]:
-    """The candidate that the decoder itself thinks best (highest predicted IoU).
+    """Choose the candidate of the highest predicted IoU.
 
     Args:
         prediction: From :func:`~mfnet_lite.sam.prompts.predict_masks`.
@@ -219,7 +219,7 @@ def prompt_interactively(
         generator: Source of randomness.
         box_share: Probability that the first prompt is a box.
         blind_round: A round or several (0-based, above 0) without a new click, which only refine the
-            mask. SAM's 11 rounds have two: one chosen by lot among the clicks, and the last.
+            mask. SAM's 11 rounds have two: one drawn at random among the clicks, and the last.
         rearranged: As in :func:`~mfnet_lite.sam.prompts.predict_masks`.
 
     Returns:

@@ -1,4 +1,7 @@
-r"""SAM's mask decoder for many prompts on one image: the same numbers, with nothing computed per pixel twice.
+r"""SAM's mask decoder for many prompts on many images, in one step and two forms.
+
+:func:`decode` is what prompting, interactive training and automatic mask generation share. By default it calls
+the decoder's own modules. Its other form gives the same numbers with nothing computed per pixel twice.
 
 The official decoder repeats the image once per prompt and projects every image token to keys, values and
 queries, although a prompt has only a handful of tokens. Three exact rearrangements avoid that.
@@ -18,11 +21,12 @@ modules are read, never changed; a decoder with anything injected into it is lef
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from einops import einsum, rearrange, repeat
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from segment_anything.modeling import MaskDecoder, TwoWayTransformer
 from segment_anything.modeling.common import LayerNorm2d, MLPBlock
 from segment_anything.modeling.mask_decoder import MLP
@@ -33,6 +37,8 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from mfnet_lite.sam.attention import FusedTokenAttention
 from mfnet_lite.sam.products import product_abt, product_atb
+
+__all__: list[str] = []  # what prompting and automatic masks share; not part of the interface
 
 OFFICIAL = (
     MaskDecoder,
@@ -60,7 +66,7 @@ PromptTokens = Float[Tensor, "images prompts tokens channels"]
 
 
 def is_official(decoder: nn.Module) -> bool:
-    """Whether every part of a decoder is the official one, without hooks, so that it may be rearranged."""
+    """Decide whether every part of a decoder is the official one, without hooks, so that it may be rearranged."""
     return all(
         type(m) in OFFICIAL and not m._forward_hooks and not m._forward_pre_hooks
         for m in decoder.modules()
@@ -84,21 +90,23 @@ def transform(
     Returns:
         Updated prompt tokens, and updated image tokens of every prompt.
     """
+    # As in the official class, prompt tokens and the positions of the image are added again before every attention:
+    # queries and keys shall know where they are, values shall not.
     queries, keys = tokens, image
     for layer in transformer.layers:
         if layer.skip_first_layer_pe:
             queries = layer.norm1(_among_tokens(layer.self_attn, queries, queries))
         else:
-            placed = queries + tokens
-            queries = layer.norm1(queries + _among_tokens(layer.self_attn, placed, queries))
-        placed_keys = keys + position
+            located = queries + tokens
+            queries = layer.norm1(queries + _among_tokens(layer.self_attn, located, queries))
+        located_keys = keys + position
         attended = tokens_to_image(
-            layer.cross_attn_token_to_image, queries + tokens, placed_keys, keys
+            layer.cross_attn_token_to_image, queries + tokens, located_keys, keys
         )
         queries = layer.norm2(queries + attended)
         queries = layer.norm3(queries + layer.mlp(queries))
         attended = image_to_tokens(
-            layer.cross_attn_image_to_token, placed_keys, queries + tokens, queries
+            layer.cross_attn_image_to_token, located_keys, queries + tokens, queries
         )
         keys = layer.norm4(keys + attended)
     attended = tokens_to_image(
@@ -119,10 +127,13 @@ def tokens_to_image(
         v: Image tokens.
     """
     heads, shared = attention.num_heads, k.shape[1]
+    # q·(W k + b) = (Wᵀ q)·k + q·b, and softmax does not see q·b, which is the same for all pixels. So a few prompt
+    # tokens go through the key projection, and the many image tokens through none.
     query = _in_heads(attention.q_proj(q), attention, shared)
     key_weight = rearrange(attention.k_proj.weight, "(h d) c -> h d c", h=heads)
     rows = _through(query, key_weight) * _scale(attention)
     logits = product_abt(rearrange(rows, "n s g h t c -> n s (g h t) c"), k)
+    # The weights of a row sum to one, so projecting the sum of image tokens is summing projected ones.
     attended = torch.matmul(logits.softmax(dim=-1), v)
     attended = rearrange(attended, "n s (g h t) c -> n s g h t c", h=heads, t=q.shape[2], s=shared)
     value_weight = rearrange(attention.v_proj.weight, "(h d) c -> h c d", h=heads)
@@ -142,6 +153,8 @@ def image_to_tokens(
         v: Prompt tokens.
     """
     heads, shared = attention.num_heads, q.shape[1]
+    # Here the image tokens are the queries. (W x + b)·key = x·(Wᵀ key) + b·key, and b·key differs from one prompt token
+    # to the next: softmax runs over these, so the constant must stay.
     key = _in_heads(attention.k_proj(k), attention, shared) * _scale(attention)
     query_weight = rearrange(attention.q_proj.weight, "(h d) c -> h d c", h=heads)
     query_bias = rearrange(attention.q_proj.bias, "(h d) -> h d", h=heads)
@@ -152,18 +165,19 @@ def image_to_tokens(
     weights = rearrange(
         logits, "n s (g h t) pixels -> n (s g) h t pixels", h=heads, t=k.shape[2]
     ).softmax(dim=3)
+    # Value and output projections of a handful of prompt tokens, ahead of the sum over them.
     value = _in_heads(attention.v_proj(v), attention, shared)
     out_weight = rearrange(attention.out_proj.weight, "c (h d) -> h d c", h=heads)
-    said = rearrange(_through(value, out_weight), "n s g h t c -> n (s g) (h t) c")
+    values = rearrange(_through(value, out_weight), "n s g h t c -> n (s g) (h t) c")
     weights = rearrange(weights, "n p h t pixels -> n p (h t) pixels")
-    return product_atb(weights, said) + attention.out_proj.bias
+    return product_atb(weights, values) + attention.out_proj.bias
 
 
 def _among_tokens(attention: Attention, q: PromptTokens, v: PromptTokens) -> PromptTokens:
     """Attend among the tokens of each prompt."""
     flat = "n p t c -> (n p) t c"
-    placed = rearrange(q, flat)
-    return attention(placed, placed, rearrange(v, flat)).view_as(q)
+    located = rearrange(q, flat)
+    return attention(located, located, rearrange(v, flat)).view_as(q)
 
 
 def _in_heads(
@@ -222,7 +236,7 @@ def gelu_masks(
     upscaled: Float[Tensor, "images prompts pixels four four_again channels"],
     height: int,
 ) -> Float[Tensor, "images prompts masks mask_height mask_width"]:
-    """Multiply each mask's vector with the gelu of every pixel and put the pixels in their places.
+    """Multiply each mask's vector with the gelu of every pixel and put the pixels in the order of the mask.
 
     A ``TorchFunctionMode`` may exchange this function as it may exchange PyTorch's own.
 
@@ -238,7 +252,7 @@ def gelu_masks(
 
 
 class _PixelOrder(torch.autograd.Function):
-    """Put the 4 × 4 pixels of every image token in their places.
+    """Put the 4 × 4 pixels of every image token in row-major order.
 
     The innermost axis of this pattern has two elements, which PyTorch copies one by one. As one integer of
     twice the size they move together, several times faster.
@@ -265,14 +279,74 @@ def _move_pairs(pattern: str, x: Tensor, height: int) -> Tensor:
     return moved if wider is None else moved.view(x.dtype)
 
 
+@dataclass(frozen=True)
+class Decoded:
+    """What the two-way transformer made of image and prompts; masks come out of it when they are asked for.
+
+    Enlarging the image tokens costs far more than estimating the quality of masks, so automatic mask generation
+    looks at :attr:`iou` first and has masks made of the prompts that pass.
+
+    Attributes:
+        decoder: The mask decoder that ran.
+        states: The decoder's own tokens and the prompt's after the transformer, (images, prompts, tokens,
+            channels); of the decoder's own modules images and prompts are one axis.
+        image: Image tokens after the transformer, (images, prompts, pixels, channels) or likewise.
+        shape: Number of images and of prompts.
+        height: Rows of image tokens.
+        rearranged: In which form the decoder ran, and makes masks.
+    """
+
+    decoder: MaskDecoder
+    states: Tensor
+    image: Tensor
+    shape: tuple[int, int]
+    height: int
+    rearranged: bool
+
+    @property
+    def iou(self) -> Float[Tensor, "images prompts masks"]:
+        """Predicted IoU of all masks, the single one first."""
+        iou: Tensor = self.decoder.iou_prediction_head(self.states[..., 0, :])
+        return iou if self.rearranged else iou.unflatten(0, self.shape)
+
+    def masks(
+        self,
+        kept: Bool[Tensor, "images prompts"] | None = None,
+        candidates: slice = slice(None),
+    ) -> Float[Tensor, "*prompts masks y x"]:
+        """Make masks.
+
+        Args:
+            kept: The prompts whose masks are wanted; None for all.
+            candidates: Which masks of each prompt, of which the first is the single one.
+
+        Returns:
+            Logits, with the axes images and prompts for all prompts, with one axis for those that were kept.
+        """
+        networks = list(enumerate(self.decoder.output_hypernetworks_mlps, start=1))[candidates]
+        if self.rearranged:
+            states = self.states if kept is None else self.states[kept][None]
+            image = self.image if kept is None else self.image[kept][None]
+            vectors = torch.stack([network(states[:, :, i]) for i, network in networks], dim=2)
+            found = gelu_masks(vectors, upscale(self.decoder.output_upscaling, image), self.height)
+            return found if kept is None else found[0]
+        rows = slice(None) if kept is None else kept.flatten()
+        grid = rearrange(self.image[rows], "n (h w) c -> n c h w", h=self.height)
+        upscaled = self.decoder.output_upscaling(grid)
+        vectors = torch.stack([network(self.states[rows, i]) for i, network in networks], dim=1)
+        found = torch.einsum("n k c, n c y x -> n k y x", vectors, upscaled)
+        return found.unflatten(0, self.shape) if kept is None else found
+
+
 def decode(
     decoder: MaskDecoder,
     embeddings: Float[Tensor, "images channels h w"],
     dense: Float[Tensor, "images_or_1 prompts_or_1 channels h_or_1 w_or_1"],
     position: Float[Tensor, "channels h w"],
     tokens: PromptTokens,
-) -> tuple[Float[Tensor, "images prompts masks y x"], Float[Tensor, "images prompts masks"]]:
-    """Decode every prompt of every image.
+    rearranged: bool = False,
+) -> Decoded:
+    """Run the decoder on every prompt of every image: the one step of prompting, training and automatic masks.
 
     Args:
         decoder: The official mask decoder.
@@ -280,19 +354,29 @@ def decode(
         dense: What is added to the embeddings: the code of the masks fed back, or of their absence.
         position: Positional code of the image tokens.
         tokens: Prompt tokens.
+        rearranged: Run the products in another order where nothing was injected into the decoder.
 
     Returns:
-        Logits of all masks, the single one first, and their predicted IoU.
+        The state from which masks and their predicted IoU are read.
     """
+    # Why there are two forms. The rearranged one is faster the more prompts share an image, and in training most of
+    # all. But it adds the same numbers in another order, so that results differ in their last bits, a bias which
+    # softmax cannot see gets no gradient, and it reads weights instead of calling modules, so that a LoRA or a hook
+    # inside the decoder would be passed over. Hence the decoder's own modules are the default, whose bits the book's
+    # printed numbers rest on, and the only form where something was injected.
+    rearranged = rearranged and is_official(decoder)
+    shape, height = (tokens.shape[0], tokens.shape[1]), embeddings.shape[-2]
     own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    own = repeat(own, "k c -> n p k c", n=tokens.shape[0], p=tokens.shape[1])
-    as_tokens = "n s c h w -> n s (h w) c"
-    image = rearrange(embeddings[:, None] + dense, as_tokens)
-    place = rearrange(position, "c h w -> (h w) c").to(image.dtype)
-    states, image = transform(
-        decoder.transformer, image, place, torch.cat([own, tokens.to(own.dtype)], dim=2)
-    )
-    networks = decoder.output_hypernetworks_mlps
-    hyper = torch.stack([mlp(states[:, :, 1 + i]) for i, mlp in enumerate(networks)], dim=2)
-    masks = gelu_masks(hyper, upscale(decoder.output_upscaling, image), embeddings.shape[-2])
-    return masks, decoder.iou_prediction_head(states[:, :, 0])
+    own = repeat(own, "k c -> n p k c", n=shape[0], p=shape[1])
+    queries = torch.cat([own, tokens.to(own.dtype)], dim=2)
+    source = embeddings[:, None] + dense
+    if rearranged:
+        image = rearrange(source, "n s c h w -> n s (h w) c")
+        code = rearrange(position, "c h w -> (h w) c").to(image.dtype)
+        states, image = transform(decoder.transformer, image, code, queries)
+    else:
+        source = source.expand(-1, shape[1], -1, -1, -1).flatten(0, 1)
+        states, image = decoder.transformer(
+            source, position.expand(len(source), -1, -1, -1), queries.flatten(0, 1)
+        )
+    return Decoded(decoder, states, image, shape, height, rearranged)

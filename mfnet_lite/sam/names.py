@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+__all__: list[str] = []  # what checkpoints need; not part of the interface
+
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 PIXEL_STD = (58.395, 57.12, 57.375)
 WRAPPERS = ("model", "state_dict", "model_state", "model_state_dict")

@@ -17,9 +17,12 @@ from jaxtyping import Bool, Int32, UInt8
 from segment_anything.modeling import Sam
 
 from mfnet_lite.sam.automatic import generate_masks
+from mfnet_lite.utils.borders import borders
 
-PIECE_BYTES = 16 * 2**20
-"""Masks looked at together when outlines are drawn."""
+__all__ = ["ObjectSettings", "Objects", "find_objects", "objects_from_masks", "outlines"]
+
+CHUNK_BYTES = 16 * 2**20
+"""Size of the masks that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,12 @@ class ObjectSettings:
 
     @classmethod
     def official(cls) -> ObjectSettings:
-        """The authors' settings (fact sheet, section 2): few and sure masks, at most 50 objects."""
+        """Return the authors' settings (see *Paper versus code*): few and sure masks, at most 50 objects."""
         return cls(pred_iou_thresh=0.96, box_nms_thresh=0.5, max_objects=50)
 
     @classmethod
     def small(cls) -> ObjectSettings:
-        """Thresholds for the small SAM that ships with the package, which expects little of itself."""
+        """Return thresholds for the small SAM that ships with the package, which expects little of itself."""
         return cls(points_per_side=16, pred_iou_thresh=0.2, stability_score_thresh=0.3, min_area=20)
 
 
@@ -107,7 +110,7 @@ def objects_from_masks(
     order = order[area[order] >= min_area][:max_objects]
     # Painting one over the other leaves the highest number at each pixel: a maximum, in any order.
     whole = np.zeros(masks.shape[1:], dtype=np.int32)
-    step = max(1, PIECE_BYTES // max(1, whole.nbytes))
+    step = max(1, CHUNK_BYTES // max(1, whole.nbytes))
     for first in range(0, len(order), step):
         some = order[first : first + step]
         numbers = np.arange(first + 1, first + 1 + len(some), dtype=np.int32)
@@ -123,18 +126,12 @@ def outlines(masks: Bool[np.ndarray, "mask height width"]) -> Bool[np.ndarray, "
         masks: Any number of masks.
 
     Returns:
-        The union, as of scikit-image's ``find_boundaries(mask, mode="thick")`` for each mask.
+        The union of each mask's :func:`~mfnet_lite.utils.borders.borders`.
     """
     out = np.zeros(masks.shape[1:], dtype=bool)
-    step = max(1, PIECE_BYTES // max(1, out.size))
+    step = max(1, CHUNK_BYTES // max(1, out.size))
     for first in range(0, len(masks), step):
-        some = masks[first : first + step]
-        down = (some[:, 1:] != some[:, :-1]).any(axis=0)
-        right = (some[:, :, 1:] != some[:, :, :-1]).any(axis=0)
-        out[1:] |= down
-        out[:-1] |= down
-        out[:, 1:] |= right
-        out[:, :-1] |= right
+        out |= borders(masks[first : first + step])
     return out
 
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["product_abt", "product_atb"]
+__all__: list[str] = []  # what attention and decoder share; not part of the interface
 
 
 class _ProductABt(torch.autograd.Function):

@@ -22,7 +22,7 @@ def ambiguous_clicks(
     background: int = 3,
     smallest: float = 0.003,
 ) -> tuple[Float[Tensor, "n prompts 1 2"], Bool[Tensor, "n prompts 3 height width"]]:
-    """Click into parts of images; every click comes with its part, its object and its group.
+    """Draw clicks into parts of images, each with its part, its object and its group.
 
     Parts are equally likely whatever their area, else large shapes would get nearly all clicks.
 
@@ -60,7 +60,7 @@ def ambiguous_clicks(
 def distance_transform_centres(
     masks: Bool[Tensor, "images prompts height width"],
 ) -> Float[Tensor, "images prompts 1 2"]:
-    """The pixel (x, y) farthest from each mask's border: the first click of SAM's own evaluation.
+    """Find the pixel (x, y) farthest from each mask's border: the first click of SAM's own evaluation.
 
     Args:
         masks: True masks; the image's border counts as a border of the mask.
@@ -75,10 +75,10 @@ def distance_transform_centres(
         [3.0, 2.0]
     """
     width = masks.shape[-1]
-    places = []
+    centres = []
     for mask in rearrange(masks, "n k h w -> (n k) h w").cpu().numpy():
         depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
         y, x = divmod(int(np.argmax(depth)), width)
-        places.append((float(x), float(y)))
-    points = torch.tensor(places, device=masks.device).reshape(-1, 2)
+        centres.append((float(x), float(y)))
+    points = torch.tensor(centres, device=masks.device).reshape(-1, 2)
     return rearrange(points, "(n k) xy -> n k 1 xy", k=masks.shape[1])

@@ -14,13 +14,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange
 from jaxtyping import Float, Int
-from segment_anything.modeling import MaskDecoder, Sam
+from segment_anything.modeling import Sam
 from torch import Tensor
 from torch.nn import functional as F
 
-from mfnet_lite.sam.mask_decoder import decode, is_official
+from mfnet_lite.sam.mask_decoder import decode
 
 __all__ = [
     "BACKGROUND",
@@ -215,28 +215,7 @@ def predict_masks(
         dense = sam.prompt_encoder.mask_downscaling(flat_masks.to(embeddings.dtype))
         dense = rearrange(dense, "(images prompts) c h w -> images prompts c h w", images=images)
     position = sam.prompt_encoder.pe_layer((h, w))
-    run = decode if rearranged and is_official(sam.mask_decoder) else _decode
-    masks, iou = run(sam.mask_decoder, embeddings, dense, position, tokens)
+    decoded = decode(sam.mask_decoder, embeddings, dense, position, tokens, rearranged)
     chosen = {True: slice(1, None), False: slice(0, 1), None: slice(None)}[multimask]
-    return Prediction(masks=masks[:, :, chosen], iou=iou[:, :, chosen])
-
-
-def _decode(
-    decoder: MaskDecoder, embeddings: Tensor, dense: Tensor, position: Tensor, tokens: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Run the decoder's own modules, whatever was injected into them, with one image per prompt."""
-    images, prompts = tokens.shape[:2]
-    own = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight])
-    own = repeat(own, "k c -> n p k c", n=images, p=prompts)
-    queries = rearrange(torch.cat([own, tokens], dim=2), "n p t c -> (n p) t c")
-    source = (embeddings[:, None] + dense).expand(-1, prompts, -1, -1, -1).flatten(0, 1)
-    places = repeat(position, "c h w -> n c h w", n=images * prompts)
-    states, keys = decoder.transformer(source, places, queries)
-    grid_keys = rearrange(keys, "n (h w) c -> n c h w", h=source.shape[-2])
-    upscaled = decoder.output_upscaling(grid_keys)
-    weights = torch.stack(
-        [mlp(states[:, 1 + i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1
-    )
-    masks = torch.einsum("n k c, n c y x -> n k y x", weights, upscaled)
-    iou = decoder.iou_prediction_head(states[:, 0])
-    return masks.unflatten(0, (images, prompts)), iou.unflatten(0, (images, prompts))
+    # All masks are made and some returned, as officially: a product of fewer rows may round otherwise.
+    return Prediction(masks=decoded.masks()[:, :, chosen], iou=decoded.iou[:, :, chosen])

@@ -24,6 +24,8 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from mfnet_lite.sam.attention import attend_long, grid_codes
 
+__all__: list[str] = []  # what encoders share; not part of the interface
+
 Table = Float[Tensor, "query key dim"]
 
 
@@ -53,9 +55,11 @@ def window_attention(
     if window == 0 or (window == height == width):
         return _attend(qkv, padding, heads, (1, 1), (height, width), tables, scale)
     out = qkv.new_empty(*qkv.shape[:3], qkv.shape[-1] // 3)
-    pieces = [(rows, columns) for rows in _runs(height, window) for columns in _runs(width, window)]
-    whole = len(pieces) == 1  # the windows tile the grid: no need for a second buffer
-    for (top, bottom), (left, right) in pieces:
+    # Up to four blocks: whole windows, the cut ones at the right, those at the bottom, and the corner. Within a block
+    # all windows have one shape and run as one batch.
+    blocks = [(rows, columns) for rows in _runs(height, window) for columns in _runs(width, window)]
+    whole = len(blocks) == 1  # the windows tile the grid: no need for a second buffer
+    for (top, bottom), (left, right) in blocks:
         part = (slice(None), slice(top, bottom), slice(left, right))
         counts = max(1, (bottom - top) // window), max(1, (right - left) // window)
         done = _attend(qkv[part], padding, heads, counts, (window, window), tables, scale)
@@ -81,6 +85,8 @@ def _attend(
     scale: float,
 ) -> Tensor:
     """Attend in windows of one shape; ``sides`` is what they would measure with their padding."""
+    # Windows move to the batch axis, so that attention is that of one small grid; what remains of a window at the
+    # border is a smaller grid of real tokens, and only its padding needs care.
     q, k, v = rearrange(
         qkv,
         "b (ny y) (nx x) (three n d) -> three (b ny nx) n (y x) d",
@@ -133,7 +139,7 @@ def attend_grid(
 
 
 def _sides(q: Tensor, tables: tuple[Table, Table]) -> list[Tensor]:
-    """Logit of every query against every key row, and against every key column."""
+    """Compute the logit of every query against every key row, and against every key column."""
     grid = rearrange(q, "b n (y x) d -> b n y x d", y=len(tables[0]))
     side_h = einsum(grid, tables[0], "b n y x d, y key d -> b n y x key")
     side_w = einsum(grid, tables[1], "b n y x d, x key d -> b n y x key")
@@ -154,31 +160,34 @@ def _attend_padded(
     """Attend in windows of which only ``real`` rows and columns are tokens."""
     rows, columns = real
     heads = q.shape[1]
-    place_q: list[Tensor] = []
-    place_k: list[Tensor] = []
+    # Queries and keys get longer by what the logits add to q·k: first the relative positions of real keys ...
+    extra_q: list[Tensor] = []
+    extra_k: list[Tensor] = []
     side_h = side_w = None
     if tables is not None:
         side_h, side_w = _sides(q, (tables[0][:rows], tables[1][:columns]))
-        place_q = [side_h[..., :rows], side_w[..., :columns]]
-        place_k = [grid_codes(rows, columns, k)]
+        extra_q = [side_h[..., :rows], side_w[..., :columns]]
+        extra_k = [grid_codes(rows, columns, k)]
+    # ... then one channel for the key that stands for all padded ones. The query holds that key's logit there, ℓ₀ of
+    # the module's docstring; real keys hold 0, the added key holds 1 and zeros in all other channels.
     bias = qkv.new_zeros(qkv.shape[-1]) if padding is None else padding.to(q.dtype)
     _, k0, v0 = rearrange(bias, "(three n d) -> three n 1 d", three=3, n=heads)
     logit = (q @ k0.mT) * scale
     amount = _log_padding(side_h, side_w, real, sides)
-    place_q.append(logit + amount.to(logit))
-    place_k = [F.pad(place, (0, 0, 0, 1)) for place in place_k]
-    place_k.append(F.pad(k.new_ones(1, 1), (0, 0, k.shape[2], 0)))
+    extra_q.append(logit + amount.to(logit))
+    extra_k = [F.pad(code, (0, 0, 0, 1)) for code in extra_k]
+    extra_k.append(F.pad(k.new_ones(1, 1), (0, 0, k.shape[2], 0)))
     k = torch.cat([k, torch.zeros_like(k0).expand(len(k), -1, -1, -1)], dim=2)
     v = torch.cat([v, v0.expand(len(v), -1, -1, -1)], dim=2)
-    long_q = torch.cat([q if scale == 1 else q * scale, *place_q], dim=-1)
-    place = torch.cat(place_k, dim=-1)
-    return attend_long(long_q, torch.cat([k, place.expand(*k.shape[:2], -1, -1)], dim=-1), v)
+    long_q = torch.cat([q if scale == 1 else q * scale, *extra_q], dim=-1)
+    codes = torch.cat(extra_k, dim=-1)
+    return attend_long(long_q, torch.cat([k, codes.expand(*k.shape[:2], -1, -1)], dim=-1), v)
 
 
 def _log_padding(
     side_h: Tensor | None, side_w: Tensor | None, real: tuple[int, int], sides: tuple[int, int]
 ) -> Tensor:
-    """Logarithm of the summed weights of all padded places, (…, query, 1)."""
+    """Compute the logarithm of the summed weights of all padded positions, (…, query, 1)."""
     rows, columns = real
     if side_h is None or side_w is None:
         return torch.tensor(sides[0] * sides[1] - rows * columns, dtype=torch.float64).log()

@@ -12,7 +12,6 @@ there are a tile and the strips along a row of tiles, however many rows the scen
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -37,6 +36,7 @@ from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
 from mfnet_lite.scenes.seams import Cell, TileGrid, match_objects, shared_strip
 from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.hashes import hash_values
 
 OBJECTS, BOUNDARIES = "objects.tif", "boundaries.tif"
 
@@ -181,10 +181,7 @@ def begin_folder(
 
 def weights_hash(sam: Sam) -> str:
     """A short hash of the weights: tiles of two models must not be mixed."""
-    digest = hashlib.sha256()
-    for value in sam.state_dict().values():
-        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return hash_values(sam.state_dict().values())[:16]
 
 
 def _file(folder: Path, cell: Cell) -> Path:
@@ -244,7 +241,8 @@ def _join(folder: Path, grid: TileGrid) -> dict[Cell, Int64[np.ndarray, " ids"]]
             inside, _ = shared_strip(here, grid.tile(*other))
             if inside is not None:
                 strips[cell, other] = whole[inside].copy()  # a view would keep the tile alive
-    pairs = np.concatenate(edges)
+    # With 64-bit indices SciPy 1.11 finds no component and raises nothing.
+    pairs = np.concatenate(edges).astype(np.int32)
     graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(total, total))
     component = connected_components(graph, directed=False)[1] if total else np.zeros(0, int)
     return {

@@ -37,8 +37,9 @@ from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
-NODATA = 255
+NODATA = IGNORE_INDEX
 GDAL_CACHE_MB = 48  # GDAL's own default is a share of the machine's memory
 PANEL = 2048  # columns held at once, whole blocks of the file
 
@@ -146,7 +147,7 @@ def predict_scene(
     tile = Tile("scene", {name: Path(path) for name, path in paths.items()}, None, dataset)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
         reader.prepare(tile)  # what cannot be read is refused before anything is written
-    reader.notes.tell()
+    reader.notes.log()
     model.to(target_device)
     profile = geotiff_profile(
         first.height,

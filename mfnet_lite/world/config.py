@@ -11,14 +11,16 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-CLASSES = ("impervious surfaces", "building", "low vegetation", "tree", "car", "clutter")
+from mfnet_lite.utils.labels import IGNORE_INDEX as IGNORE_INDEX
+from mfnet_lite.utils.labels import ISPRS_CLASSES, ISPRS_COLOURS
+
+CLASSES = ISPRS_CLASSES
 """ISPRS's six classes in the order of their indices."""
 
-PALETTE = ((255, 255, 255), (0, 0, 255), (0, 255, 255), (0, 255, 0), (255, 255, 0), (255, 0, 0))
+PALETTE = ISPRS_COLOURS
 """ISPRS's official colours, written into files as the GeoTIFF colour table."""
 
 IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, CAR, CLUTTER = range(6)
-IGNORE_INDEX = 255
 NODATA = -9999.0
 """Value of elevation pixels without a measurement, in memory and in files."""
 

@@ -32,6 +32,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mfnet_lite.losses import object_consistency
+from mfnet_lite.losses.object_consistency import OFFICIAL
 from mfnet_lite.utils.files import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +60,7 @@ def loop(
 
 def ours(logits: Tensor, objects: Tensor) -> Tensor:
     """The library's loss, with the authors' weights."""
-    return object_consistency(logits, objects, official=True)
+    return object_consistency(logits, objects, **OFFICIAL)
 
 
 def authors(path: Path, device: str = "cpu") -> tuple[Loss, str]:

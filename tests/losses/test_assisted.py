@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from mfnet_lite.losses import AssistedLoss, boundary, cross_entropy, object_consistency
+from mfnet_lite.losses.object_consistency import OFFICIAL
 
 
 @pytest.fixture
@@ -70,8 +71,8 @@ def test_the_authors_current_boundary_loss_changes_the_value_and_no_gradient(bat
 
 
 def test_official_objects_are_the_authors(batch, logits):
-    found = AssistedLoss(official=True).terms(logits, batch)["objects"]
-    assert found == object_consistency(logits, batch["objects"], official=True)
+    found = AssistedLoss(**OFFICIAL).terms(logits, batch)["objects"]
+    assert found == object_consistency(logits, batch["objects"], **OFFICIAL)
     assert found < AssistedLoss().terms(logits, batch)["objects"]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mfnet_lite.losses import object_consistency, renumber_objects
+from mfnet_lite.losses.object_consistency import OFFICIAL
 
 
 def sine(*shape: int) -> Tensor:
@@ -41,7 +42,7 @@ ROWS = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 2, 0], [2, 2, 2, 0]])[No
 )
 def test_golden(name: str, logits: Tensor, objects: Tensor, loss: float, gradient: float) -> None:
     logits = logits.clone().requires_grad_()
-    value = object_consistency(logits, objects, official=True)
+    value = object_consistency(logits, objects, **OFFICIAL)
     assert value.item() == pytest.approx(loss, abs=1e-6), name
     value.backward()
     assert logits.grad is not None
@@ -62,7 +63,7 @@ def test_golden_without_the_limit_of_fifty() -> None:
 def test_golden_large() -> None:
     y, x = grid(256)
     objects = ((y // 37) * 7 + x // 37).expand(10, -1, -1)
-    value = object_consistency(sine(10, 6, 256, 256), objects, official=True)
+    value = object_consistency(sine(10, 6, 256, 256), objects, **OFFICIAL)
     assert value.item() == pytest.approx(0.487724, abs=1e-6)
 
 

@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from mfnet_lite.losses import dice_loss, two_class_dice
-from mfnet_lite.nets.samlp import PlateOutput, SamLP, build_samlp, fitted, iou_error
+from mfnet_lite.nets import build_model
+from mfnet_lite.nets.samlp import PlateOutput, SamLP, fitted, iou_error
 from mfnet_lite.sam import (
     VIT_B,
     VIT_H,
@@ -23,8 +24,8 @@ from mfnet_lite.sam import (
     predict_masks,
 )
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.state import load_model, save_model, trained_state
-from mfnet_lite.tuning import LoRAQKV, count, detach, merge, unmerge
+from mfnet_lite.training.state import load_model, save_model
+from mfnet_lite.tuning import LoRAQKV, count, detach, merge, trained_state, unmerge
 
 SMALL = SamConfig(
     image_size=64,
@@ -316,4 +317,4 @@ def test_faults_say_what_to_do():
     with pytest.raises(ValueError, match="found nothing"):
         small()({"dsm": torch.zeros(1, 1, 8, 8)})
     with pytest.raises(ValueError, match="samlp finds one thing"):
-        build_samlp({"optical": 3}, 6)
+        build_model("samlp", {"optical": 3}, 6)

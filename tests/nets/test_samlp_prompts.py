@@ -13,7 +13,7 @@ from mfnet_lite.nets.samlp_prompts import (
     refine_interactively,
     some_objects,
 )
-from mfnet_lite.sam import predict_masks
+from mfnet_lite.sam import correction_clicks, predict_masks
 from mfnet_lite.training import TrainConfig, fit
 
 from .test_samlp import batch, learnt, small
@@ -76,26 +76,41 @@ def test_first_round_has_no_prompt_and_later_ones_four_masks():
     assert all(torch.equal(a.masks, b.masks) for a, b in zip(rounds, again, strict=True))
 
 
-def test_rounds_get_clicks_logits_or_both(monkeypatch):
-    seen = []
-
-    def spy(sam, embeddings, *, tokens, mask_inputs=None, multimask=True):
-        seen.append((tokens.shape[2], mask_inputs is not None))
-        return predict_masks(
-            sam, embeddings, tokens=tokens, mask_inputs=mask_inputs, multimask=multimask
-        )
-
-    monkeypatch.setattr("mfnet_lite.nets.samlp_prompts.predict_masks", spy)
+def test_rounds_get_clicks_logits_or_both():
     net = small().eval()
     data = batch(1)
     target = (data["label"] == 1)[:, None]
+    answers = []
     with torch.no_grad():
         embedding = net.embed(data)
         for seed in range(30):
-            refine_interactively(net.sam, embedding, target, 2, torch.Generator().manual_seed(seed))
-    # a click and its padding are two tokens
-    assert set(seen[::2]) == {(0, False)}
-    assert set(seen[1::2]) == {(2, True), (2, False), (0, True)}
+            first, second = refine_interactively(
+                net.sam, embedding, target, 2, torch.Generator().manual_seed(seed)
+            )
+            logits = net.choose(first)
+            # the kind of prompt is drawn first, the click after it
+            generator = torch.Generator().manual_seed(seed)
+            torch.rand((), generator=generator)
+            full = torch.nn.functional.interpolate(logits, target.shape[-2:], mode="bilinear")
+            click = correction_clicks(full, target, generator)
+            prompts = {
+                "clicks": {"points": click.points, "labels": click.labels},
+                "logits": {"tokens": embedding.new_zeros(1, 1, 0, embedding.shape[1])},
+            }
+            expected = {
+                "clicks": predict_masks(net.sam, embedding, **prompts["clicks"], multimask=None),
+                "logits": predict_masks(
+                    net.sam, embedding, **prompts["logits"], mask_inputs=logits, multimask=None
+                ),
+                "both": predict_masks(
+                    net.sam, embedding, **prompts["clicks"], mask_inputs=logits, multimask=None
+                ),
+            }
+            answers += [k for k, p in expected.items() if torch.equal(p.masks[:, 0], second.masks)]
+    assert len(answers) == 30  # each round is the answer to one kind of prompt and to no other
+    counts = {kind: answers.count(kind) for kind in ("both", "clicks", "logits")}
+    assert min(counts.values()) > 0
+    assert max(counts, key=counts.__getitem__) == "both"
 
 
 def test_embedding_is_made_once_and_without_gradient(monkeypatch):

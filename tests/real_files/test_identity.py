@@ -12,33 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import mfnet_lite.scenes.masks as module
-from mfnet_lite.cli import app
 from mfnet_lite.rasters import open_folder, raster_info, read_raster, write_raster
 from mfnet_lite.sam import SamConfig, build_sam
 from mfnet_lite.sam.objects import ObjectSettings
+from tests.real_files.makers import TINY, call
 
-UNET = [
-    "--width",
-    "2",
-    "--depth",
-    "1",
-    "--size",
-    "16",
-    "--batch",
-    "2",
-    "--light",
-    "0",
-    "--device",
-    "cpu",
-]
 FEW = ObjectSettings(points_per_side=2)
-
-
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 def dataset(root: Path) -> Path:
@@ -73,14 +54,14 @@ def swap(path: Path) -> None:
 @pytest.fixture
 def run(tmp_path):
     data, out = dataset(tmp_path / "data"), tmp_path / "run"
-    result = call("train", data, "--out", out, "--steps", 2, *UNET)
+    result = call("train", data, "--out", out, "--steps", 2, *TINY)
     assert result.exit_code == 0, result.output
     return data, out
 
 
 def test_training_goes_on_with_the_same_files_only(run):
     data, out = run
-    again = ("train", data, "--out", out, "--steps", 2, *UNET, "--resume")
+    again = ("train", data, "--out", out, "--steps", 2, *TINY, "--resume")
     assert call(*again).exit_code == 0
     swap(data / "test" / "image" / "t0.tif")  # no training reads it
     assert call(*again).exit_code == 0
@@ -96,7 +77,7 @@ def test_training_goes_on_with_the_same_files_only(run):
 def test_what_the_dataset_says_about_itself_counts(run):
     data, out = run
     (data / "dataset.json").write_text('{"classes": ["ground", "roof"], "image_scale": 128}')
-    result = call("train", data, "--out", out, "--steps", 2, *UNET, "--resume")
+    result = call("train", data, "--out", out, "--steps", 2, *TINY, "--resume")
     assert result.exit_code == 1
     assert "dataset.json" in result.stderr
 
@@ -108,7 +89,7 @@ def test_a_run_of_an_earlier_version_goes_on_with_a_note(run):
     del config["content"]
     (out / "config.json").write_text(json.dumps(config))
     swap(data / "train" / "image" / "t0.tif")
-    result = call("train", data, "--out", out, "--steps", 2, *UNET, "--resume")
+    result = call("train", data, "--out", out, "--steps", 2, *TINY, "--resume")
     assert result.exit_code == 0, result.output
     assert "note: " in result.stderr
     assert "does not know the content of its files" in result.stderr
@@ -179,7 +160,7 @@ def test_maps_of_tiles_whose_image_was_replaced(sam, tmp_path):
     with pytest.raises(ValueError, match=message):
         mask_tiles(sam, tiles, tmp_path / "maps", FEW, progress=False)
     result = call(
-        "train", data, "--out", tmp_path / "run", "--steps", 1, *UNET, "--objects", tmp_path / "maps",
+        "train", data, "--out", tmp_path / "run", "--steps", 1, *TINY, "--objects", tmp_path / "maps",
     )  # fmt: skip
     assert result.exit_code == 1
     assert "was made from another image" in result.stderr

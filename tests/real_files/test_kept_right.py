@@ -14,39 +14,25 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 from torch import nn
-from typer.testing import CliRunner
 
-from mfnet_lite.cli import app
-from mfnet_lite.rasters import WholeTiles, check_dataset, check_grid, open_dataset, write_raster
+from mfnet_lite.rasters import WholeTiles, check_dataset, check_grid, open_dataset
 from mfnet_lite.tuning import attach_lora
+from tests.real_files.makers import PLACE, SHORT, call, three_tiles, tif
 
 N = 32
-PLACE = Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
 LABEL = np.arange(N * N, dtype=np.uint8).reshape(N, N) % 3
-SHORT = (
-    *("--model", "unet", "--width", 2, "--depth", 2, "--size", 16, "--batch", 1),
-    *("--steps", 2, "--device", "cpu"),
-)
 
 
 def image(bands: int = 3) -> np.ndarray:
     return np.random.default_rng(0).integers(1, 255, (bands, N, N), np.uint8)
 
 
-def tif(path: Path, array: np.ndarray, **facts) -> Path:
-    return write_raster(path, array, **({"crs": "EPSG:25832", "transform": PLACE} | facts))
-
-
 def dataset(root: Path, bands: int = 3) -> Path:
-    for split, name in (("train", "a"), ("train", "b"), ("test", "c")):
-        tif(root / split / "image" / f"{name}.tif", image(bands))
-        tif(root / split / "label" / f"{name}.tif", LABEL)
-    (root / "dataset.json").write_text(json.dumps({"classes": ["ground", "road", "roof"]}))
-    return root
+    def write(folder: Path, name: str, _: int) -> None:
+        tif(folder / "image" / name, image(bands))
+        tif(folder / "label" / name, LABEL)
 
-
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+    return three_tiles(root, write, {"classes": ["ground", "road", "roof"]})
 
 
 @pytest.mark.parametrize(
@@ -139,6 +125,11 @@ def test_opacity_is_not_taken_for_near_infrared(tmp_path):
         )
         out.write(rgba)
     result = call("predict", run, "--optical", scene, "--out", tmp_path / "m.tif")
+    assert result.exit_code == 1
+    assert "(its band 4 is opacity) has 3 band(s) of optical" in result.stderr
+    for path in sorted((root / "train" / "image").iterdir()):
+        path.write_bytes(scene.read_bytes())
+    result = call("evaluate", run, root, "--split", "train")
     assert result.exit_code == 1
     assert "(its band 4 is opacity) has 3 band(s) of optical" in result.stderr
 

@@ -9,33 +9,17 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from typer.testing import CliRunner
 
-from mfnet_lite.cli import app
 from mfnet_lite.rasters import (
     WholeTiles,
     check_dataset,
     open_dataset,
     open_potsdam,
-    write_raster,
 )
 from mfnet_lite.rasters.readers.isprs import PALETTE
+from tests.real_files.makers import SHORT, call, refused, three_tiles, tif
 
-UNET = ("--model", "unet", "--width", "2", "--depth", "2", "--size", "16", "--batch", "1")
-SHORT = (*UNET, "--steps", "2", "--device", "cpu")
 N = 32
-
-
-def call(*arguments: object):
-    return CliRunner().invoke(app, [str(a) for a in arguments])
-
-
-def refused(result, *words: str) -> None:
-    """One sentence on stderr with these words, and no traceback."""
-    assert result.exit_code == 1, result.output
-    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    for word in words:
-        assert word in line
 
 
 def classes(seed: int, highest: int = 2) -> np.ndarray:
@@ -44,24 +28,19 @@ def classes(seed: int, highest: int = 2) -> np.ndarray:
     return rng.integers(0, 2, (N, N), np.uint8) * rng.integers(0, highest + 1, (N, N), np.uint8)
 
 
-def tif(path: Path, array: np.ndarray, **facts) -> Path:
-    place = rasterio.Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
-    return write_raster(path, array, crs="EPSG:25832", transform=place, **facts)
-
-
 def image(seed: int, bands: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).integers(1, 255, (bands, N, N), np.uint8)
 
 
 def dataset(root: Path, write, stated: dict | None = None) -> Path:
     """Two training tiles and one test tile; ``write(folder of labels, name, label)`` writes the labels."""
-    for k, (split, name) in enumerate((("train", "a"), ("train", "b"), ("test", "c"))):
-        tif(root / split / "image" / f"{name}.tif", image(k))
-        (root / split / "label").mkdir(parents=True, exist_ok=True)
-        write(root / split / "label", name, classes(k))
-    if stated is not None:
-        (root / "dataset.json").write_text(json.dumps(stated))
-    return root
+
+    def write_tile(folder: Path, name: str, k: int) -> None:
+        tif(folder / "image" / name, image(k))
+        (folder / "label").mkdir(parents=True, exist_ok=True)
+        write(folder / "label", Path(name).stem, classes(k))
+
+    return three_tiles(root, write_tile, stated)
 
 
 def label_of(root: Path, split: str = "test") -> np.ndarray:

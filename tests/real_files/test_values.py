@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from rasterio.enums import ColorInterp
-from rasterio.transform import Affine
 
 from mfnet_lite.rasters import (
     WholeTiles,
@@ -20,9 +18,9 @@ from mfnet_lite.rasters import (
 )
 from mfnet_lite.rasters.interpretation.interpret import interpret
 from mfnet_lite.rasters.tiles import SensorInfo
+from tests.real_files.makers import PLACE, save, three_tiles
 
 N = 64
-PLACE = Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
 
 
 def heights(roof: float = 8.0, ground: float = 100.0) -> np.ndarray:
@@ -32,32 +30,16 @@ def heights(roof: float = 8.0, ground: float = 100.0) -> np.ndarray:
     return dsm
 
 
-def save(path: Path, array: np.ndarray, crs: str = "EPSG:25832", **tags) -> Path:
-    """A GeoTIFF with scales, offsets, units or colour interpretation as tags."""
-    array = array if array.ndim == 3 else array[None]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    profile = {
-        "driver": "GTiff", "height": array.shape[1], "width": array.shape[2], "count": len(array),
-        "dtype": array.dtype.name, "crs": crs, "transform": PLACE, "nodata": tags.pop("nodata", None),
-    }  # fmt: skip
-    profile |= tags.pop("profile", {})
-    with rasterio.open(path, "w", **profile) as out:
-        for name, value in tags.items():
-            setattr(out, name, value)
-        out.write(array)
-    return path
-
-
 def dataset(root: Path, dsm: Path | None = None, stated: dict | None = None, **dsms) -> Path:
     rng = np.random.default_rng(0)
-    for split, name in (("train", "a"), ("train", "b"), ("test", "c")):
-        save(root / split / "image" / f"{name}.tif", rng.integers(1, 255, (3, N, N), np.uint8))
-        save(root / split / "label" / f"{name}.tif", rng.integers(0, 2, (N, N), np.uint8))
+
+    def write(folder: Path, name: str, _: int) -> None:
+        save(folder / "image" / name, rng.integers(1, 255, (3, N, N), np.uint8))
+        save(folder / "label" / name, rng.integers(0, 2, (N, N), np.uint8))
         if dsms:
-            options = dict(dsms)
-            save(root / split / "dsm" / f"{name}.tif", options.pop("array"), **options)
-    (root / "dataset.json").write_text(json.dumps({"classes": ["a", "b"]} | (stated or {})))
-    return root
+            save(folder / "dsm" / name, **dsms)
+
+    return three_tiles(root, write, {"classes": ["a", "b"]} | (stated or {}))
 
 
 def seen(root: Path, sensor: str = "dsm") -> np.ndarray:

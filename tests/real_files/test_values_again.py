@@ -6,29 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
-from rasterio.transform import Affine
 
 from mfnet_lite.rasters.interpretation.interpret import interpret
 from mfnet_lite.rasters.io import open_raster, own_mask, read_window
 from mfnet_lite.rasters.tiles import SensorInfo
+from tests.real_files.makers import save
 
 N = 64
-PLACE = Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
-
-
-def save(path: Path, array: np.ndarray, nodata: float | None = None, **tags) -> Path:
-    array = array if array.ndim == 3 else array[None]
-    profile = {
-        "driver": "GTiff", "height": array.shape[1], "width": array.shape[2], "count": len(array),
-        "dtype": array.dtype.name, "crs": "EPSG:25832", "transform": PLACE, "nodata": nodata,
-    }  # fmt: skip
-    profile |= tags.pop("profile", {})
-    with rasterio.open(path, "w", **profile) as out:
-        for name, value in tags.items():
-            setattr(out, name, value)
-        out.write(array)
-    return path
 
 
 def quantities(path: Path, sensor: SensorInfo, gsd: float | None = None):

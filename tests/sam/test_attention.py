@@ -69,14 +69,14 @@ def test_without_relative_positions():
         )
 
 
-@pytest.mark.parametrize("piece_bytes", [1, 5_000, 60_000, 10**9])
-def test_pieces_do_not_change_the_answer(piece_bytes):
+@pytest.mark.parametrize("chunk_bytes", [1, 5_000, 60_000, 10**9])
+def test_chunks_do_not_change_the_answer(chunk_bytes):
     torch.manual_seed(0)
     q, k, v = torch.randn(3, 5, 2, 63, 8)
     rel = relative_terms(q, torch.randn(13, 8), torch.randn(17, 8), 7, 9)
     whole = folded_attention(q, k, v, *rel, scale=0.3)
-    pieces = biased_attention(q, k, v, *rel, scale=0.3, piece_bytes=piece_bytes)
-    torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=0)
+    chunks = biased_attention(q, k, v, *rel, scale=0.3, chunk_bytes=chunk_bytes)
+    torch.testing.assert_close(chunks, whole, atol=1e-5, rtol=0)
 
 
 def test_whole_encoder_and_exact_removal(encoder):

@@ -55,7 +55,9 @@ def official(sam, embeddings, dense, sparse):
 @pytest.mark.parametrize("dense_per_prompt", [False, True])
 def test_values_and_all_gradients_equal_the_official_ones(sam, dense_per_prompt):
     given = inputs(2, 3, 2, dense_per_prompt)
-    found = decode(sam.mask_decoder, given[0], given[1], position(sam), given[2])
+    step = decode(sam.mask_decoder, *given[:2], position(sam), given[2], rearranged=True)
+    assert step.rearranged
+    found = step.masks(), step.iou
     expected = official(sam, *given)
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-9)
@@ -83,7 +85,9 @@ def test_single_precision_is_as_near_as_the_official_module(sam):
     sam.float()
     with torch.no_grad():
         theirs = official(sam, *single)[0]
-        ours = decode(sam.mask_decoder, single[0], single[1], position(sam).float(), single[2])[0]
+        ours = decode(
+            sam.mask_decoder, *single[:2], position(sam).float(), single[2], rearranged=True
+        ).masks()
     assert (ours - exact).abs().max() < 3 * (theirs - exact).abs().max() + 1e-6
 
 
@@ -141,3 +145,23 @@ def test_pixels_come_to_their_places_and_back(dtype):
     weights = torch.arange(found.numel()).reshape(found.shape).to(dtype)
     ours, theirs = (torch.autograd.grad(y, x, weights)[0] for y in (found, expected))
     assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("rearranged", [False, True])
+def test_masks_of_some_prompts_are_those_of_all(sam, rearranged):
+    given = inputs(2, 3, 2, True)
+    step = decode(sam.mask_decoder, *given[:2], position(sam), given[2], rearranged)
+    assert step.rearranged is rearranged
+    kept = torch.tensor([[True, False, True], [False, False, True]])
+    everything = step.masks()
+    assert everything.shape == (2, 3, 4, 32, 32)
+    torch.testing.assert_close(step.masks(kept), everything[kept])
+    torch.testing.assert_close(step.masks(kept, slice(1, None)), everything[kept][:, 1:])
+    assert step.masks(torch.zeros_like(kept)).shape == (0, 4, 32, 32)
+
+
+def test_by_default_the_step_is_the_official_one(sam):
+    given = inputs(2, 3, 2, False)
+    step = decode(sam.mask_decoder, *given[:2], position(sam), given[2])
+    for ours, theirs in zip((step.masks(), step.iou), official(sam, *given), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=1e-12)

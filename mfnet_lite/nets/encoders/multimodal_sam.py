@@ -2,7 +2,7 @@ r"""SAM's image encoder for several sensors at once, with what is trained beside
 
 The official ``ImageEncoderViT`` stays as it is, frozen. M sensors are stacked in front of the batch, so the
 frozen weights see one batch of M·B images. What is trained lives in ``additions``, one per block,
-with a leading sensor axis (Ma et al. 2025; fact sheet 1.3 and 1.4)::
+with a leading sensor axis (Ma et al. 2025; ``book/paper_versus_code.md``)::
 
     x ── norm1 ── qkv [+ LoRA] ── attention ── proj [── adapter] ──(+)── norm2 ─┬─ MLP [+ MMLoRA] ─(+)──
       └──────────────────────────────────────────────────────────┘              └─ [MMAdapter] ─────┘
@@ -45,7 +45,8 @@ class BlockAdditions(nn.Module):
         tuning: Which kind.
         rank: Rank of the LoRA kinds.
         bottleneck: Hidden width of the adapter kinds; None for a quarter of the block's width.
-        official: The authors' start and scaling: adapters not zero, alpha = 1 in the attention.
+        alpha: Updates in the attention are scaled by alpha / rank; None for a factor of one.
+        zero_init: Adapters start with a zero update, so that the encoder starts as SAM's.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class BlockAdditions(nn.Module):
         tuning: Tuning,
         rank: int = 4,
         bottleneck: int | None = None,
-        official: bool = False,
+        alpha: float | None = None,
+        zero_init: bool = True,
     ) -> None:
         super().__init__()
         self.qkv: QKVUpdate | None = None
@@ -66,13 +68,12 @@ class BlockAdditions(nn.Module):
         width, hidden = block.mlp.lin1.in_features, block.mlp.lin1.out_features
         mixing = tuning in ("mmlora", "mmadapter")
         if tuning in ("mmlora", "lora"):
-            self.qkv = QKVUpdate(width, sensors, rank, alpha=1.0 if official else None)
+            self.qkv = QKVUpdate(width, sensors, rank, alpha=alpha)
             self.lin1 = MMLoRA(width, hidden, sensors, rank, mixing=mixing)
             self.lin2 = MMLoRA(hidden, width, sensors, rank, mixing=mixing)
         elif tuning in ("mmadapter", "adapter"):
-            zero = not official
-            self.after_attention = SensorAdapter(width, sensors, bottleneck, True, zero)
-            self.beside_mlp = MMAdapter(width, sensors, bottleneck, zero, mixing)
+            self.after_attention = SensorAdapter(width, sensors, bottleneck, True, zero_init)
+            self.beside_mlp = MMAdapter(width, sensors, bottleneck, zero_init, mixing)
 
 
 class MultimodalEncoder(nn.Module):
@@ -86,7 +87,10 @@ class MultimodalEncoder(nn.Module):
             weight of the encoder is).
         rank: Rank of the LoRA kinds.
         bottleneck: Hidden width of the adapter kinds; None for a quarter.
-        official: The authors' initial values and scaling.
+        alpha: Updates in the attention are scaled by alpha / rank; None for a factor of one, 1 in the
+            authors' code.
+        zero_init: Adapters start with a zero update, so that the encoder starts as SAM's. False keeps
+            PyTorch's usual start, as the authors' code does.
         checkpointing: Compute blocks again in the backward pass instead of keeping what they made.
 
     Shape:
@@ -107,7 +111,8 @@ class MultimodalEncoder(nn.Module):
         tuning: Tuning = "mmlora",
         rank: int = 4,
         bottleneck: int | None = None,
-        official: bool = False,
+        alpha: float | None = None,
+        zero_init: bool = True,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -120,7 +125,7 @@ class MultimodalEncoder(nn.Module):
         self.tuning: Tuning = tuning
         self.checkpointing = checkpointing
         self.additions = nn.ModuleList(
-            BlockAdditions(block, sensors, tuning, rank, bottleneck, official)
+            BlockAdditions(block, sensors, tuning, rank, bottleneck, alpha, zero_init)
             for block in image_encoder.blocks
         )
         self._tables: dict[tuple[int, str, int], tuple[tuple[object, ...], Tensor]] = {}
@@ -131,7 +136,7 @@ class MultimodalEncoder(nn.Module):
             if self.tuning == "full" or not name.startswith("image_encoder."):
                 yield name, parameter
 
-    def remove_additions(self) -> None:
+    def remove_injected(self) -> None:
         """Go back to SAM on every sensor, as with ``tuning="none"``, for ``tuning.detach``.
 
         Raises:
@@ -219,18 +224,20 @@ class MultimodalEncoder(nn.Module):
         """Run one block of the encoder with its additions."""
         block, added = self.image_encoder.blocks[number], self.additions[number]
         assert isinstance(added, BlockAdditions)
+        # Adapters and LoRA stand inside the residual branches: what they change is added to x with what SAM adds.
         x = x + self._attention(block, added, number, block.norm1(x))
         return x + self._mlp(block, added, block.norm2(x), modality_mask)
 
     def _attention(self, block: Block, added: BlockAdditions, number: int, x: Tokens) -> Tokens:
         """Attend within each image: sensors meet in the MLP only."""
         attention = block.attn
+        # One product for all sensors. Its result is a tensor of its own, no view: the LoRA adds to it in place.
         qkv = attention.qkv(x.flatten(0, -2))
         if added.qkv is not None:
             qkv = added.qkv(x, qkv)
         attended = window_attention(
             qkv.view(-1, *x.shape[2:4], qkv.shape[-1]),
-            attention.qkv.bias,
+            attention.qkv.bias,  # what a padded token, a zero, is projected to
             attention.num_heads,
             block.window_size,
             self._relative(attention, block.window_size, number, x.shape[2], x.shape[3]),
@@ -249,6 +256,7 @@ class MultimodalEncoder(nn.Module):
         mlp = block.mlp
         out: Tensor
         if added.lin1 is not None and added.lin2 is not None:
+            # Sensors meet here, in the r hidden values of both layers; the frozen products stay one batch.
             hidden = mlp.act(added.lin1(x, mlp.lin1(x.flatten(0, -2)), modality_mask))
             out = added.lin2(hidden, mlp.lin2(hidden.flatten(0, -2)), modality_mask)
         else:
@@ -288,8 +296,11 @@ class MultimodalEncoder(nn.Module):
         self, table: Tensor, key: tuple[int, str, int], make: Callable[[], Tensor]
     ) -> Tensor:
         """Make a resized table once, and again only if the frozen table was changed or moved."""
-        if table.requires_grad:
+        if (
+            table.requires_grad
+        ):  # its gradient must flow through the resizing, so nothing may be kept
             return make()
+        # the version counts changes in place, as by load_state_dict; the address changes when the model is moved
         state = (table.data_ptr(), table._version, table.device, table.dtype)
         known = self._tables.get(key)
         if known is None or known[0] != state:

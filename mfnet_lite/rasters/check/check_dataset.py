@@ -1,37 +1,38 @@
 """Find everything that is wrong with a dataset before a training run does.
 
-Each file is read once, strip by strip, so that memory stays bounded; every complaint names the file
+Files are read through strip by strip, so that memory stays bounded; every complaint names the file
 and the remedy. ``mfnet-lite data check DIR`` prints the report and exits with 1 if it is not ``ok``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from mfnet_lite.rasters.check.inspection import LabelFact, SensorFact, inspect_label, inspect_sensor
+from mfnet_lite.rasters.check.inspection import (
+    LabelInspection,
+    SensorInspection,
+    inspect_label,
+    inspect_sensor,
+)
 from mfnet_lite.rasters.check.report import CheckReport, Row
-from mfnet_lite.rasters.grids import RESAMPLE, grid_difference
+from mfnet_lite.rasters.grids import RESAMPLE, grid_differences
 from mfnet_lite.rasters.interpretation.band_counts import expected_bands
 from mfnet_lite.rasters.interpretation.georeference import crs_name
-from mfnet_lite.rasters.labels.coding import IGNORE
 from mfnet_lite.rasters.labels.label_counts import LabelCounts, absent_note, nothing_to_learn
 from mfnet_lite.rasters.notes import Notes
-from mfnet_lite.rasters.raster import RasterInfo
-from mfnet_lite.rasters.readers.detect import open_dataset
-from mfnet_lite.rasters.readers.plate_images import annotation, plate_files, read_plates
-from mfnet_lite.rasters.tiles import Problem, Tile
-
-PLATE_CLASSES = ("no plate", "plate")
+from mfnet_lite.rasters.readers.detect import find_reader
+from mfnet_lite.rasters.readers.plate_images import read_plates
+from mfnet_lite.rasters.tiles import OPTICAL, PlateTile, Problem, Tile
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 
 def check_dataset(
     root: str | Path, kind: str = "auto", *, progress: bool = True, **options: Any
 ) -> CheckReport:
-    """Open a dataset, read every file once, and report all that is wrong.
+    """Open a dataset, read every file through, and report all that is wrong.
 
     Found: missing partners, grids which differ (size, transform, coordinate system), unknown label
     values, NaN, undeclared nodata in elevations, wrong band counts, 16-bit images of unknown
@@ -40,7 +41,7 @@ def check_dataset(
 
     Args:
         root: The folder.
-        kind: ``auto``, the reader to use, or ``plates`` for images of vehicles.
+        kind: ``auto``, or the reader to use, a key of :data:`~mfnet_lite.rasters.READERS`.
         progress: Show a bar on a terminal.
         **options: For the reader.
 
@@ -48,15 +49,15 @@ def check_dataset(
         The report; a folder no reader can open gives one with a single problem.
     """
     root = Path(root)
-    if kind in ("auto", "plates") and root.is_dir() and plate_files(root)[0]:
-        return _check_plates(root, progress)
     try:
         # No validation tiles are held out here: the table shows the splits as they lie on the disk.
-        dataset = open_dataset(root, kind, val_fraction=0.0, **options)
+        dataset = find_reader(root, kind).open(root, val_fraction=0.0, **options)
     except (FileNotFoundError, ValueError) as error:
         stated = root / "dataset.json"
         where = stated if str(error).startswith(f"{stated} ") else root
-        return CheckReport(root, "", (), 255, problems=(Problem.told(where, str(error)),))
+        return CheckReport(
+            root, "", (), IGNORE_INDEX, problems=(Problem.from_sentence(where, str(error)),)
+        )
     problems = [problem for found in dataset.incomplete.values() for problem in found]
     problems += [
         Problem(root, f"the split {split} has no complete tile", "add tiles or remove the folder")
@@ -66,7 +67,7 @@ def check_dataset(
     problems += [
         Problem(root, f"the split {split} has no labels", "add a label/ folder to train on it")
         for split, tiles in dataset.splits.items()
-        if split in ("train", "all") and any(tile.label is None for tile in tiles)
+        if split in ("train", "all") and not all(tile.is_labelled for tile in tiles)
     ]
     problems += dataset.faults
     rows: list[Row] = []
@@ -77,8 +78,11 @@ def check_dataset(
     for split, tile in tqdm(
         every, desc="checking", disable=None if progress else True, leave=False
     ):
-        row, found, label = _check_tile(split, tile, expected, remarks)
-        rows.append(row)
+        if isinstance(tile, PlateTile):
+            row, found, label = _check_plates(split, tile, remarks)
+        else:
+            row, found, label = _check_tile(split, tile, expected, remarks)
+        rows += [] if row is None else [row]
         problems += found
         if label is not None:
             labels.add(label.found)
@@ -92,12 +96,15 @@ def check_dataset(
             training.nodata,
             dataset.info.ignore_index,
             dataset.info.coding,
+            training.transparent,
         )
         if fault and not problems:
-            problems.append(Problem.told(root, fault))
+            problems.append(Problem.from_sentence(root, fault))
     class_notes = []
     if training.classes:
-        class_notes = absent_note(training.classes, classes, dataset.info.coding)
+        class_notes = absent_note(
+            training.classes, classes, dataset.info.coding, training.transparent
+        )
     unique = tuple(dict.fromkeys(problems))
     info = dataset.info
     return CheckReport(
@@ -111,76 +118,59 @@ def check_dataset(
     )
 
 
-def _check_plates(root: Path, progress: bool) -> CheckReport:
-    """Read every image of a dataset of plates with its annotation."""
-    kind, found = plate_files(root)
-    problems = [
-        Problem(root, f"the split {split} has no image", "add images or remove the folder")
-        for split, paths in found.items()
-        if not paths
-    ]
-    rows: list[Row] = []
-    every = [(split, path) for split, paths in found.items() for path in paths]
-    for split, path in tqdm(
-        every, desc="checking", disable=None if progress else True, leave=False
-    ):
-        try:
-            tile = annotation(kind, path)
-            image, label, _ = read_plates(tile)
-        except (FileNotFoundError, ValueError) as error:
-            problems.append(Problem.told(path, str(error)))
-            continue
-        counts = {index: int((label == index).sum()) for index in (0, 1)}
-        if left := label.size - sum(counts.values()):
-            counts[IGNORE] = left
-        size = (label.shape[0], label.shape[1])
-        rows.append(Row(split, tile.id, {"optical": f"3 x {image.dtype}"}, size, "none", counts))
-    bare = sum(not row.counts[1] for row in rows)
-    notes = (f"{bare} image(s) show no plate",) if bare else ()
-    return CheckReport(root, kind, PLATE_CLASSES, 255, tuple(rows), tuple(problems), notes)
+def _check_plates(
+    split: str, tile: PlateTile, remarks: Notes
+) -> tuple[Row | None, list[Problem], None]:
+    """Read an image of vehicles, turned as it is shown, and draw its label."""
+    try:
+        image, label, _ = read_plates(tile)
+    except (FileNotFoundError, ValueError) as error:
+        return None, [Problem.from_sentence(tile.image, str(error))], None
+    counts = {index: int((label == index).sum()) for index in range(tile.info.num_classes)}
+    if unlabelled := label.size - sum(counts.values()):
+        counts[tile.info.ignore_index] = unlabelled
+    if not counts[1]:
+        remarks.add(tile.image, ["shows no plate"])
+    size = (label.shape[0], label.shape[1])
+    bands = {OPTICAL: f"{len(image)} x {image.dtype}"}
+    return Row(split, tile.id, bands, size, "none", counts), [], None
 
 
 def _check_tile(
     split: str, tile: Tile, expected: dict[str, int], remarks: Notes
-) -> tuple[Row, list[Problem], LabelFact | None]:
+) -> tuple[Row, list[Problem], LabelInspection | None]:
     """Read the files of one tile."""
     problems: list[Problem] = []
-    sensors: dict[str, SensorFact] = {}
+    sensors: dict[str, SensorInspection] = {}
     for name, path in tile.files.items():
-        fact, found = inspect_sensor(
+        inspected, found = inspect_sensor(
             path, tile.info.sensors[name], expected.get(name), tile.info.gsd
         )
         problems += found
-        if fact is not None:
-            sensors[name] = fact
-            remarks.add(path, fact.notes)
-    label: LabelFact | None = None
+        if inspected is not None:
+            sensors[name] = inspected
+            remarks.add(path, inspected.notes)
+    label: LabelInspection | None = None
     if tile.label is not None:
         label, found = inspect_label(tile.label, tile.info.coding)
         problems += found
-    headers = [fact.info for fact in sensors.values()]
+    headers = [inspected.info for inspected in sensors.values()]
     if label is not None:
         headers.append(label.info)
-    problems += list(_misaligned(headers))
+    problems += [
+        Problem(difference.info.path, difference.problem, RESAMPLE)
+        for difference in grid_differences(headers)
+    ]
     first = headers[0] if headers else None
     row = Row(
         split=split,
         tile=tile.id,
-        bands={name: f"{fact.info.bands} x {fact.info.dtype}" for name, fact in sensors.items()},
+        bands={
+            name: f"{inspected.info.bands} x {inspected.info.dtype}"
+            for name, inspected in sensors.items()
+        },
         size=None if first is None else (first.height, first.width),
         crs="none" if first is None else crs_name(first.crs),
         counts={} if label is None else label.counts,
     )
     return row, problems, label
-
-
-def _misaligned(headers: list[RasterInfo]) -> Iterator[Problem]:
-    """Compare every grid of a tile with the first one."""
-    for info in headers[1:]:
-        difference = grid_difference(info, headers[0])
-        if difference:
-            yield Problem(
-                info.path,
-                f"{difference.problem} (compared with {headers[0].path.name} of {headers[0].path.parent.name}/)",
-                RESAMPLE,
-            )

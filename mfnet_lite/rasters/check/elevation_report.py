@@ -147,12 +147,12 @@ def _slope(
     cell = max(1, min(heights.shape) // 16)
     low = reduce_cells(heights, ok, cell)
     rows, cols = np.indices(low.shape)
-    place = np.stack([rows.ravel() * cell, cols.ravel() * cell, np.ones(low.size)], axis=1)
+    design = np.stack([rows.ravel() * cell, cols.ravel() * cell, np.ones(low.size)], axis=1)
     z, keep = low.ravel().astype(np.float64), np.isfinite(low).ravel()
     plane = np.zeros(3)
     for _ in range(3):
-        plane = np.linalg.lstsq(place[keep], z[keep], rcond=None)[0]
-        rest = z - place @ plane
+        plane = np.linalg.lstsq(design[keep], z[keep], rcond=None)[0]
+        rest = z - design @ plane
         keep = np.isfinite(rest) & (rest <= np.nanmedian(rest))
     fall = abs(plane[0]) * heights.shape[0] + abs(plane[1]) * heights.shape[1]
     at = np.indices(heights.shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mfnet_lite.rasters.interpretation.band_counts import data_bands, wrong_bands
 from mfnet_lite.rasters.interpretation.interpret import interpret
-from mfnet_lite.rasters.interpretation.record import Interpretation
+from mfnet_lite.rasters.interpretation.record import Interpretation, PixelCounts
 from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
 from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_counts import LabelCounts, count_labels
@@ -21,16 +21,27 @@ AGAIN = "copy or export it again"
 
 
 @dataclass(frozen=True)
-class SensorFact:
-    """What was found in a sensor's file."""
+class SensorInspection:
+    """What was found in a sensor's file.
+
+    Attributes:
+        info: Its header.
+        notes: What had to be guessed, as predicates of a sentence whose subject is the file.
+    """
 
     info: RasterInfo
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class LabelFact:
-    """What was found in a label."""
+class LabelInspection:
+    """What was found in a label.
+
+    Attributes:
+        info: Its header.
+        counts: Pixels per class index, in ascending order of the indices.
+        found: All that was counted.
+    """
 
     info: RasterInfo
     counts: dict[int, int]
@@ -44,7 +55,7 @@ def _unreadable(path: Path, error: Exception) -> Problem:
 
 def inspect_sensor(
     path: Path, sensor: SensorInfo, bands: int | None, gsd: float | None = None
-) -> tuple[SensorFact | None, list[Problem]]:
+) -> tuple[SensorInspection | None, list[Problem]]:
     """Read a sensor's file through, as training and prediction read it.
 
     Args:
@@ -70,39 +81,40 @@ def inspect_sensor(
             try:
                 reading = interpret(path, sensor, gsd=info.ground_sampling(gsd))
             except ValueError as error:  # its pixels can be looked at all the same
-                unclear.append(Problem.told(path, str(error)))
-        not_finite, holding = _look(path, info, reading)
+                unclear.append(Problem.from_sentence(path, str(error)))
+        counts = reading.counts or _counted(path, info, reading)
     except (ValueError, FileNotFoundError) as error:
         return None, [*problems, _unreadable(path, error)]
     problems += unclear
-    if not_finite:
+    if counts.not_finite:
         problems.append(
             Problem(
                 path,
-                f"{not_finite} pixel(s) are NaN or infinite",
+                f"{counts.not_finite} pixel(s) are NaN or infinite",
                 "fill them, or declare NaN as nodata (rio edit-info --nodata nan) so that they count as missing",
             )
         )
     problems += [Problem(path, fault.problem, fault.remedy) for fault in reading.faults]
-    if not holding:
+    if not counts.usable:
         problems.append(Problem(path, "holds no valid pixel", "export it again or remove the tile"))
-    return SensorFact(info, reading.notes), problems
+    return SensorInspection(info, reading.notes), problems
 
 
-def _look(path: Path, info: RasterInfo, reading: Interpretation) -> tuple[int, int]:
-    """Pixels that are not finite though NaN is not declared, and pixels that hold data."""
-    not_finite = holding = 0
+def _counted(path: Path, info: RasterInfo, reading: Interpretation) -> PixelCounts:
+    """Read a file through whose interpretation did not need all of it."""
+    found = PixelCounts()
     with open_raster(path) as source:
         for window in file_strips(source):
             array = read_window(source, path, window, reading.bands or None)
-            mask = own_mask(source, window, reading.alpha)
-            holding += int(reading.usable(array, info.nodata, mask).sum())
+            usable = reading.usable(array, info.nodata, own_mask(source, window, reading.alpha))
+            odd = 0
             if np.issubdtype(array.dtype, np.floating) and not np.isnan(info.nodata or 0):
-                not_finite += int((~np.isfinite(array)).any(axis=0).sum())
-    return not_finite, holding
+                odd = int((~np.isfinite(array)).any(axis=0).sum())
+            found = found.plus(PixelCounts(int(usable.sum()), odd))
+    return found
 
 
-def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, list[Problem]]:
+def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelInspection | None, list[Problem]]:
     """Read a label through and count its classes.
 
     Args:
@@ -118,7 +130,7 @@ def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelFact | None, li
         return None, [_unreadable(path, error)]
     except ValueError as error:
         if str(error).startswith("expected"):  # the coding's word on the bands
-            return None, [Problem.told(path, f"wrong band count: {error}")]
+            return None, [Problem.from_sentence(path, f"wrong band count: {error}")]
         return None, [_unreadable(path, error)]
-    fact = LabelFact(info, dict(sorted(found.classes.items())), found)
-    return fact, [Problem.told(path, found.complaint)] if found.complaint else []
+    inspected = LabelInspection(info, dict(sorted(found.classes.items())), found)
+    return inspected, [Problem.from_sentence(path, found.complaint)] if found.complaint else []

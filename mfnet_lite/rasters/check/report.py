@@ -64,7 +64,11 @@ class CheckReport:
         return not self.problems
 
     def counts(self) -> dict[str, Counter[int]]:
-        """Pixels per class index in each split."""
+        """Count the classes of each split.
+
+        Returns:
+            Split → class index → pixels.
+        """
         total: dict[str, Counter[int]] = {}
         for row in self.rows:
             total.setdefault(row.split, Counter()).update(row.counts)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Shaped
 from torch import Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
@@ -22,11 +24,39 @@ from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
 
 
+class Crop(NamedTuple):
+    """Where a sample is cut out, and how it is mirrored.
+
+    Attributes:
+        tile: Position of the tile among those of the dataset.
+        window: Within the tile, unless that is smaller.
+        vertical: Whether it is flipped upside down.
+        horizontal: Whether left and right are exchanged.
+    """
+
+    tile: int
+    window: Window
+    vertical: bool
+    horizontal: bool
+
+    def flip(self, array: Shaped[np.ndarray, "*bands rows cols"]) -> np.ndarray:
+        """Mirror what was read of the window.
+
+        Args:
+            array: Rows and columns are its last axes.
+
+        Returns:
+            A view; the array itself without flips.
+        """
+        axes = ((-2, self.vertical), (-1, self.horizontal))
+        return np.flip(array, tuple(axis for axis, flipped in axes if flipped))
+
+
 class RandomCrops(Dataset[dict[str, Tensor]]):
     """Random crops of tiles, read lazily by window.
 
-    A tile is drawn (each with the same chance, as in the authors' code, or by its area), then a
-    place, the last valid offset included, then the two flips with probability ½ each. Files open at
+    A tile is drawn (each with the same chance, as in the authors' code, or by its area), then an
+    offset, the last valid one included, then the two flips with probability ½ each. Files open at
     their first crop and stay open in a small store per process; no scene is kept in memory.
     Statistics for scaling are computed once per tile.
 
@@ -39,13 +69,13 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         seed: Choice of the crops.
         scaling: Of elevations: ``minmax``, ``robust`` or ``ground``.
         flips: Whether to flip vertically and horizontally.
-        by_area: Draw a tile with a chance proportional to its pixels, so that every place counts the
-            same.
+        by_area: Draw a tile with a chance proportional to its pixels, so that every part of the ground
+            counts the same.
         cache: Decode all files now and keep one copy in their own type; forked workers share it.
             For tiles that fit in memory and cannot be read in part (PNG, JPEG).
         valid: Add the mask of pixels where all sensors hold data as ``valid``.
-        holes: Pixels have no label where one of the ``images`` lacks data, where ``any`` sensor does, or where
-            the ``first`` does.
+        nodata_policy: Pixels have no label where one of the ``images`` lacks data, where ``any`` sensor does, or
+            where the ``first`` does.
 
     Raises:
         ValueError: No tiles, a tile without label, or numbers below 1.
@@ -64,7 +94,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         by_area: bool = False,
         cache: bool = False,
         valid: bool = False,
-        holes: NodataPolicy = "images",
+        nodata_policy: NodataPolicy = "images",
     ) -> None:
         if not tiles:
             raise ValueError("expected tiles to crop from, got none; check the split's folder")
@@ -84,7 +114,7 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         self.seed = seed
         self.flips = flips
         self.valid = valid
-        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, holes)
+        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, nodata_policy)
         self._channels = Channels(self.tiles, self.reader.sensors)
         # Shared, so that workers which live on between epochs see it change.
         self._epoch = torch.zeros(1, dtype=torch.int64).share_memory_()
@@ -123,15 +153,14 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         """
         prepare_tiles(self.reader, self.tiles)
 
-    def place(self, index: int) -> tuple[int, Window, bool, bool]:
+    def crop(self, index: int) -> Crop:
         """Where crop ``index`` of this epoch comes from.
 
         Args:
             index: 0 to ``length - 1``.
 
         Returns:
-            Position of the tile, window (within the tile unless that is smaller), and whether it is
-            flipped vertically and horizontally.
+            Tile, window and flips.
 
         Raises:
             IndexError: An index outside the epoch.
@@ -144,20 +173,19 @@ class RandomCrops(Dataset[dict[str, Tensor]]):
         row = int(rng.integers(max(height - self.size, 0), endpoint=True))
         col = int(rng.integers(max(width - self.size, 0), endpoint=True))
         vertical, horizontal = (rng.random(2) < 0.5) & self.flips
-        return chosen, Window(row, col, self.size, self.size), bool(vertical), bool(horizontal)
+        window = Window(row, col, self.size, self.size)
+        return Crop(chosen, window, bool(vertical), bool(horizontal))
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        chosen, window, vertical, horizontal = self.place(index)
-        arrays, label, valid = self.reader.read(self.tiles[chosen], window)
-        self._channels.check(self.tiles[chosen], arrays)
-        axes = tuple(axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip)
-        if axes:
-            arrays = {name: np.flip(array, axes) for name, array in arrays.items()}
-            label = None if label is None else np.flip(label, axes)
-            valid = np.flip(valid, axes)
+        crop = self.crop(index)
+        tile = self.tiles[crop.tile]
+        arrays, label, valid = self.reader.read(tile, crop.window)
+        self._channels.check(tile, arrays)
+        arrays = {name: crop.flip(array) for name, array in arrays.items()}
+        label, valid = None if label is None else crop.flip(label), crop.flip(valid)
         return to_sample(arrays, label, valid if self.valid else None)
 
 
@@ -171,8 +199,8 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
         sensors: Which to read; None takes all of the dataset.
         scaling: Of elevations: ``minmax``, ``robust`` or ``ground``.
         valid: Add the mask of pixels where all sensors hold data as ``valid``.
-        holes: Pixels have no label where one of the ``images`` lacks data, where ``any`` sensor does, or where
-            the ``first`` does.
+        nodata_policy: Pixels have no label where one of the ``images`` lacks data, where ``any`` sensor does, or
+            where the ``first`` does.
 
     Raises:
         ValueError: No tiles.
@@ -185,13 +213,13 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
         scaling: str = "ground",
         *,
         valid: bool = False,
-        holes: NodataPolicy = "images",
+        nodata_policy: NodataPolicy = "images",
     ) -> None:
         if not tiles:
             raise ValueError("expected tiles to read, got none; check the split's folder")
         self.tiles = tuple(tiles)
         self.valid = valid
-        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, holes)
+        self.reader = TileReader(sensors or tuple(tiles[0].files), scaling, nodata_policy)
         self._channels = Channels(self.tiles, self.reader.sensors)
 
     def prepare(self) -> None:
@@ -214,7 +242,7 @@ class WholeTiles(Dataset[dict[str, Tensor]]):
 
 
 def prepare_tiles(reader: TileReader, tiles: Sequence[Tile]) -> None:
-    """Prepare every tile, then tell what had to be guessed, each remark once.
+    """Prepare every tile, then log what had to be guessed, each remark once.
 
     Args:
         reader: What will read them.
@@ -222,4 +250,4 @@ def prepare_tiles(reader: TileReader, tiles: Sequence[Tile]) -> None:
     """
     for tile in tqdm(tiles, desc="scaling tiles", disable=None, leave=False):
         reader.prepare(tile)
-    reader.notes.tell()
+    reader.notes.log()

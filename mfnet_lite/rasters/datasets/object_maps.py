@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int, Int64
+from jaxtyping import Bool, Int64
 
-from mfnet_lite.rasters.grids import grid_difference
+from mfnet_lite.rasters.grids import check_same_grid
 from mfnet_lite.rasters.identity import TAG, raster_hash
 from mfnet_lite.rasters.io import (
     RASTER_SUFFIXES,
@@ -37,6 +37,7 @@ from mfnet_lite.rasters.open_files import OpenFiles
 from mfnet_lite.rasters.raster import valid_mask
 from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.borders import borders
 
 PATTERNS = (
     ("objects/{}", "boundaries/{}"),
@@ -62,7 +63,7 @@ class ObjectFiles:
 class ObjectWindow(NamedTuple):
     """What both maps say about a window.
 
-    Args:
+    Attributes:
         objects: Ids as in the file, 0 = no object or a boundary.
         boundaries: Whether a boundary runs here.
     """
@@ -91,9 +92,9 @@ def find_object_files(tiles: Sequence[Tile], where: str | Path) -> tuple[ObjectF
     for tile in tiles:
         files = _beside(tile, str(where)) if _is_name(where) else _inside(tile, Path(where))
         if files is None:
-            place = f"beside {_home(tile)}" if _is_name(where) else f"in {where}"
+            looked_in = f"beside {_home(tile)}" if _is_name(where) else f"in {where}"
             raise FileNotFoundError(
-                f"tile {tile.id} has no map of objects {place}: expected for example "
+                f"tile {tile.id} has no map of objects {looked_in}: expected for example "
                 f"{where if _is_name(where) else 'objects'}/{tile.id}.tif; make the maps with "
                 "`mfnet-lite masks DATASET --out DIR` and give that folder"
             )
@@ -178,28 +179,6 @@ class ObjectReader:
         return pixels, (into.slices, out_of.slices)
 
 
-def borders(ids: Int[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
-    """Mark pixels with a neighbour above, below, left or right of another id: both sides of a border.
-
-    Args:
-        ids: Object ids.
-
-    Returns:
-        As scikit-image's ``find_boundaries(ids, mode="thick")``; the map's own border is none.
-
-    Example:
-        >>> borders(np.array([[1, 1, 1, 2]])).astype(int)
-        array([[0, 0, 1, 1]])
-    """
-    out = np.zeros(ids.shape, dtype=bool)
-    down, right = ids[1:] != ids[:-1], ids[:, 1:] != ids[:, :-1]
-    out[1:] |= down
-    out[:-1] |= down
-    out[:, 1:] |= right
-    out[:, :-1] |= right
-    return out
-
-
 def _is_name(where: str | Path) -> bool:
     """Whether this is the name of a folder beside the tiles' own, and no folder itself."""
     return not Path(where).is_dir() and Path(where).name == str(where)
@@ -242,14 +221,7 @@ def _check(tile: Tile, files: ObjectFiles) -> None:
         if path is None:
             continue
         info = raster_info(path)
-        if (info.height, info.width) != (own.height, own.width):
-            raise ValueError(
-                f"{path} measures {info.height} x {info.width} pixels, expected the "
-                f"{own.height} x {own.width} of tile {tile.id}; make it from that image"
-            )
-        difference = grid_difference(info, own)
-        if difference:
-            raise ValueError(f"{path} {difference.predicate}; make it from that image")
+        check_same_grid((own, info), "make it from that image")
         if info.bands != 1 or not np.issubdtype(np.dtype(info.dtype), np.integer):
             raise ValueError(
                 f"{path} has {info.bands} band(s) of {info.dtype}, expected one band of integers; "
@@ -270,7 +242,7 @@ def check_made_from(made: Path, image: Path) -> bool:
         Whether the map knows what it was made from.
 
     Raises:
-        ValueError: If it knows, and that is not the image.
+        ValueError: It knows, and that is not the image.
     """
     with open_raster(made) as source:
         known = source.tags().get(TAG)

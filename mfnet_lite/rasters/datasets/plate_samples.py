@@ -10,10 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from mfnet_lite.rasters.labels.coding import IGNORE
-from mfnet_lite.rasters.readers.plate_images import PlateTile, read_plates
-
-__all__ = ["PlateSamples"]
+from mfnet_lite.rasters.readers.plate_images import read_plates
+from mfnet_lite.rasters.tiles import Tile
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 
 class PlateSamples(Dataset[dict[str, Tensor]]):
@@ -27,7 +26,7 @@ class PlateSamples(Dataset[dict[str, Tensor]]):
         size: Side of the square, pixels.
     """
 
-    def __init__(self, tiles: Sequence[PlateTile], size: int = 256) -> None:
+    def __init__(self, tiles: Sequence[Tile], size: int = 256) -> None:
         self._tiles, self._size = tuple(tiles), size
 
     def __len__(self) -> int:
@@ -39,13 +38,13 @@ class PlateSamples(Dataset[dict[str, Tensor]]):
         height, width = (max(1, round(scale * side)) for side in label.shape)
         rgb = torch.from_numpy(image).float()[None] / 255
         plate = rearrange(torch.from_numpy(label == 1).float(), "h w -> 1 1 h w")
-        known = rearrange(torch.from_numpy(label != IGNORE).float(), "h w -> 1 1 h w")
+        known = rearrange(torch.from_numpy(label != IGNORE_INDEX).float(), "h w -> 1 1 h w")
         if scale != 1:
             known = F.interpolate(known, (height, width), mode="bilinear", antialias=True)
             rgb = F.interpolate(rgb, (height, width), mode="bilinear", antialias=True)
             # Half of a pixel makes it a plate, so that small plates do not vanish between samples.
             plate = F.interpolate(plate, (height, width), mode="bilinear", antialias=True)
         pad = (0, self._size - width, 0, self._size - height)
-        label_of = torch.where(known[0, 0] >= 0.5, (plate[0, 0] >= 0.5).long(), IGNORE)
-        drawn = F.pad(label_of, pad, value=IGNORE)
+        label_of = torch.where(known[0, 0] >= 0.5, (plate[0, 0] >= 0.5).long(), IGNORE_INDEX)
+        drawn = F.pad(label_of, pad, value=IGNORE_INDEX)
         return {"optical": F.pad(rgb[0].clamp(0, 1), pad), "label": drawn}

@@ -22,7 +22,7 @@ from mfnet_lite.rasters.open_files import OpenFiles
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scaling import DEFAULT_GSD, Scaling, check_name
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
-from mfnet_lite.rasters.tiles import PICTURES, Tile
+from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
 
 NodataPolicy = Literal["images", "any", "first"]
@@ -31,7 +31,13 @@ POLICIES = get_args(NodataPolicy)
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """A file held in memory in its own type."""
+    """A file held in memory in its own type.
+
+    Attributes:
+        array: Its pixels.
+        mask: The mask stored with it, True = data, or None.
+        nodata: Its declared value of missing pixels, or None.
+    """
 
     array: Num[np.ndarray, "bands height width"]
     mask: Bool[np.ndarray, "height width"] | None
@@ -60,28 +66,30 @@ class TileReader:
     Args:
         sensors: Which to read; the first one's raster gives the size of a tile.
         scaling: For elevations: ``minmax``, ``robust`` or ``ground``.
-        holes: Which pixels do not count: those where one of the ``images`` (the optical one, of both dates) lacks
-            data, where ``any`` sensor does, or where the ``first`` does. Of sensors that are no images, the first
+        nodata_policy: Which pixels do not count: those where one of the ``images`` (optical sensors, of both dates)
+            lacks data, where ``any`` sensor does, or where the ``first`` does. Where no sensor is an image, the first
             stands for them.
 
     Attributes:
-        deciding: The sensors without which a pixel does not count.
         notes: Remarks on the files read so far.
     """
 
     def __init__(
-        self, sensors: Sequence[str], scaling: str = "ground", holes: NodataPolicy = "images"
+        self,
+        sensors: Sequence[str],
+        scaling: str = "ground",
+        nodata_policy: NodataPolicy = "images",
     ) -> None:
         check_name(scaling)
         if not sensors:
             raise ValueError("expected at least one sensor, got none; name one such as 'optical'")
-        if holes not in POLICIES:
-            raise ValueError(f"holes must be one of {', '.join(POLICIES)}, got {holes!r}")
+        if nodata_policy not in POLICIES:
+            raise ValueError(
+                f"unknown nodata policy {nodata_policy!r} for holes: expected one of {', '.join(POLICIES)}"
+            )
         self.sensors = tuple(sensors)
         self.scaling = scaling
-        images = tuple(name for name in self.sensors if name in PICTURES)
-        by_policy = {"any": self.sensors, "images": images, "first": ()}
-        self.deciding = by_policy[holes] or self.sensors[:1]
+        self.nodata_policy = nodata_policy
         self.notes = Notes()
         self._files = OpenFiles()
         self._decoded: dict[Path, Decoded] = {}
@@ -99,6 +107,19 @@ class TileReader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._files = OpenFiles()
+
+    def deciding(self, tile: Tile) -> tuple[str, ...]:
+        """The sensors without which a pixel does not count.
+
+        Args:
+            tile: Its dataset says which sensors are images.
+
+        Returns:
+            Their names, at least one.
+        """
+        images = tuple(name for name in self.sensors if tile.info.sensors[name].is_image)
+        by_policy = {"any": self.sensors, "images": images, "first": ()}
+        return by_policy[self.nodata_policy] or self.sensors[:1]
 
     def close(self) -> None:
         """Close the open files of this process and thread."""
@@ -153,11 +174,9 @@ class TileReader:
         return self._files.get(path)[1]
 
     def _check(self, tile: Tile) -> None:
-        label = () if tile.label is None else (tile.label,)
-        files = (*tile.files.values(), *label)
-        if files not in self._checked:
+        if tile.every_file not in self._checked:
             check_tile_grids(tile, self._header)
-            self._checked.add(files)
+            self._checked.add(tile.every_file)
 
     def read(
         self, tile: Tile, window: Window
@@ -192,13 +211,13 @@ class TileReader:
         self._check(tile)
         arrays: dict[str, np.ndarray] = {}
         valid = np.ones((window.height, window.width), dtype=bool)
-        counted = valid
+        counted, deciding = valid, self.deciding(tile)
         for name in self.sensors:
             arrays[name], usable = self._sensor(tile, name, window)
             valid = valid & usable
-            if name in self.deciding:
+            if name in deciding:
                 counted = counted & usable
-        self.notes.tell()
+        self.notes.log()
         if tile.label is None:
             return Patch(arrays, None, valid, counted)
         label = self._label(tile, tile.label, window)

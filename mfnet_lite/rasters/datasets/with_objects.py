@@ -2,7 +2,7 @@
 
 Ma et al. 2024 (arXiv 2312.02464) cut the same random window out of image, label and both maps, and
 number the objects of the crop anew. Their numbering merges two objects in a crop without background;
-:func:`mfnet_lite.losses.renumber_objects` does not (fact sheet of SAM_RS, 8.3).
+:func:`mfnet_lite.losses.renumber_objects` does not (see the page *Paper versus code*).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mfnet_lite.utils.samples import WrappedSamples
 
 
 class WithObjects(WrappedSamples[RandomCrops]):
-    """Random crops with the objects and boundaries of the same place.
+    """Random crops with the objects and boundaries of the same window.
 
     Each sample gains ``objects``, int64 (H, W), numbered 1, 2, … with 0 = no object, and ``boundaries``,
     bool (H, W). Augment it with :class:`~mfnet_lite.training.augment.jitter.RandomJitter`, which
@@ -50,10 +50,9 @@ class WithObjects(WrappedSamples[RandomCrops]):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         sample = self.dataset[index]
-        chosen, window, vertical, horizontal = self.dataset.place(index)
-        axes = tuple(axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip)
+        crop = self.dataset.crop(index)
         objects, boundaries = (
-            torch.from_numpy(np.ascontiguousarray(np.flip(x, axes) if axes else x))
-            for x in self.reader.read(self.files[chosen], window)
+            torch.from_numpy(np.ascontiguousarray(crop.flip(read)))
+            for read in self.reader.read(self.files[crop.tile], crop.window)
         )
         return sample | {"objects": renumber_objects(objects), "boundaries": boundaries}

@@ -22,9 +22,27 @@ def data_bands(path: Path, sensor: SensorInfo) -> int:
     Args:
         path: The file.
         sensor: Of which sensor it is.
+
+    Returns:
+        The number.
     """
     info = raster_info(path)
     return info.bands if info.alpha is None else len(choose_bands(path, sensor, info).bands)
+
+
+def opacity_words(path: Path, sensor: SensorInfo) -> str:
+    """Words for a message about the number of bands: which of them is no data but opacity.
+
+    Args:
+        path: The file.
+        sensor: Of which sensor it is.
+
+    Returns:
+        To be put behind the file's name; empty if every band holds data.
+    """
+    info = raster_info(path)
+    opaque = info.alpha is not None and info.alpha not in choose_bands(path, sensor, info).bands
+    return f" (its band {info.alpha} is opacity)" if opaque else ""
 
 
 def expected_bands(tiles: Sequence[Tile], sensors: Mapping[str, SensorInfo]) -> dict[str, int]:
@@ -49,7 +67,7 @@ def expected_bands(tiles: Sequence[Tile], sensors: Mapping[str, SensorInfo]) -> 
                 try:
                     seen[data_bands(tile.files[name], sensor)] += 1
                 except ValueError:
-                    continue  # unreadable: told when the file's turn comes
+                    continue  # unreadable: reported when the file's turn comes
             if seen:
                 expected[name] = seen.most_common(1)[0][0]
     return expected
@@ -63,6 +81,9 @@ def wrong_bands(path: Path, found: int, sensor: SensorInfo, expected: int) -> Pr
         found: Its bands.
         sensor: Of which sensor it is.
         expected: How many it should have.
+
+    Returns:
+        The problem, with a remedy; None if the numbers agree.
     """
     if found == expected:
         return None
@@ -71,9 +92,8 @@ def wrong_bands(path: Path, found: int, sensor: SensorInfo, expected: int) -> Pr
         remedy += ", or correct dataset.json"
     elif sensor.name == OPTICAL:
         remedy += ", or read those that all have (--bands 1,2,3)"
-    return Problem(
-        path, f"wrong band count: {found} band(s), expected {expected} for {sensor.name}", remedy
-    )
+    what = f"wrong band count: {found} band(s){opacity_words(path, sensor)}"
+    return Problem(path, f"{what}, expected {expected} for {sensor.name}", remedy)
 
 
 def check_bands(tiles: Iterable[Tile], sensors: Mapping[str, SensorInfo]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from mfnet_lite.rasters.interpretation.missing import alpha_is_mask
 from mfnet_lite.rasters.io import open_raster, raster_info, read_window
 from mfnet_lite.rasters.raster import RasterInfo
-from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
+from mfnet_lite.rasters.tiles import SensorInfo
 from mfnet_lite.rasters.tiling import Window
 
 RED_GREEN_BLUE = ("red", "green", "blue")
@@ -91,7 +91,7 @@ def _all_bands(
                 f"marks band {info.alpha} as opacity, which holds grey values: it is read as a band",
             )
     first = _names(info)
-    if sensor.name not in PICTURES or first in ((), RED_GREEN_BLUE):
+    if not sensor.is_image or first in ((), RED_GREEN_BLUE):
         return bands, alpha, notes
     called = f"calls its first bands {', '.join(first)}"
     if set(first) == set(RED_GREEN_BLUE):
@@ -123,7 +123,7 @@ def _transparent(hides: bool) -> tuple[str, ...]:
 
 def _collar(path: Path, sensor: SensorInfo, info: RasterInfo, alpha: int | None) -> tuple[str, ...]:
     """A remark on corners that are black or white throughout while nothing is declared as missing."""
-    if sensor.name not in PICTURES or alpha is not None or info.nodata is not None:
+    if not sensor.is_image or alpha is not None or info.nodata is not None:
         return ()
     if info.dtype not in ("uint8", "uint16") or info.bands < 3 or sensor.nodata is not None:
         return ()

@@ -16,7 +16,13 @@ from mfnet_lite.rasters.interpretation.missing import (
     isolated_value,
     undeclared_codes,
 )
-from mfnet_lite.rasters.interpretation.record import Fault, Interpretation, stated_key, tag_values
+from mfnet_lite.rasters.interpretation.record import (
+    Fault,
+    Interpretation,
+    PixelCounts,
+    stated_key,
+    tag_values,
+)
 from mfnet_lite.rasters.interpretation.units import KNOWN_UNITS, metres_per_unit, says_nothing
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import SensorInfo
@@ -116,6 +122,7 @@ def interpret_heights(
         limits=limits,
         notes=notes,
         faults=tuple(faults),
+        counts=PixelCounts(survey.valid, 0 if np.isnan(info.nodata or 0) else survey.not_finite),
     )
 
 
@@ -185,12 +192,12 @@ def _unit(path: Path, sensor: SensorInfo, info: RasterInfo, band: int) -> str | 
     tag = None if says_nothing(tag) else tag
     vertical = vertical_unit(info.crs) if sensor.tags != "ignore" else None
     own = None if "unit" in sensor.inherited else sensor.unit
-    said = [
+    statements = [
         (f"dataset.json says {own}", own),
         (f"its unit tag {tag}", tag),
         (f"its vertical coordinate system {vertical}", vertical),
     ]
-    given = [(words, unit) for words, unit in said if unit]
+    given = [(words, unit) for words, unit in statements if unit]
     for (words, unit), (others, another) in pairwise(given):
         one, two = _factor(path, sensor, unit), _factor(path, sensor, another)
         if abs(one - two) > 1e-3 * one:
@@ -202,7 +209,7 @@ def _unit(path: Path, sensor: SensorInfo, info: RasterInfo, band: int) -> str | 
     if given or sensor.unit is None:
         return given[0][1] if given else None
     if info.dtype == "uint8" and sensor.dtype != "uint8":
-        return None  # bytes are not what the run's unit was said of
+        return None  # the run's unit was not stated of bytes
     factor = metres_per_unit(sensor.unit)
     if factor not in (None, 1.0) and not sensor.fits_type(info.dtype):
         raise ValueError(

@@ -97,7 +97,7 @@ def vertical_unit(crs: CRS | None) -> str | None:
 
 
 def same_horizontal(one: CRS, other: CRS) -> bool:
-    """Whether two systems give a place the same horizontal coordinates.
+    """Whether two systems give a point the same horizontal coordinates.
 
     Equal are: the same system with and without a vertical part, written in different dialects, and with the
     datum left unnamed on the same ellipsoid. Two *named* datums differ, even where they are centimetres
@@ -213,7 +213,7 @@ def _same_numbers(one: list[tuple[str, float]], other: list[tuple[str, float]]) 
 def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> tuple[float, bool]:
     """Ground sampling distance: how wide a pixel in the middle of a raster is.
 
-    Degrees and Web Mercator's metres shrink away from the equator, so there the place counts; feet are
+    Degrees and Web Mercator's metres shrink away from the equator, so there the latitude counts; feet are
     turned into metres.
 
     Args:
@@ -251,9 +251,12 @@ def _linear_factor(crs: CRS) -> float | None:
 
 
 def transform_of_points(points: list[GroundControlPoint]) -> Affine | None:
-    """The affine transform that fits ground control points best, or None for fewer than three.
+    """The affine transform that fits ground control points best.
 
     Args:
         points: Ground control points.
+
+    Returns:
+        From (column, row) to coordinates; None for fewer than three points.
     """
     return from_gcps(points) if len(points) >= 3 else None

@@ -1,10 +1,10 @@
-"""What the numbers in a sensor's file mean: the one place where all commands learn it.
+"""What the numbers in a sensor's file mean: learnt here for all commands.
 
 ``data check``, training, scoring, prediction and ``masks`` read rasters through an
 :class:`~mfnet_lite.rasters.interpretation.record.Interpretation`, so that what is checked, learnt, scored and mapped is
 the same. A file says much about itself: scale and offset, unit, opacity, bits in use, colour table. That is
 honoured. What it does not say is taken from ``dataset.json``; what neither says is guessed only where a wrong
-guess costs nothing, and then told. Where two readings are plausible and the wrong one would spoil the result,
+guess costs nothing, and then named in a note. Where two readings are plausible and the wrong one would spoil it,
 :func:`interpret` asks for one line in ``dataset.json``.
 """
 
@@ -21,7 +21,7 @@ from mfnet_lite.rasters.interpretation.missing import ValueSurvey, survey_values
 from mfnet_lite.rasters.interpretation.record import Fault, Interpretation, stated_key, tag_values
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.raster import RasterInfo
-from mfnet_lite.rasters.tiles import PICTURES, SensorInfo
+from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
 
 BRIGHTEST = 1.5  # of full reflectance; mirrors and snow pass it, a wrong scale passes it everywhere
 DARKEST = -0.05  # of full reflectance; what atmospheric correction overshoots
@@ -84,7 +84,7 @@ def interpret_for_view(path: str | Path, bands: tuple[int, ...]) -> Interpretati
     path = Path(path)
     info = raster_info(path)
     _refuse_storage(path, info)
-    chosen = choose_bands(path, SensorInfo("optical", select=bands), info)
+    chosen = choose_bands(path, SensorInfo(OPTICAL, select=bands), info)
     alpha, notes = chosen.alpha, chosen.notes
     if info.dtype.startswith("uint"):
         return Interpretation(bands, alpha=alpha, notes=notes)
@@ -135,12 +135,15 @@ def _image(
                 f"{stated_key(sensor, 'tags', 'ignore')} to ignore what the file declares"
             )
         gains = offsets = ()
-    image = sensor.name in PICTURES
     if scale is None and not gains and not floating:
         raise ValueError(
             f"{path} is {info.dtype} and its range is not known: expected uint8, or "
             f"{stated_key(sensor, 'scale', 10000)} in dataset.json; state {FULL_WORDS}"
-            + ("" if image else f", or {stated_key(sensor, 'unit', 'm')} if these are heights")
+            + (
+                ""
+                if sensor.is_image
+                else f", or {stated_key(sensor, 'unit', 'm')} if these are heights"
+            )
         )
     full = scale if scale is not None else 1.0
     limits = (DARKEST * full, BRIGHTEST * full)
@@ -153,7 +156,7 @@ def _image(
         offsets,
         nodata=sensor.nodata,
         codes=tuple(survey.codes),
-        divisor=full if image or scale is not None else None,
+        divisor=full if sensor.is_image or scale is not None else None,
         faults=_code_faults(survey),
     )
     if not survey.count or reading.divisor is None:
@@ -176,7 +179,7 @@ def _bytes(
 ) -> Interpretation:
     """Bytes are divided by 255, unless the file says that they stand for something else."""
     full = float(2**info.bits - 1) if info.bits and info.bits < 8 else 255.0
-    if gains and sensor.name in PICTURES:
+    if gains and sensor.is_image:
         tops = [full * gain + offset for gain, offset in zip(gains, offsets, strict=True)]
         if not all(0.5 <= top <= BRIGHTEST for top in tops):
             raise ValueError(

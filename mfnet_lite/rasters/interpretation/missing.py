@@ -54,6 +54,7 @@ class HeightSurvey:
         step: Pixels from one of its points to the next.
         outside: Number of values outside the limits; they are not among the valid ones.
         measured: How many of those are no codes of missing data.
+        not_finite: Number of values that are NaN or infinite, whatever the file declares.
     """
 
     info: RasterInfo
@@ -68,6 +69,7 @@ class HeightSurvey:
     step: int
     outside: int
     measured: int
+    not_finite: int
 
 
 def survey_heights(
@@ -85,7 +87,7 @@ def survey_heights(
         band: Band number counted from 1.
         codes: Values that are no heights.
         limits: Lowest and highest value that can be a height.
-        sample: Points of the grid at most; :data:`SAMPLE_PIXELS` without.
+        sample: Points of the grid at most; defaults to :data:`SAMPLE_PIXELS`.
         alpha: Number of the band whose zeros hide the pixels.
 
     Returns:
@@ -99,7 +101,7 @@ def survey_heights(
     with open_raster(path) as source:
         info = info_of(source, path)
         step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / points))))
-        valid = at_low = at_high = outside = measured = 0
+        valid = at_low = at_high = outside = measured = not_finite = 0
         low, high, naive_low, naive_high = np.inf, -np.inf, np.inf, -np.inf
         grid, masks = [], []
         for window in file_strips(source, SURVEY_PIXELS):
@@ -107,6 +109,7 @@ def survey_heights(
             mask = valid_mask(array, info.nodata, own_mask(source, window, alpha))
             values = array[0].astype(np.float64)
             finite = values[np.isfinite(values)]
+            not_finite += values.size - finite.size
             if finite.size:
                 naive_low = min(naive_low, float(finite.min()))
                 naive_high = max(naive_high, float(finite.max()))
@@ -132,6 +135,7 @@ def survey_heights(
     return HeightSurvey(
         info, valid, low, high, at_low, at_high, (naive_low, naive_high),
         np.concatenate(grid), np.concatenate(masks), step, outside, measured,
+        not_finite,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Num
 
 from mfnet_lite.rasters.raster import valid_mask
-from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
+from mfnet_lite.rasters.tiles import SensorInfo
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,30 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class PixelCounts:
+    """Pixels counted while a file was read through, so that it is not read again for them.
+
+    Attributes:
+        usable: Those that hold a measurement, see :meth:`Interpretation.usable`.
+        not_finite: Those that are NaN or infinite while the file does not declare NaN as missing.
+    """
+
+    usable: int = 0
+    not_finite: int = 0
+
+    def plus(self, other: PixelCounts) -> PixelCounts:
+        """Both together.
+
+        Args:
+            other: Pixels of another part of the file.
+
+        Returns:
+            The sums.
+        """
+        return PixelCounts(self.usable + other.usable, self.not_finite + other.not_finite)
+
+
+@dataclass(frozen=True)
 class Interpretation:
     """How the chosen bands of one file are read.
 
@@ -41,6 +65,7 @@ class Interpretation:
         divisor: The quantity that becomes 1; None where a scaling is fitted to each tile.
         notes: What had to be guessed, as predicates of a sentence whose subject is the file.
         faults: What is wrong with the file though it can be read.
+        counts: Pixels counted on the way; None where not all of the file was read.
     """
 
     bands: tuple[int, ...]
@@ -53,6 +78,7 @@ class Interpretation:
     divisor: float | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    counts: PixelCounts | None = None
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -73,8 +99,8 @@ class Interpretation:
         """
         if not self.gains:
             return array
-        place = self.bands.index(band)
-        gain, offset = self.gains[place], self.offsets[place]
+        index = self.bands.index(band)
+        gain, offset = self.gains[index], self.offsets[index]
         return (array.astype(np.float64) * gain + offset).astype(np.float32)
 
     def usable(
@@ -120,7 +146,7 @@ def stated_key(sensor: SensorInfo, key: str, value: object) -> str:
         '"image_scale": 10000'
     """
     shown = f'"{value}"' if isinstance(value, str) else f"{value}"
-    if key == "scale" and sensor.name in (OPTICAL, "before", "after"):
+    if key == "scale" and sensor.is_image:
         return f'"image_scale": {shown}'
     return f'"sensors": {{"{sensor.name}": {{"{key}": {shown}}}}}'
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int, Num, UInt8
+from jaxtyping import Bool, Int, Num
 
 from mfnet_lite.rasters.labels.label_colours import FAR, Nearest, nearest_colours, pack_colours
 from mfnet_lite.rasters.labels.label_words import describe_unknown
 from mfnet_lite.rasters.raster import Colour, valid_mask
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
-IGNORE = 255
 UNKNOWN = -1
 FIELD_IGNORES = (-1, -100)
 """Values that mean "not labelled" in much of the field: prepared datasets, and PyTorch's own loss."""
@@ -47,12 +47,12 @@ class LabelCoding:
 
     Example:
         >>> pairs = LabelCoding(num_classes=2, values={0: 0, 1: 1, 255: 1})
-        >>> pairs.decode(np.array([[[0, 255]]], np.uint8), "label.png").tolist()
-        [[0, 1]]
+        >>> pairs.lookup(np.array([[[0, 255, 7]]], np.uint8)).tolist()
+        [[0, 1, -1]]
     """
 
     num_classes: int
-    ignore_index: int = IGNORE
+    ignore_index: int = IGNORE_INDEX
     values: Mapping[int, int] = field(default_factory=dict)
     colours: Mapping[Colour, int] = field(default_factory=dict)
     unknown: int | Literal["nearest"] | None = None
@@ -77,7 +77,11 @@ class LabelCoding:
         }
 
     def class_of_value(self) -> dict[int, int]:
-        """File value → class index, without those that mean "not labelled"."""
+        """The values that mean a class.
+
+        Returns:
+            File value → class index, without those that mean "not labelled".
+        """
         return {v: index for v, index in self._known().items() if index != self.ignore_index}
 
     def lookup(
@@ -178,13 +182,13 @@ class LabelCoding:
             return indices, Nearest()
         if self.unknown != "nearest":
             return np.where(bad, np.int16(self.unknown), indices), Nearest()
-        found, place, counts = np.unique(
+        found, inverse, counts = np.unique(
             pack_colours(array)[bad], return_inverse=True, return_counts=True
         )
         chosen, distance, tied = nearest_colours(found, self.colours)
         chosen[tied] = self.ignore_index
         settled = indices.copy()
-        settled[bad] = chosen[place.reshape(-1)]
+        settled[bad] = chosen[inverse.reshape(-1)]
         far, ties = int(counts[distance > FAR].sum()), int(counts[tied].sum())
         return settled, Nearest(int(bad.sum()), far, ties)
 
@@ -217,36 +221,6 @@ class LabelCoding:
         number = value.item()
         return int(number) if float(number).is_integer() else float(number)
 
-    def decode(
-        self,
-        array: Num[np.ndarray, "bands height width"],
-        path: str | Path,
-        nodata: float | None = None,
-        mask: Bool[np.ndarray, "height width"] | None = None,
-    ) -> UInt8[np.ndarray, "height width"]:
-        """Class indices of a label.
-
-        Args:
-            array: ``(bands, height, width)`` as read.
-            path: The file, for messages.
-            nodata: The file's nodata value.
-            mask: The file's own mask, True = valid.
-
-        Returns:
-            ``(height, width)`` uint8: 0 to ``num_classes - 1``, or ``ignore_index``.
-
-        Raises:
-            ValueError: Unknown values while ``unknown`` is None, or a wrong number of bands.
-        """
-        try:
-            indices = self.lookup(array, nodata, mask)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        settled, _ = self.settle(array, indices)
-        if (settled == UNKNOWN).any():
-            raise ValueError(f"{path} {self.complaint(self.unknown_values(array, indices), path)}")
-        return settled.astype(np.uint8)
-
     def complaint(self, unknown: Mapping[int | float | Colour, int], path: str | Path = "") -> str:
         """Tell in words which values are unknown and what to do.
 
@@ -273,5 +247,5 @@ def _search(
     values: Num[np.ndarray, "height width"],
 ) -> Int[np.ndarray, "height width"]:
     """``indices[k]`` where ``values == keys[k]``, −1 elsewhere; ``keys`` ascending."""
-    place = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
-    return np.where(keys[place] == values, indices[place], np.int16(UNKNOWN)).astype(np.int16)
+    nearest = np.minimum(np.searchsorted(keys, values), len(keys) - 1)
+    return np.where(keys[nearest] == values, indices[nearest], np.int16(UNKNOWN)).astype(np.int16)

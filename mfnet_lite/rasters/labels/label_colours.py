@@ -17,7 +17,7 @@ FAR = 100  # of a cube of 255: a colour farther away from every class's is no bl
 class Nearest(NamedTuple):
     """Pixels whose colour was no class's and which took the nearest one.
 
-    Args:
+    Attributes:
         pixels: How many.
         far: Of these, more than :data:`FAR` away from it.
         ties: Equally far from two classes: not labelled.
@@ -28,7 +28,14 @@ class Nearest(NamedTuple):
     ties: int = 0
 
     def plus(self, other: Nearest) -> Nearest:
-        """Both together."""
+        """Both together.
+
+        Args:
+            other: Pixels of another part or file.
+
+        Returns:
+            The sums.
+        """
         return Nearest(*(a + b for a, b in zip(self, other, strict=True)))
 
 

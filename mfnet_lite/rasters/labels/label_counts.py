@@ -12,14 +12,17 @@ import numpy as np
 from tqdm import tqdm
 
 from mfnet_lite.rasters.io import info_of, open_raster
-from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, IGNORE, UNKNOWN, LabelCoding
+from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, UNKNOWN, LabelCoding
 from mfnet_lite.rasters.labels.label_colours import FAR, Nearest
 from mfnet_lite.rasters.labels.label_files import LabelFile
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import Tile
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 MOST_UNKNOWN = 10_000  # different unknown values kept of one file; a lossy one has a million
+UNSET = "remove the declaration (rio edit-info --unset-nodata)"
+OPAQUE = "export the labels without transparency (gdal_translate -a_nodata none to GeoTIFF)"
 
 
 @dataclass
@@ -32,6 +35,7 @@ class LabelCounts:
         nearest: What was read by the nearest colour.
         conventional: Pixels per value that is taken as not labelled because the field does (−1, −100).
         nodata: Declared nodata values that are class values as well.
+        transparent: Class values that a colour table makes transparent.
         complaint: What to say about the unknown values of one file; empty if there are none.
     """
 
@@ -40,31 +44,41 @@ class LabelCounts:
     nearest: Nearest = field(default_factory=Nearest)
     conventional: Counter[int] = field(default_factory=Counter)
     nodata: set[int] = field(default_factory=set)
+    transparent: set[int] = field(default_factory=set)
     complaint: str = ""
 
     def add(self, other: LabelCounts) -> None:
-        """Add those of another file."""
+        """Add those of another file.
+
+        Args:
+            other: What it holds; its complaint is not taken over.
+        """
         self.classes.update(other.classes)
         self.unknown.update(other.unknown)
         self.nearest = self.nearest.plus(other.nearest)
         self.conventional.update(other.conventional)
         self.nodata |= other.nodata
+        self.transparent |= other.transparent
 
     def notes(self) -> list[str]:
-        """What was taken for granted, in words."""
-        told = [
+        """What was taken for granted, in words.
+
+        Returns:
+            A line each.
+        """
+        lines = [
             f"{count} label pixel(s) hold {value}, which counts as not labelled; if it is a class, "
             f'say so with "label_values" in dataset.json'
             for value, count in sorted(self.conventional.items())
         ]
         if self.nearest.pixels:
             found = self.nearest
-            told.append(
+            lines.append(
                 f"{found.pixels} label pixel(s) of a colour that is no class's took the nearest one, "
                 f"{found.far} of them more than {FAR} of 255 away; {found.ties} equally far from two "
                 "are not labelled"
             )
-        return told
+        return lines
 
 
 def count_labels(path: Path, coding: LabelCoding) -> tuple[RasterInfo, LabelCounts]:
@@ -87,8 +101,7 @@ def count_labels(path: Path, coding: LabelCoding) -> tuple[RasterInfo, LabelCoun
         info = info_of(source, path)
         file = LabelFile.of(source, info, coding)
         signed = not file.coding.colours and np.dtype(info.dtype).kind in "if"
-        if info.nodata is not None and info.nodata in file.coding.class_of_value():
-            found.nodata.add(int(info.nodata))
+        found.nodata, found.transparent = file.hidden_classes
         for window in file_strips(source):
             part = file.part(source, window)
             values, numbers = np.unique(part.indices, return_counts=True)
@@ -172,7 +185,10 @@ def absent_classes(counts: Mapping[int, int], classes: Sequence[str]) -> list[st
 
 
 def absent_note(
-    counts: Mapping[int, int], classes: Sequence[str], coding: LabelCoding | None = None
+    counts: Mapping[int, int],
+    classes: Sequence[str],
+    coding: LabelCoding | None = None,
+    transparent: Iterable[int] = (),
 ) -> list[str]:
     """A note on classes that no training pixel has.
 
@@ -180,6 +196,7 @@ def absent_note(
         counts: Class index → training pixels.
         classes: Names in the order of the indices.
         coding: How labels are written, for a remark on classes counted from 1.
+        transparent: Class values that a colour table makes transparent.
 
     Returns:
         One note, or none.
@@ -187,22 +204,30 @@ def absent_note(
     absent = absent_classes(counts, classes)
     if not absent:
         return []
-    told = f"no training pixel is labelled {', '.join(absent)}"
+    note = f"no training pixel is labelled {', '.join(absent)}"
     plain = coding is not None and not (coding.values or coding.colours or coding.palette)
-    if plain and absent[0] == classes[0] and len(classes) > 2:
-        told += (
+    if set(transparent):
+        note += f", while {_transparent(transparent)}"
+    elif plain and absent[0] == classes[0] and len(classes) > 2:
+        note += (
             f", the class of the value 0 (if the values count from 1 for {classes[0]}, write "
             '"label_offset": -1 in dataset.json)'
         )
-    return [told]
+    return [note]
+
+
+def _transparent(values: Iterable[int]) -> str:
+    shown = ", ".join(str(value) for value in sorted(values))
+    return f"the colour table of the label files makes the value {shown} transparent"
 
 
 def nothing_to_learn(
     counts: Mapping[int, int],
     classes: Sequence[str],
     nodata: Iterable[int] = (),
-    ignore: int = IGNORE,
+    ignore: int = IGNORE_INDEX,
     coding: LabelCoding | None = None,
+    transparent: Iterable[int] = (),
 ) -> str:
     """Why the labels of a training cannot teach anything: none of them, or one class only.
 
@@ -212,30 +237,38 @@ def nothing_to_learn(
         nodata: Class values which the files declare as nodata.
         ignore: Index of pixels without a label, which may be that of a class.
         coding: How labels are written: tells which class a nodata value would be.
+        transparent: Class values that a colour table makes transparent, so that they count as not labelled.
 
     Returns:
         What is wrong and what to do, without subject; empty if two classes or more are labelled and none is hidden
         by a declaration.
     """
     present = [name for i, name in enumerate(classes) if i != ignore and counts.get(i)]
-    hidden = sorted(nodata)
+    clear, declared = sorted(transparent), sorted(set(nodata))
+    by_value = {} if coding is None else coding.class_of_value()
     if len(present) > 1:
-        by_value = {} if coding is None else coding.class_of_value()
-        for value in hidden:
+        for value in (*clear, *declared):
             index = by_value.get(value, ignore)
-            if index != ignore and index < len(classes) and not counts.get(index):
-                return (
-                    f"training pixels are labelled nowhere as {classes[index]}, since the label files declare "
-                    f"its value {value} as nodata; if it is a class, remove the declaration (rio edit-info "
-                    f'--unset-nodata), if it means "not labelled", write "ignore_index": {value} in dataset.json'
-                )
+            if index == ignore or index >= len(classes) or counts.get(index):
+                continue
+            why = (
+                f"{_transparent([value])}; if it is a class, {OPAQUE}"
+                if value in clear
+                else f"the label files declare its value {value} as nodata; if it is a class, {UNSET}"
+            )
+            return (
+                f"training pixels are labelled nowhere as {classes[index]}, since {why}, if it means "
+                f'"not labelled", write "ignore_index": {value} in dataset.json'
+            )
         return ""
     what = f"only as {present[0]}" if present else "nowhere"
-    if hidden:
-        values = ", ".join(str(value) for value in hidden)
+    if clear:
+        remedy = f"{_transparent(clear)}, so it counts as not labelled: if it is a class, {OPAQUE}"
+    elif declared:
+        values = ", ".join(str(value) for value in declared)
         remedy = (
             f"the label files declare the value {values} as nodata, so it counts as not labelled: if it "
-            "is a class, remove the declaration (rio edit-info --unset-nodata)"
+            f"is a class, {UNSET}"
         )
     elif len(classes) == 1:
         remedy = f'name what is not {classes[0]} as a class, too, like "classes": ["other", "{classes[0]}"]'

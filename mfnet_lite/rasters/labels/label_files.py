@@ -34,7 +34,7 @@ WHOLE_TABLE = 256  # GeoTIFF writes every table to this length, the rest black
 class LabelPart(NamedTuple):
     """What a window of a label file holds.
 
-    Args:
+    Attributes:
         indices: Class index, the ignored index, or −1 where the value is not known.
         array: The pixels they were found from; the colours, where a colour table was looked up.
         looked_up: Indices before unknown values were given a class.
@@ -59,6 +59,7 @@ class LabelFile:
         alpha: Band that masks, or None.
         table: Colour of each value, where the colours tell the classes.
         clear: Values that are transparent by the file's colour table.
+        declared: Whether that is because the file declares a value as nodata, which GDAL shows as transparent.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class LabelFile:
     alpha: int | None = None
     table: UInt8[np.ndarray, "values 3"] | None = None
     clear: tuple[int, ...] = ()
+    declared: bool = True
 
     @classmethod
     def of(cls, source: Any, info: RasterInfo, coding: LabelCoding) -> LabelFile:
@@ -95,14 +97,34 @@ class LabelFile:
         if len(bands) != 1 or info.colours is None or coding.threshold is not None:
             return cls(info.path, info.nodata, coding, bands, alpha)
         full = source.colormap(1)
+        declared = source.driver == "GTiff"  # whose colour table has no opacity of its own
         clear = tuple(value for value, rgba in full.items() if rgba[3] == 0)
         if table_reading(info.colours, coding) != "colours":
-            return cls(info.path, info.nodata, coding, bands, alpha, clear=clear)
+            return cls(info.path, info.nodata, coding, bands, alpha, clear=clear, declared=declared)
         table = np.zeros((max(full) + 1, 3), dtype=np.uint8)
         for value, rgba in full.items():
             table[value] = rgba[:3]
         by_colour = replace(coding, colours=coding.colours or coding.palette)
-        return cls(info.path, info.nodata, by_colour, bands, alpha, table, clear)
+        return cls(info.path, info.nodata, by_colour, bands, alpha, table, clear, declared)
+
+    @property
+    def hidden_classes(self) -> tuple[set[int], set[int]]:
+        """Class values that count as not labelled, since the file declares them as nodata or makes them transparent.
+
+        GDAL reports the only transparent value of a PNG's colour table as nodata: that is no declaration. Where colours
+        tell the classes, a value counts only if its colour is that of its own class.
+        """
+        values = set() if self.nodata is None else {self.nodata}
+        transparent = set() if self.declared else set(self.clear)
+        known = self.coding.class_of_value()
+        if self.table is not None:
+            colours = (tuple(self.table[value].tolist()) for value in transparent)
+            meant = dict(zip(transparent, map(self.coding.colours.get, colours), strict=True))
+            known = {v: index for v, index in known.items() if meant.get(v, index) == index}
+        return (
+            {int(value) for value in values - transparent if value in known},
+            {value for value in transparent if value in known},
+        )
 
     def part(self, source: Any, window: Window) -> LabelPart:
         """Read a window without complaining of unknown values.

@@ -2,7 +2,7 @@
 
 Keys: ``classes``, ``palette``, ``ignore_index``, ``label_offset``, ``label_values``, ``label_threshold`` and
 ``label_unknown``; :mod:`~mfnet_lite.rasters.readers.dataset_json` says what each must hold. Every reader honours the
-last three. A reading that is guessed is told in a note; where two readings are plausible and the wrong one
+last three. A reading that is guessed is named in a note; where two readings are plausible and the wrong one
 hides a class, the dataset is refused with the line that settles it.
 """
 
@@ -13,8 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, IGNORE, LabelCoding
+from mfnet_lite.rasters.labels.coding import FIELD_IGNORES, LabelCoding
 from mfnet_lite.rasters.labels.label_colours import BLACK
+from mfnet_lite.rasters.labels.label_counts import OPAQUE
 from mfnet_lite.rasters.labels.label_files import table_reading
 from mfnet_lite.rasters.labels.label_keys import stated_palette, stated_unknown, stated_values
 from mfnet_lite.rasters.labels.label_scan import (
@@ -23,9 +24,11 @@ from mfnet_lite.rasters.labels.label_scan import (
     doubtful_255,
     headers,
     label_values,
+    transparent_zero,
 )
 from mfnet_lite.rasters.raster import Colour, RasterInfo
 from mfnet_lite.rasters.scan import LOSSY_SUFFIXES
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 MANY = 32  # values of labels without class names that look like blended ones rather than classes
 MOST_CLASSES = 255  # indices 0 to 254; one of a byte's values has to mean "not labelled"
@@ -60,9 +63,9 @@ def label_coding(
         raise ValueError(f"classes is the string {classes!r}: expected a list of names; split it")
     names = [str(name) for name in (classes or stated.get("classes") or ())]
     shift = int(stated.get("label_offset", 0)) if offset is None else offset
-    told = stated.get("ignore_index") if ignore is None else ignore
-    void = IGNORE if told is None else int(told)
-    index = void if 0 <= void <= 255 else IGNORE  # a label of a sample is a byte
+    stated_void = stated.get("ignore_index") if ignore is None else ignore
+    void = IGNORE_INDEX if stated_void is None else int(stated_void)
+    index = void if 0 <= void <= 255 else IGNORE_INDEX  # a label of a sample is a byte
     file = root / "dataset.json"
     if stated.get("label_values"):
         if shift:
@@ -72,12 +75,12 @@ def label_coding(
         values = stated_values(stated, names, index, file)
         top = max((v for v in values.values() if v != index), default=0)
         names = names or [f"class {i}" for i in range(top + 1)]
-        if told is not None or stated.get("label_threshold") is None:
+        if stated_void is not None or stated.get("label_threshold") is None:
             values.setdefault(void, index)
         return _finish(names, LabelCoding(len(names), index, values=values), stated, file, [])
     if stated.get("label_threshold") is not None:
         names = names or ["class 0", "class 1"]
-        values = {} if told is None else {void: index}
+        values = {} if stated_void is None else {void: index}
         return _finish(names, LabelCoding(len(names), index, values=values), stated, file, [])
     infos = headers(labels)
     palette = stated_palette(stated)
@@ -101,7 +104,9 @@ def label_coding(
                 f'"palette" in {file}, or under "label_values" what each value means if they are'
             )
     plain = [info.path for info in infos if info not in painted]
-    doubt = doubtful_255(plain) if told is None and len(names) in (0, 2) and not shift else ""
+    doubt = (
+        doubtful_255(plain) if stated_void is None and len(names) in (0, 2) and not shift else ""
+    )
     if doubt:
         one = '"1": 1, ' if "others" in doubt else ""
         raise ValueError(
@@ -189,7 +194,7 @@ def _by_colour(
     probe = LabelCoding(
         len(palette),
         index,
-        values={i - shift: i for i in range(len(palette))} | {IGNORE: index} if shift else {},
+        values={i - shift: i for i in range(len(palette))} | {IGNORE_INDEX: index} if shift else {},
         palette=colours | ({} if BLACK in colours else {BLACK: index}),
     )
     readings = [
@@ -248,10 +253,15 @@ def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple
             'name the "classes"'
         )
     notes = [f"labels hold {value}, which counts as not labelled" for value in conventional]
-    told = f"no class names: counted {count} classes from the label values"
+    note = f"no class names: counted {count} classes from the label values"
     if not shift and 0 in seen and count > 2:
-        told += ' (if 0 means not labelled, write "label_offset": -1 in dataset.json)'
+        note += ' (if 0 means not labelled, write "label_offset": -1 in dataset.json)'
     if not shift and seen and min(seen - {void} - set(conventional), default=0) >= 1:
-        told += ' (none is 0: write "label_offset": -1 in dataset.json if they are counted from 1)'
-    notes.append(f"{told}; name them in dataset.json")
+        note += (
+            f" (0 is transparent by the colour table, as in {clear.name}: if it is a class, {OPAQUE}, if it means not "
+            'labelled, write "label_offset": -1 in dataset.json)'
+            if (clear := transparent_zero(labels)) is not None
+            else ' (none is 0: write "label_offset": -1 in dataset.json if they are counted from 1)'
+        )
+    notes.append(f"{note}; name them in dataset.json")
     return count, notes

@@ -18,10 +18,10 @@ def stated_palette(stated: Mapping[str, Any]) -> tuple[Colour, ...] | None:
     Returns:
         A colour per class, or None.
     """
-    listed = stated.get("palette")
-    if not listed:
+    colours = stated.get("palette")
+    if not colours:
         return None
-    return tuple((int(c[0]), int(c[1]), int(c[2])) for c in listed)
+    return tuple((int(c[0]), int(c[1]), int(c[2])) for c in colours)
 
 
 def stated_values(
@@ -42,9 +42,9 @@ def stated_values(
     Raises:
         ValueError: A class that does not exist.
     """
-    listed: Mapping[str, Any] = stated.get("label_values") or {}
-    by_value = all(is_whole(key) for key in listed)
-    pairs = listed.items() if by_value else ((value, name) for name, value in listed.items())
+    meanings: Mapping[str, Any] = stated.get("label_values") or {}
+    by_value = all(is_whole(key) for key in meanings)
+    pairs = meanings.items() if by_value else ((value, name) for name, value in meanings.items())
     found: dict[int, int] = {}
     for value, meant in pairs:
         if isinstance(meant, str) and not (by_value and is_whole(meant)):
@@ -67,7 +67,14 @@ def stated_values(
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text is a whole number such as ``255``, ``-1`` or ``1.0``."""
+    """Whether a text is a whole number such as ``255``, ``-1`` or ``1.0``.
+
+    Args:
+        text: Such as a key of a JSON object.
+
+    Returns:
+        True if it is.
+    """
     try:
         return float(text).is_integer()
     except ValueError:

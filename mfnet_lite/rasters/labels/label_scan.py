@@ -141,6 +141,22 @@ def headers(paths: Sequence[Path]) -> list[RasterInfo]:
     return found
 
 
+def transparent_zero(paths: Sequence[Path]) -> Path | None:
+    """The first label whose colour table makes the value 0 transparent, unless 0 is declared as nodata.
+
+    Args:
+        paths: Readable labels.
+
+    Returns:
+        The file, or None.
+    """
+    for path in paths:
+        with open_raster(path) as source:
+            if 0 in LabelFile.of(source, info_of(source, path), LabelCoding(1)).hidden_classes[1]:
+                return path
+    return None
+
+
 def differing_tables(infos: Sequence[RasterInfo]) -> str:
     """A value that two labels paint in different colours: then values mean nothing by themselves.
 

@@ -11,6 +11,8 @@ FOREIGN_IGNORES = frozenset(
     | {65534, 65535, -(2**31), 2**31 - 1, 2**32 - 1}
 )
 """Values by which other tools mark pixels without a label, or with none of the wanted classes."""
+CONTINUOUS = 16
+"""Different unknown values from which a label looks like a measurement rather than a map of classes."""
 CORRECT = "correct the label, or the classes and ignore_index in dataset.json"
 
 
@@ -52,15 +54,25 @@ def _colours(classes: Sequence[str]) -> str:
     )
 
 
+def _middle(numbers: Sequence[int | float]) -> str:
+    """Half of the largest value that a mask of this type can hold: of a probability, of 8 bits or of 16."""
+    top = max(numbers)
+    return "0.5" if top <= 1 else "128" if top <= 255 else "32768"
+
+
 def _values(unknown: Mapping[int | float | Colour, int], num_classes: int, lossy: bool) -> str:
     numbers = [value for value in unknown if isinstance(value, int | float)]
     lone = len(numbers) == 1 and numbers[0] in FOREIGN_IGNORES
     soft = all(0 < value < 255 for value in numbers) and (len(numbers) > 1 or numbers[0] > 2)
     if num_classes == 2 and numbers and soft and (lossy or not lone):
-        middle = "0.5" if max(numbers) < 1 else "128"
         return (
             "a mask of two classes that was saved with loss or with soft edges: export it anew, or "
-            f'write "label_threshold": {middle} in dataset.json (class 1 from that value on)'
+            f'write "label_threshold": {_middle(numbers)} in dataset.json (class 1 from that value on)'
+        )
+    if len(numbers) >= CONTINUOUS and min(numbers) >= 0:
+        return (
+            "so many values are no classes but a mask with soft edges, or probabilities: export the classes, or for "
+            f'two classes write "label_threshold": {_middle(numbers)} in dataset.json (class 1 from that value on)'
         )
     if any(not float(value).is_integer() for value in numbers):
         return "class values are whole numbers: export the label without resampling"

@@ -1,4 +1,4 @@
-"""Masks of number plates, as people draw them: any value but 0 is plate, with three exceptions that are told."""
+"""Masks of number plates, as people draw them: any value but 0 is plate, with three exceptions that are errors."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import UInt8
 
 from mfnet_lite.rasters.io import info_of, open_raster
-from mfnet_lite.rasters.labels.coding import IGNORE, LabelCoding
+from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_files import LabelFile
 from mfnet_lite.rasters.raster import valid_mask
 from mfnet_lite.rasters.scan import LOSSY_SUFFIXES
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 
 def read_plate_mask(path: Path) -> UInt8[np.ndarray, "height width"]:
@@ -62,4 +63,4 @@ def read_plate_mask(path: Path) -> UInt8[np.ndarray, "height width"]:
             f"{path} is transparent or nodata wherever there is no plate: expected 0 there, since such pixels "
             "do not count; export it without transparency"
         )
-    return np.where(usable, plate, IGNORE).astype(np.uint8)
+    return np.where(usable, plate, IGNORE_INDEX).astype(np.uint8)

@@ -1,7 +1,7 @@
 """What ``dataset.json`` says, read with tolerance: every key may be missing, others may be there.
 
 Keys: ``classes`` [names], ``palette`` [[r, g, b], …], ``ignore_index`` (255), ``label_offset`` (0),
-``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags}}, ``image_bands`` [names],
+``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags, kind}}, ``image_bands`` [names],
 ``image_scale``, ``gsd_m``, ``source``; and, for labels that are written otherwise than as class indices,
 ``label_values`` {"255": 1, "7": "ignore", "3": "road"} (file value → class index, class name or not
 labelled; also the other way round, {"road": 3}), ``label_threshold`` (two classes: class 1 from this value
@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mfnet_lite.rasters.labels.label_keys import is_whole
-from mfnet_lite.rasters.tiles import OPTICAL, PICTURES, SensorInfo
+from mfnet_lite.rasters.sensor_kinds import SENSOR_KINDS
+from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
 
 
 def read_json(root: Path) -> dict[str, Any]:
@@ -94,6 +96,7 @@ def _are_sensors(value: Any) -> bool:
         and (entry.get("scale") is None or _is_positive(entry["scale"]))
         and (entry.get("nodata") is None or _is_number(entry["nodata"]))
         and entry.get("tags") in (None, "apply", "ignore")
+        and entry.get("kind") in (None, *SENSOR_KINDS)
         and all(isinstance(entry.get(key, ""), str | None) for key in ("folder", "dtype", "unit"))
         for entry in entries
     )
@@ -138,7 +141,8 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "image_scale": ("a number above 0", _is_positive),
     "sensors": (
         'descriptions by name like {"dsm": {"folder": "dsm", "unit": "m"}}, a scale above 0, '
-        'a number as nodata, "apply" or "ignore" as tags',
+        'a number as nodata, "apply" or "ignore" as tags, '
+        f"{', '.join(SENSOR_KINDS[:-1])} or {SENSOR_KINDS[-1]} as kind",
         _are_sensors,
     ),
 }
@@ -163,9 +167,8 @@ def sensor_from_json(name: str, folder: str | None, stated: Mapping[str, Any]) -
     named = isinstance(bands, Sequence) and not isinstance(bands, str)
     names = tuple(str(band) for band in bands) if named and bands else ()
     count = len(names) if names else (int(bands) if isinstance(bands, int) else None)
-    scale = own.get("scale", stated.get("image_scale") if name in PICTURES else None)
-    nodata = own.get("nodata")
-    return SensorInfo(
+    scale, nodata = own.get("scale"), own.get("nodata")
+    sensor = SensorInfo(
         name=name,
         folder=folder,
         bands=count,
@@ -175,4 +178,8 @@ def sensor_from_json(name: str, folder: str | None, stated: Mapping[str, Any]) -
         scale=None if scale is None else float(scale),
         nodata=None if nodata is None else float(nodata),
         tags=own.get("tags"),
+        kind=own.get("kind") or "",
     )
+    if scale is None and sensor.is_image and stated.get("image_scale") is not None:
+        return replace(sensor, scale=float(stated["image_scale"]))
+    return sensor

@@ -1,32 +1,43 @@
-"""Open a dataset without saying which it is."""
+"""The table of all readers, and opening a dataset without saying which one it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mfnet_lite.rasters.readers.folder import open_folder
+from mfnet_lite.rasters.readers.folder import is_folder, open_folder
 from mfnet_lite.rasters.readers.hunan import is_hunan, open_hunan
-from mfnet_lite.rasters.readers.isprs import isprs_kind, open_potsdam, open_vaihingen
+from mfnet_lite.rasters.readers.isprs import is_isprs, open_potsdam, open_vaihingen
 from mfnet_lite.rasters.readers.loveda import loveda_folders, open_loveda
 from mfnet_lite.rasters.readers.pairs import open_pairs, pair_folders
-from mfnet_lite.rasters.readers.plate_images import plate_files
-from mfnet_lite.rasters.scan import split_folders
+from mfnet_lite.rasters.readers.plate_images import (
+    are_plates,
+    not_for_training,
+    open_plate_tiles,
+)
+from mfnet_lite.rasters.readers.reader import Reader
 from mfnet_lite.rasters.tiles import TileSet
 
-READERS: dict[str, Callable[..., TileSet]] = {
-    "folder": open_folder,
-    "pairs": open_pairs,
-    "loveda": open_loveda,
-    "hunan": open_hunan,
-    "vaihingen": open_vaihingen,
-    "potsdam": open_potsdam,
-}
+_RECORDS = (
+    Reader("folder", is_folder, open_folder, "image/ or train/image/ (folder layout)"),
+    Reader("pairs", lambda root: bool(pair_folders(root)), open_pairs, "A/ and B/ (pairs)"),
+    Reader("loveda", lambda root: bool(loveda_folders(root)), open_loveda, "Train/Urban/images_png/ (LoveDA)"),
+    Reader("hunan", is_hunan, open_hunan, "train/s2/ or dsm_pngs/ (MMHunan)"),
+    Reader("vaihingen", partial(is_isprs, "vaihingen"), open_vaihingen, "top_mosaic_09cm_area*.tif (Vaihingen)"),
+    Reader("potsdam", partial(is_isprs, "potsdam"), open_potsdam, "top_potsdam_*.tif (Potsdam)"),
+    Reader("plates", are_plates, open_plate_tiles, "images/ and masks/ (plates)", not_for_training),
+)  # fmt: skip
+READERS: dict[str, Reader] = {reader.name: reader for reader in _RECORDS}
+"""Every format by its name, in the order in which a folder is tried."""
+
+KINDS = tuple(name for name, reader in READERS.items() if reader.refusal is None)
+"""Names of the formats that :func:`open_dataset` opens, for training and scoring."""
 
 
 def detect_kind(root: str | Path) -> str | None:
-    """Tell a dataset by its folders and file names.
+    """Recognise a dataset by its folders and file names.
 
     Args:
         root: The folder.
@@ -34,16 +45,36 @@ def detect_kind(root: str | Path) -> str | None:
     Returns:
         A key of :data:`READERS`, or None.
     """
+    return next((name for name, reader in READERS.items() if reader.matches(Path(root))), None)
+
+
+def find_reader(root: str | Path, kind: str = "auto") -> Reader:
+    """The reader of a dataset, whatever it is to be opened for.
+
+    Args:
+        root: The folder.
+        kind: ``auto``, or a key of :data:`READERS`.
+
+    Returns:
+        Its record.
+
+    Raises:
+        FileNotFoundError: No such folder, or nothing in it that we know.
+        ValueError: Another word for ``kind``.
+    """
     root = Path(root)
-    if split_folders(root, "image"):
-        return "folder"
-    if pair_folders(root):
-        return "pairs"
-    if loveda_folders(root):
-        return "loveda"
-    if is_hunan(root):
-        return "hunan"
-    return isprs_kind(root)
+    if kind != "auto" and kind not in READERS:
+        raise ValueError(f"unknown kind {kind!r}; available: auto, {', '.join(READERS)}")
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no folder: expected a dataset; check the path")
+    name = detect_kind(root) if kind == "auto" else kind
+    if name is None:
+        *formats, last = (reader.looks_for for reader in READERS.values())
+        raise FileNotFoundError(
+            f"{root} is no dataset we know: looked for {', '.join(formats)} and {last}; arrange the "
+            "files in one of these ways"
+        )
+    return READERS[name]
 
 
 def open_dataset(
@@ -55,11 +86,11 @@ def open_dataset(
     val_fraction: float = 0.2,
     **options: Any,
 ) -> TileSet:
-    """Open any dataset we have a reader for.
+    """Open any dataset that can be trained on and scored.
 
     Args:
         root: The folder.
-        kind: ``auto``, or a key of :data:`READERS`.
+        kind: ``auto``, or one of :data:`KINDS`.
         sensors: Which to use, in the order of the samples; None takes all.
         seed: Choice of the tiles held out for validation.
         val_fraction: Part of ``train`` held out if there is no ``val``.
@@ -72,25 +103,7 @@ def open_dataset(
         FileNotFoundError: No such folder, or nothing in it that we know.
         ValueError: Another word for ``kind``.
     """
-    root = Path(root)
-    if kind != "auto" and kind not in READERS:
-        raise ValueError(f"unknown kind {kind!r}; available: auto, {', '.join(READERS)}")
-    if not root.is_dir():
-        raise FileNotFoundError(f"{root} is no folder: expected a dataset; check the path")
-    name = detect_kind(root) if kind == "auto" else kind
-    plates = plate_files(root)[0] if name is None else ""
-    if plates:
-        raise FileNotFoundError(
-            f"{root} holds images of vehicles with number plates (layout {plates}), which this does not "
-            "read: open them with mfnet_lite.rasters.open_plates and train with "
-            "mfnet_lite.runs.samlp.train_plates as chapter 6 does, or put images and masks (0 elsewhere, "
-            "1 plate) of one name into train/image/ and train/label/"
-        )
-    if name is None:
-        raise FileNotFoundError(
-            f"{root} is no dataset we know: looked for image/ or train/image/ (folder layout), A/ "
-            "and B/ (pairs), Train/Urban/images_png/ (LoveDA), train/s2/ or dsm_pngs/ (MMHunan), "
-            "top_mosaic_09cm_area*.tif (Vaihingen) and top_potsdam_*.tif (Potsdam); arrange the "
-            "files in one of these ways"
-        )
-    return READERS[name](root, sensors, seed=seed, val_fraction=val_fraction, **options)
+    reader = find_reader(root, kind)
+    if reader.refusal is not None:
+        raise FileNotFoundError(f"{root} {reader.refusal(Path(root))}")
+    return reader.open(Path(root), sensors, seed=seed, val_fraction=val_fraction, **options)

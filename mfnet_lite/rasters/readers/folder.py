@@ -24,6 +24,7 @@ from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.labels.label_json import label_coding
 from mfnet_lite.rasters.labels.label_keys import stated_palette
 from mfnet_lite.rasters.readers.dataset_json import read_json, sensor_from_json
+from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
     choose_sensors,
     empty_folder,
@@ -40,11 +41,22 @@ from mfnet_lite.rasters.tiles import (
     Problem,
     Tile,
     TileSet,
-    with_validation,
 )
 
 LABEL = "label"
 NOT_SENSORS = ("label", "instances", "objects", "boundaries")
+
+
+def is_folder(root: Path) -> bool:
+    """Whether a folder has this layout.
+
+    Args:
+        root: The folder.
+
+    Returns:
+        True if it has.
+    """
+    return bool(split_folders(root, "image"))
 
 
 def _sensor_folders(folders: Mapping[str, Path], stated: Mapping[str, Any]) -> dict[str, str]:
@@ -174,8 +186,10 @@ def open_folder(
         notes += left
     for path in folders.values():
         faults += empty_folder(path / label_folder)
-    listed = [path for by_stem in labels.values() for path in by_stem.values()]
-    names, coding, remarks = label_coding(root, stated, listed, classes, label_offset, ignore_index)
+    label_files = [path for by_stem in labels.values() for path in by_stem.values()]
+    names, coding, remarks = label_coding(
+        root, stated, label_files, classes, label_offset, ignore_index
+    )
     if optical_bands is not None and OPTICAL in described:
         described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
     info = DatasetInfo(
@@ -190,8 +204,8 @@ def open_folder(
     incomplete: dict[str, tuple[Problem, ...]] = {}
     for split in folders:
         splits[split], incomplete[split] = gather(files[split], labels[split], info)
-    splits, held = with_validation(splits, val_fraction, seed)
-    if held:
-        incomplete["val"] = incomplete["train"]
-    told = (*notes, *remarks, *held)
-    return TileSet(root, "folder", info, splits, incomplete, told, tuple(faults))
+    return finished(
+        *(root, "folder", info, splits, incomplete, (*notes, *remarks), faults),
+        seed=seed,
+        val_fraction=val_fraction,
+    )

@@ -18,22 +18,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mfnet_lite.rasters.io import raster_info
-from mfnet_lite.rasters.labels.coding import IGNORE, LabelCoding
+from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
 from mfnet_lite.rasters.readers.oddities import HUNAN_CODES
 from mfnet_lite.rasters.readers.pairs import by_lists
+from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import choose_sensors, gather, rasters_in, split_folders
 from mfnet_lite.rasters.tiles import (
+    ALL,
     OPTICAL,
     DatasetInfo,
     Problem,
     SensorInfo,
     Tile,
     TileSet,
-    with_validation,
 )
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 CLASSES = ("cropland", "forest", "grassland", "wetland", "water", "unused land", "built-up area")
 PALETTE: tuple[Colour, ...] = (
@@ -45,10 +47,20 @@ PALETTE: tuple[Colour, ...] = (
     (225, 174, 110),
     (239, 159, 2),
 )
-ORIGINAL = {0: IGNORE, 1: 0, 2: 1, 3: 2, 5: 3, 6: 4, 8: 5, 9: 6, IGNORE: IGNORE} | dict.fromkeys(
-    (4, 7, 10, 11), IGNORE
-)
-PREPARED = {-1: IGNORE, IGNORE: IGNORE} | {index: index for index in range(len(CLASSES))}
+ORIGINAL = {
+    0: IGNORE_INDEX,
+    1: 0,
+    2: 1,
+    3: 2,
+    5: 3,
+    6: 4,
+    8: 5,
+    9: 6,
+    IGNORE_INDEX: IGNORE_INDEX,
+} | dict.fromkeys((4, 7, 10, 11), IGNORE_INDEX)
+PREPARED = {-1: IGNORE_INDEX, IGNORE_INDEX: IGNORE_INDEX} | {
+    index: index for index in range(len(CLASSES))
+}
 REFLECTANCE = 10_000.0  # Sentinel-2's digital number of full reflectance
 
 
@@ -103,7 +115,7 @@ def open_hunan(
         optical = SensorInfo(OPTICAL, "s2", 13, bands, scale=REFLECTANCE)
         height = SensorInfo("dsm", "topo", None, (1,), unit="m")
     else:
-        folders = {"all": root}
+        folders = {ALL: root}
         chosen = None if optical_bands is None else tuple(optical_bands)
         optical = SensorInfo(OPTICAL, "images_png", 3, chosen, ("R", "G", "B"), "uint8")
         height = SensorInfo("dsm", "dsm_pngs", 1, dtype="uint8")
@@ -114,7 +126,9 @@ def open_hunan(
     first = next((path for found in labels.values() for path in found.values()), None)
     # Files already recoded to class indices are signed, because of the −1.
     recoded = not original or (first is not None and raster_info(first).dtype.startswith("int"))
-    coding = LabelCoding(len(CLASSES), IGNORE, PREPARED if recoded else ORIGINAL, classes=CLASSES)
+    coding = LabelCoding(
+        len(CLASSES), IGNORE_INDEX, PREPARED if recoded else ORIGINAL, classes=CLASSES
+    )
     coding = adapt(coding, read_json(root), root)
     info = DatasetInfo(CLASSES, coding, described, PALETTE, 10.0, "MMHunan")
     splits: dict[str, tuple[Tile, ...]] = {}
@@ -125,11 +139,10 @@ def open_hunan(
             for name, sensor in described.items()
         }
         splits[split], incomplete[split] = gather(files, labels[split], info)
-    told = () if recoded else (HUNAN_CODES,)
-    notes: list[str] = []
-    if set(folders) == {"all"}:
-        splits, incomplete, notes = by_lists(root, splits["all"], incomplete["all"])
-    splits, held = with_validation(splits, val_fraction, seed)
-    if held:
-        incomplete["val"] = incomplete.get("train", ())
-    return TileSet(root, "hunan", info, splits, incomplete, (*told, *notes, *held))
+    notes = [] if recoded else [HUNAN_CODES]
+    if set(folders) == {ALL}:
+        splits, incomplete, unlisted = by_lists(root, splits[ALL], incomplete[ALL])
+        notes += unlisted
+    return finished(
+        *(root, "hunan", info, splits, incomplete, notes), seed=seed, val_fraction=val_fraction
+    )

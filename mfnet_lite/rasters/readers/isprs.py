@@ -23,11 +23,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mfnet_lite.rasters.io import RASTER_SUFFIXES, raster_info
-from mfnet_lite.rasters.labels.coding import IGNORE, LabelCoding
+from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
 from mfnet_lite.rasters.readers.oddities import OFF_PALETTE
+from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import choose_sensors
 from mfnet_lite.rasters.tiles import (
     OPTICAL,
@@ -36,23 +37,17 @@ from mfnet_lite.rasters.tiles import (
     SensorInfo,
     Tile,
     TileSet,
-    with_validation,
 )
+from mfnet_lite.utils.labels import IGNORE_INDEX, ISPRS_CLASSES, ISPRS_COLOURS
 
-CLASSES = ("impervious surfaces", "building", "low vegetation", "tree", "car", "clutter")
-PALETTE: tuple[Colour, ...] = (
-    (255, 255, 255),
-    (0, 0, 255),
-    (0, 255, 255),
-    (0, 255, 0),
-    (255, 255, 0),
-    (255, 0, 0),
-)
+CLASSES = ISPRS_CLASSES
+PALETTE: tuple[Colour, ...] = ISPRS_COLOURS
 VAIHINGEN = {"train": "1 3 23 26 7 11 13 28 17 32 34 37", "test": "5 21 15 30"}
 POTSDAM = {
     "train": "6_10 7_10 2_12 3_11 2_10 7_8 5_10 3_12 5_12 7_11 7_9 6_9 7_7 4_12 6_8 6_12 6_7 4_11",
     "test": "4_10 5_11 2_11 3_10 6_11 7_12",
 }
+OFFICIAL = {"vaihingen": VAIHINGEN, "potsdam": POTSDAM}
 OTHER = "other"
 
 _V_TOP = re.compile(r"top_mosaic_09cm_area(\d+)\.tif", re.IGNORECASE)
@@ -67,21 +62,18 @@ _P_DSM = re.compile(r"dsm_potsdam_(\d+_\d+)(_normalized_lastools)?\.(tif|jpg)", 
 Found = dict[str, dict[str, Path]]
 
 
-def isprs_kind(root: Path) -> str | None:
-    """Which of the two datasets lies in a folder.
+def is_isprs(kind: str, root: Path) -> bool:
+    """Whether a folder holds images of one of the two benchmarks, at any depth.
 
     Args:
+        kind: ``vaihingen`` or ``potsdam``.
         root: The folder.
 
     Returns:
-        ``vaihingen``, ``potsdam`` or None.
+        True if it does.
     """
-    for path in _rasters(root):
-        if _V_TOP.fullmatch(path.name):
-            return "vaihingen"
-        if _P_TOP.fullmatch(path.name):
-            return "potsdam"
-    return None
+    image = {"vaihingen": _V_TOP, "potsdam": _P_TOP}[kind]
+    return any(image.fullmatch(path.name) for path in root.rglob("*"))
 
 
 def _rasters(root: Path) -> Iterable[Path]:
@@ -163,19 +155,12 @@ def open_vaihingen(
     available = {OPTICAL: optical, "dsm": SensorInfo("dsm", "dsm", 1, unit="m")}
     described = choose_sensors(root, available, sensors)
     parts = {name: found[name] for name in described}
-    gsd = _gsd(found[OPTICAL], 0.09)
-    info = _info(root, described, unknown, gsd, "ISPRS 2D Semantic Labeling, Vaihingen")
-    return _assemble(
-        root,
-        "vaihingen",
-        info,
-        parts,
-        found,
-        VAIHINGEN,
-        eroded,
-        notes,
+    info = _info(root, "vaihingen", described, unknown, _gsd(found[OPTICAL], 0.09))
+    splits, incomplete, remarks = _assemble(root, "vaihingen", info, parts, found, eroded)
+    return finished(
+        *(root, "vaihingen", info, splits, incomplete, (*notes, *remarks)),
         seed=seed,
-        fraction=val_fraction,
+        val_fraction=val_fraction,
     )
 
 
@@ -231,19 +216,12 @@ def open_potsdam(
     }
     described = choose_sensors(root, available, sensors)
     parts = {name: found[form if name == OPTICAL else dsm] for name in described}
-    gsd = _gsd(found[form], 0.05)
-    info = _info(root, described, unknown, gsd, "ISPRS 2D Semantic Labeling, Potsdam")
-    return _assemble(
-        root,
-        "potsdam",
-        info,
-        parts,
-        found,
-        POTSDAM,
-        eroded,
-        notes,
+    info = _info(root, "potsdam", described, unknown, _gsd(found[form], 0.05))
+    splits, incomplete, remarks = _assemble(root, "potsdam", info, parts, found, eroded)
+    return finished(
+        *(root, "potsdam", info, splits, incomplete, (*notes, *remarks)),
         seed=seed,
-        fraction=val_fraction,
+        val_fraction=val_fraction,
     )
 
 
@@ -260,17 +238,18 @@ def _gsd(files: dict[str, Path], stated: float) -> float:
 
 
 def _info(
-    root: Path, described: dict[str, SensorInfo], unknown: str | None, gsd: float, source: str
+    root: Path, kind: str, described: dict[str, SensorInfo], unknown: str | None, gsd: float
 ) -> DatasetInfo:
     """The six classes, coded by colour; black is the eroded boundary."""
     words = ("error", "nearest", "ignore", *CLASSES)
     if unknown is not None and unknown not in words:
         raise ValueError(f"unknown={unknown!r} is not known: expected {', '.join(words)}")
-    colours = {colour: index for index, colour in enumerate(PALETTE)} | {(0, 0, 0): IGNORE}
-    coding = LabelCoding(len(CLASSES), IGNORE, colours=colours, classes=CLASSES)
+    colours = {colour: index for index, colour in enumerate(PALETTE)} | {(0, 0, 0): IGNORE_INDEX}
+    coding = LabelCoding(len(CLASSES), IGNORE_INDEX, colours=colours, classes=CLASSES)
     stated = read_json(root) if unknown is None else {"label_unknown": unknown}
     if unknown != "error":
         coding = adapt(coding, stated, root)
+    source = f"ISPRS 2D Semantic Labeling, {kind.capitalize()}"
     return DatasetInfo(CLASSES, coding, described, PALETTE, gsd, source)
 
 
@@ -280,14 +259,9 @@ def _assemble(
     info: DatasetInfo,
     parts: dict[str, dict[str, Path]],
     found: Found,
-    official: dict[str, str],
     eroded: Sequence[str],
-    notes: list[str],
-    *,
-    seed: int,
-    fraction: float,
-) -> TileSet:
-    """Put the areas into the official splits."""
+) -> tuple[dict[str, tuple[Tile, ...]], dict[str, tuple[Problem, ...]], list[str]]:
+    """Put the areas into the official splits: complete tiles, problems, and notes."""
     ids = sorted({i for part in parts.values() for i in part}, key=_natural)
     if not ids:
         raise FileNotFoundError(
@@ -296,8 +270,8 @@ def _assemble(
         )
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
-    notes = list(notes)
-    home = {i: split for split, listed in official.items() for i in listed.split()}
+    notes: list[str] = []
+    home = {i: split for split, ids_of in OFFICIAL[kind].items() for i in ids_of.split()}
     for split in ("train", "test", OTHER):
         named = [i for i in ids if split == home.get(i, OTHER)]
         labels = found["label"]
@@ -322,10 +296,7 @@ def _assemble(
                 tiles.append(Tile(i, files, labels.get(i), own))
         if named:
             splits[split], incomplete[split] = tuple(tiles), tuple(problems)
-    splits, held = with_validation(splits, fraction, seed)
-    if held:
-        incomplete["val"] = incomplete["train"]
-    return TileSet(root, kind, info, splits, incomplete, (*notes, *held))
+    return splits, incomplete, notes
 
 
 def _natural(name: str) -> tuple[int, ...]:

@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mfnet_lite.rasters.labels.coding import IGNORE, LabelCoding
+from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_colours import BLACK
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
 from mfnet_lite.rasters.readers.folder import open_folder
+from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import choose_sensors, gather, rasters_in, split_folders
 from mfnet_lite.rasters.tiles import (
     OPTICAL,
@@ -30,8 +31,8 @@ from mfnet_lite.rasters.tiles import (
     SensorInfo,
     Tile,
     TileSet,
-    with_validation,
 )
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 CLASSES = ("background", "building", "road", "water", "barren", "forest", "agriculture")
 PALETTE: tuple[Colour, ...] = (
@@ -103,7 +104,7 @@ def open_loveda(
             val_fraction=val_fraction,
             classes=CLASSES,
             label_offset=-1,
-            ignore_index=IGNORE,
+            ignore_index=IGNORE_INDEX,
         )
     folders = loveda_folders(root, scenes)
     if not folders:
@@ -111,9 +112,14 @@ def open_loveda(
             f"{root} is not LoveDA: expected Train/Urban/images_png and so on inside; "
             "unpack Train.zip and Val.zip there"
         )
-    values = {index + 1: index for index in range(len(CLASSES))} | {0: IGNORE, IGNORE: IGNORE}
-    colours = {colour: index for index, colour in enumerate(PALETTE)} | {BLACK: IGNORE}
-    coding = LabelCoding(len(CLASSES), IGNORE, values, palette=colours, exact=True, classes=CLASSES)
+    values = {index + 1: index for index in range(len(CLASSES))} | {
+        0: IGNORE_INDEX,
+        IGNORE_INDEX: IGNORE_INDEX,
+    }
+    colours = {colour: index for index, colour in enumerate(PALETTE)} | {BLACK: IGNORE_INDEX}
+    coding = LabelCoding(
+        len(CLASSES), IGNORE_INDEX, values, palette=colours, exact=True, classes=CLASSES
+    )
     optical = SensorInfo(OPTICAL, "images_png", 3, None, ("R", "G", "B"), "uint8")
     described = choose_sensors(root, {OPTICAL: optical}, sensors)
     coding = adapt(coding, read_json(root), root)
@@ -127,10 +133,9 @@ def open_loveda(
         for name, part in _parts(split, tiles):
             splits[name] = (*splits.get(name, ()), *part)
             incomplete[name] = (*incomplete.get(name, ()), *problems)
-    splits, held = with_validation(splits, val_fraction, seed)
-    if held:
-        incomplete["val"] = incomplete["train"]
-    return TileSet(root, "loveda", info, splits, incomplete, tuple(held))
+    return finished(
+        *(root, "loveda", info, splits, incomplete), seed=seed, val_fraction=val_fraction
+    )
 
 
 def _parts(split: str, tiles: Sequence[Tile]) -> Iterator[tuple[str, tuple[Tile, ...]]]:

@@ -21,11 +21,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mfnet_lite.rasters.labels.coding import IGNORE, LabelCoding
+from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_colours import BLACK
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.readers.dataset_json import read_json, sensor_from_json
 from mfnet_lite.rasters.readers.oddities import CDD_MASKS, LOSSY_MASK
+from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
     SPELLINGS,
     choose_sensors,
@@ -43,11 +44,13 @@ from mfnet_lite.rasters.tiles import (
     Problem,
     Tile,
     TileSet,
-    with_validation,
 )
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 BEFORE = ("A", "t1", "T1", "before", "im1", "time1")
 AFTER = ("B", "t2", "T2", "after", "im2", "time2")
+FOLDERS = {"before": BEFORE, "after": AFTER}
+"""Sensor → what its folder may be called."""
 LABELS = ("label", "mask", "labels", "masks", "OUT", "gt", "change")
 CLASSES = ("unchanged", "changed")
 YEAR = r"(?<!\d)(?:19|20)\d\d(?!\d)"
@@ -108,11 +111,11 @@ def open_pairs(
         )
     stated = read_json(root)
     described = choose_sensors(
-        root, {name: sensor_from_json(name, None, stated) for name in ("before", "after")}, sensors
+        root, {name: sensor_from_json(name, None, stated) for name in FOLDERS}, sensors
     )
     coding = LabelCoding(
         len(CLASSES),
-        IGNORE,
+        IGNORE_INDEX,
         values={0: 0, 1: 1, 255: 1},
         palette={BLACK: 0, (255, 255, 255): 1},
         exact=True,
@@ -135,10 +138,7 @@ def open_pairs(
     faults: list[Problem] = []
     notes: list[str] = list(lossy)
     for split, folder in folders.items():
-        files = {
-            name: rasters_in(_first(folder, BEFORE if name == "before" else AFTER) or folder)
-            for name in described
-        }
+        files = {name: rasters_in(_first(folder, FOLDERS[name]) or folder) for name in described}
         label_folder = _first(folder, LABELS)
         labels, left = labels_in(label_folder) if label_folder else ({}, [])
         notes += left
@@ -153,19 +153,25 @@ def open_pairs(
     if set(folders) == {ALL}:
         splits, incomplete, remarks = by_lists(root, splits[ALL], incomplete[ALL])
         notes += remarks
-    splits, held = with_validation(splits, val_fraction, seed)
-    if held:
-        incomplete["val"] = incomplete.get("train", ())
-    return TileSet(root, "pairs", info, splits, incomplete, (*notes, *held), tuple(faults))
+    return finished(
+        *(root, "pairs", info, splits, incomplete, notes, faults),
+        seed=seed,
+        val_fraction=val_fraction,
+    )
 
 
 def _lossy(folders: Mapping[str, Path]) -> tuple[str, ...]:
     """A note if the masks are those of CDD, which are handed out as JPEG in folders named ``OUT``."""
-    places = [folder / "OUT" for folder in folders.values()]
-    files = [p for place in places if place.is_dir() for p in labels_in(place)[0].values()]
+    label_folders = [folder / "OUT" for folder in folders.values()]
+    files = [
+        path
+        for folder in label_folders
+        if folder.is_dir()
+        for path in labels_in(folder)[0].values()
+    ]
     same = files and all(
-        _first(folder, LABELS) == place
-        for folder, place in zip(folders.values(), places, strict=True)
+        _first(folder, LABELS) == labels
+        for folder, labels in zip(folders.values(), label_folders, strict=True)
     )
     return (
         (CDD_MASKS,) if same and all(p.suffix.lower() in (".jpg", ".jpeg") for p in files) else ()
@@ -184,7 +190,7 @@ def _one_scene(files: Mapping[str, Mapping[str, Path]], labels: Mapping[str, Pat
     for name, part in files.items():
         stem = next(iter(part))
         year = re.search(YEAR, stem)
-        if year is None and stem not in (BEFORE if name == "before" else AFTER):
+        if year is None and stem not in FOLDERS[name]:
             return False
         dates.add(year[0] if year else stem)
     return len(dates) == len(files)
@@ -223,7 +229,7 @@ def by_lists(
             for line in unmet
         )
         wanted = {name for found in unmet.values() for name in found}
-        listed = tuple(problem for problem in problems if problem.file.stem in wanted)
-        incomplete[split] = (*listed, *absent)
+        partners = tuple(problem for problem in problems if problem.file.stem in wanted)
+        incomplete[split] = (*partners, *absent)
     unlisted = len(set(by_id) - used)
     return splits, incomplete, [f"{unlisted} tile(s) in no list are left out"] if unlisted else []

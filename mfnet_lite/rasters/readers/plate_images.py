@@ -14,8 +14,7 @@ also holds some of the bumper.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,65 +24,57 @@ from scipy import ndimage
 from skimage.draw import polygon
 
 from mfnet_lite.rasters.io import read_raster
+from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.plate_masks import read_plate_mask
 from mfnet_lite.rasters.orientation import orientation, read_turned, upright
-from mfnet_lite.rasters.scan import lines_of
-from mfnet_lite.rasters.tiles import ALL, SPLITS
-
-__all__ = ["PlateSet", "PlateTile", "open_plates", "read_plates"]
+from mfnet_lite.rasters.scan import choose_sensors, lines_of
+from mfnet_lite.rasters.tiles import (
+    ALL,
+    OPTICAL,
+    SPLITS,
+    DatasetInfo,
+    PlateTile,
+    Problem,
+    SensorInfo,
+    Tile,
+    TileSet,
+)
 
 UFPR = {"train": "training", "val": "validation", "test": "testing"}
-PICTURES = (".png", ".jpg", ".jpeg")
+CLASSES = ("no plate", "plate")
+SUFFIXES = (".png", ".jpg", ".jpeg")
+INFO = DatasetInfo(
+    CLASSES, LabelCoding(len(CLASSES), classes=CLASSES), {OPTICAL: SensorInfo(OPTICAL, bands=3)}
+)
 CCPD_NAME = re.compile(r"^[^-]*-[^-]*-\d+&\d+_\d+&\d+-\d+&\d+(_\d+&\d+){3}(-|$)")
 
 
-@dataclass(frozen=True)
-class PlateTile:
-    """One image and what is annotated on it.
+def are_plates(root: Path) -> bool:
+    """Whether a folder has one of the three layouts.
 
-    Attributes:
-        id: Name, unique within its split.
-        image: The image.
-        boxes: x0, y0, x1, y1 of each plate in pixel edges; None if there is a mask instead.
-        corners: Upper left, upper right, lower right, lower left of each plate, where annotated.
-        mask: Mask file, where there is one.
+    Args:
+        root: The folder.
+
+    Returns:
+        True if it has.
     """
-
-    id: str
-    image: Path
-    boxes: Float[np.ndarray, "plates 4"] | None = None
-    corners: Float[np.ndarray, "plates 4 2"] | None = None
-    mask: Path | None = None
+    return bool(plate_files(root)[0])
 
 
-@dataclass(frozen=True)
-class PlateSet:
-    """A dataset of plates that has been opened: no pixels yet.
+def not_for_training(root: Path) -> str:
+    """Why :func:`~mfnet_lite.rasters.open_dataset` refuses such a folder, and what opens it.
 
-    Attributes:
-        root: Its folder.
-        kind: ``ufpr``, ``ccpd`` or ``masks``.
-        splits: Images by split; ``all`` is the only one where nothing tells them apart.
+    Args:
+        root: The folder.
+
+    Returns:
+        The predicate of a sentence whose subject is the folder.
     """
-
-    root: Path
-    kind: str
-    splits: Mapping[str, tuple[PlateTile, ...]]
-
-    def tiles(self, split: str = "train") -> tuple[PlateTile, ...]:
-        """Images of a split; a set with the single split ``all`` gives that for any.
-
-        Raises:
-            ValueError: No such split, or nothing in it.
-        """
-        name = ALL if split in SPLITS and set(self.splits) == {ALL} else split
-        if not self.splits.get(name):
-            have = ", ".join(key for key, tiles in self.splits.items() if tiles) or "none"
-            raise ValueError(
-                f"{self.root} has no images in the split {split!r}: found the splits {have}; "
-                "choose one of them or add the files"
-            )
-        return self.splits[name]
+    return (
+        f"holds images of vehicles with number plates (layout {plate_files(root)[0]}), which this does not read: open "
+        "them with mfnet_lite.rasters.open_plates and train with mfnet_lite.runs.samlp.train_plates as chapter 6 "
+        "does, or put images and masks (0 elsewhere, 1 plate) of one name into train/image/ and train/label/"
+    )
 
 
 def plate_files(root: str | Path) -> tuple[str, dict[str, list[Path]]]:
@@ -99,15 +90,18 @@ def plate_files(root: str | Path) -> tuple[str, dict[str, list[Path]]]:
     tracks = {split: root / name for split, name in UFPR.items() if (root / name).is_dir()}
     if tracks:
         return "ufpr", {split: _images(folder) for split, folder in tracks.items()}
-    places = {split: root / split for split in SPLITS if (root / split / "masks").is_dir()}
-    if not places and (root / "masks").is_dir() and (root / "images").is_dir():
-        places = {ALL: root}
-    if places:
-        return "masks", {split: _images(folder / "images") for split, folder in places.items()}
+    folders = {split: root / split for split in SPLITS if (root / split / "masks").is_dir()}
+    if not folders and (root / "masks").is_dir() and (root / "images").is_dir():
+        folders = {ALL: root}
+    if folders:
+        return "masks", {split: _images(folder / "images") for split, folder in folders.items()}
     lists = {split: root / "splits" / f"{split}.txt" for split in SPLITS}
     if any(path.is_file() for path in lists.values()):
-        listed = {s: lines_of(path) for s, path in lists.items() if path.is_file()}
-        return "ccpd", {s: [_listed(root, line) for line in lines] for s, lines in listed.items()}
+        return "ccpd", {
+            split: [_image_of_line(root, line) for line in lines_of(path)]
+            for split, path in lists.items()
+            if path.is_file()
+        }
     # A single name tells; a folder of other images is not searched for long.
     if not any(
         CCPD_NAME.match(path.stem) for path, _ in zip(_walk(root), range(2000), strict=False)
@@ -117,14 +111,14 @@ def plate_files(root: str | Path) -> tuple[str, dict[str, list[Path]]]:
     return "ccpd", {split: _images(folder) for split, folder in folders.items()}
 
 
-def _listed(root: Path, line: str) -> Path:
+def _image_of_line(root: Path, line: str) -> Path:
     """The image that a line of a list names: all of the line, or its first word."""
     words = (line, line.split()[0])
     return next((path for word in words if (path := root / word).is_file()), root / line)
 
 
 def _walk(folder: Path) -> Any:
-    return (p for p in folder.rglob("*") if p.suffix.lower() in PICTURES and p.name[0] != ".")
+    return (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.name[0] != ".")
 
 
 def _images(folder: Path) -> list[Path]:
@@ -138,9 +132,12 @@ def annotation(kind: str, image: Path) -> PlateTile:
         kind: From :func:`plate_files`.
         image: The image; it need not be readable yet.
 
+    Returns:
+        The image with its boxes, corners or mask.
+
     Raises:
-        FileNotFoundError: If the image or its text or mask file is missing.
-        ValueError: If the annotation is not understood.
+        FileNotFoundError: The image or its text or mask file is missing.
+        ValueError: The annotation is not understood.
     """
     if not image.is_file():
         raise FileNotFoundError(f"{image} is listed but not there; add it or unlist it")
@@ -149,14 +146,14 @@ def annotation(kind: str, image: Path) -> PlateTile:
     if kind == "ufpr":
         return _from_text(image)
     mask = next(
-        (p for s in PICTURES if (p := image.parents[1] / "masks" / f"{image.stem}{s}").is_file()),
+        (p for s in SUFFIXES if (p := image.parents[1] / "masks" / f"{image.stem}{s}").is_file()),
         None,
     )
     if mask is None:
         raise FileNotFoundError(
             f"{image} has no mask: expected masks/{image.stem}.png beside images/; add it"
         )
-    return PlateTile(image.stem, image, mask=mask)
+    return _tile(image.stem, image, mask)
 
 
 def _from_name(image: Path) -> PlateTile:
@@ -169,7 +166,7 @@ def _from_name(image: Path) -> PlateTile:
     fields = image.stem.split("-")
     box = np.array(re.findall(r"\d+", fields[2]), np.float32)
     corners = np.array(re.findall(r"\d+", fields[3]), np.float32).reshape(4, 2)
-    return PlateTile(image.stem, image, box[None], corners[[2, 3, 0, 1]][None])
+    return _tile(image.stem, image, boxes=box[None], corners=corners[[2, 3, 0, 1]][None])
 
 
 def _from_text(image: Path) -> PlateTile:
@@ -207,34 +204,75 @@ def _from_text(image: Path) -> PlateTile:
         )
     points = np.array(corners, np.float32).reshape(-1, 4, 2) if corners else None
     name = f"{image.parent.name}/{image.stem}"
-    return PlateTile(name, image, np.array(boxes, np.float32).reshape(-1, 4), points)
+    return _tile(name, image, boxes=np.array(boxes, np.float32).reshape(-1, 4), corners=points)
 
 
-def open_plates(root: str | Path) -> PlateSet:
+def _tile(name: str, image: Path, mask: Path | None = None, **drawn: Any) -> PlateTile:
+    return PlateTile(name, {OPTICAL: image}, mask, INFO, **drawn)
+
+
+def open_plates(root: str | Path) -> TileSet:
     """Open a dataset of plates, whichever of the three layouts it has.
 
     Args:
         root: The folder.
 
     Returns:
-        Images and annotations; pixels are read by :func:`read_plates` or :class:`PlateSamples`.
+        Images and annotations; pixels are read by :func:`read_plates` or
+        :class:`~mfnet_lite.rasters.PlateSamples`.
 
     Raises:
-        FileNotFoundError: If the folder holds none of the layouts, or a file is missing.
-        ValueError: If an annotation is not understood.
+        FileNotFoundError: The folder holds none of the layouts, or a file is missing.
+        ValueError: An annotation is not understood.
     """
-    root = Path(root)
-    kind, found = plate_files(root) if root.is_dir() else ("", {})
-    if not kind:
+    return _opened(Path(root), lenient=False)
+
+
+def open_plate_tiles(
+    root: str | Path,
+    sensors: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    val_fraction: float = 0.0,
+) -> TileSet:
+    """As :func:`open_plates`, with a list of the images whose annotation is missing or not understood.
+
+    Args:
+        root: The folder.
+        sensors: Only ``optical``; None takes it.
+        seed: Of no effect: nothing is held out.
+        val_fraction: Of no effect: nothing is held out.
+
+    Returns:
+        The dataset, with those images in ``incomplete``.
+
+    Raises:
+        FileNotFoundError: The folder holds none of the layouts, or another sensor is asked for.
+    """
+    choose_sensors(Path(root), INFO.sensors, sensors)
+    return _opened(Path(root), lenient=True)
+
+
+def _opened(root: Path, lenient: bool) -> TileSet:
+    layout, found = plate_files(root) if root.is_dir() else ("", {})
+    if not layout:
         raise FileNotFoundError(
             f"{root} holds no plates: looked for training/track*/ (UFPR-ALPR), splits/train.txt or file "
             "names with box and corners (CCPD), images/ and masks/; arrange the files in one of these ways"
         )
-    return PlateSet(
-        root,
-        kind,
-        {s: tuple(annotation(kind, path) for path in paths) for s, paths in found.items()},
-    )
+    splits: dict[str, tuple[Tile, ...]] = {}
+    incomplete: dict[str, tuple[Problem, ...]] = {}
+    for split, paths in found.items():
+        tiles, problems = [], []
+        for path in paths:
+            try:
+                tiles.append(annotation(layout, path))
+            except (FileNotFoundError, ValueError) as error:
+                if not lenient:
+                    raise
+                problems.append(Problem.from_sentence(path, str(error)))
+        splits[split], incomplete[split] = tuple(tiles), tuple(problems)
+    return TileSet(root, layout, INFO, splits, incomplete)
 
 
 def _as_shown(path: Path) -> Shaped[np.ndarray, "bands height width"]:
@@ -243,7 +281,7 @@ def _as_shown(path: Path) -> Shaped[np.ndarray, "bands height width"]:
 
 
 def read_plates(
-    tile: PlateTile,
+    tile: Tile,
 ) -> tuple[
     UInt8[np.ndarray, "3 height width"],
     Int[np.ndarray, "height width"],
@@ -252,31 +290,35 @@ def read_plates(
     """Read one image, turned as its orientation tag says: annotation tools show it so.
 
     Args:
-        tile: From :meth:`PlateSet.tiles`; boxes, corners and mask are those of the upright image (a mask
-            may have a tag of its own).
+        tile: Of a dataset from :func:`open_plates`; boxes, corners and mask are those of the upright image (a
+            mask may have a tag of its own).
 
     Returns:
         Red, green, blue; the label (0 elsewhere, 1 plate, 255 where a mask leaves it open); the boxes, of
         connected parts if there is only a mask.
 
     Raises:
-        ValueError: If the image is unreadable or not 8-bit, if the mask has another size, or a plate
-            lies outside the image.
+        ValueError: Another tile, an image that is unreadable or not 8-bit, a mask of another size, or a plate
+            that lies outside the image.
     """
+    if not isinstance(tile, PlateTile):
+        raise ValueError(
+            f"{tile.id} has no annotation of plates: expected a tile of open_plates; open the folder with that"
+        )
     image = _as_shown(tile.image)
     image = image[:3] if len(image) >= 3 else image[[0, 0, 0]]
     if image.dtype != np.uint8:
         raise ValueError(f"{tile.image} holds {image.dtype}: expected 8-bit images; convert it")
     height, width = image.shape[1:]
-    if tile.mask is not None:
-        label = upright(read_plate_mask(tile.mask), orientation(tile.mask)).astype(np.int64)
+    if tile.label is not None:
+        label = upright(read_plate_mask(tile.label), orientation(tile.label)).astype(np.int64)
         if label.shape != (height, width):
-            tags = (orientation(tile.image), orientation(tile.mask))
+            tags = (orientation(tile.image), orientation(tile.label))
             turned = (
                 "" if tags == (1, 1) else f" (turned by orientation tags {tags[0]} and {tags[1]})"
             )
             raise ValueError(
-                f"{tile.mask} is {label.shape[0]} x {label.shape[1]} but its image {height} x {width}"
+                f"{tile.label} is {label.shape[0]} x {label.shape[1]} but its image {height} x {width}"
                 f"{turned}: expected the same size; resample it"
             )
         parts = ndimage.find_objects(ndimage.label(label == 1, np.ones((3, 3)))[0])

@@ -151,6 +151,8 @@ def _stack(
     is_child[:, : config.areas + 1] = False
     first = config.areas
     index = torch.arange(layers, device=draw.device)
+    # A child sits on a shape drawn before it, which is larger: the part of a group. Everything random is drawn for all
+    # layers at once, whether used or not, so that the stream does not depend on what was drawn.
     parent = first + (draw.uniform(count, layers) * (index - first).clamp(min=1)).long()
     parent = torch.where(is_child, parent, index)
     offset = draw.uniform(count, layers, 2, low=-0.5, high=0.5)
@@ -166,6 +168,7 @@ def _stack(
     shape_numbers = draw.uniform(count, layers, 16)
 
     for k in range(layers):
+        # In order: a parent has its final place, size and group before its children ask for them.
         p = parent[:, k]
         child = (p != k)[:, None]
         own = extent[:, k]
@@ -180,6 +183,7 @@ def _stack(
             dx = xs[window] - centre[i, k, 0]
             dy = ys[window] - centre[i, k, 1]
             cos, sin, scale = torch.cos(angle[i, k]), torch.sin(angle[i, k]), extent[i, k]
+            # the shape's own frame: turned by its angle, of half extent one along its long axis
             u = ((cos * dx + sin * dy) / scale)[None]
             v = ((cos * dy - sin * dx) / (scale * aspect[i, k]))[None]
             inside = inside_shape(kind[one], u, v, shape_numbers[one])
@@ -190,7 +194,7 @@ def _stack(
                     c, s = torch.cos(split_angle[i, k]), torch.sin(split_angle[i, k])
                     second = c * u + s * v > split_shift[i, k]
                 half[i][window] = torch.where(inside, second, half[i][window])[0]
-            else:
+            else:  # a whole shape covers the halves of those below
                 half[i][window] &= ~inside[0]
             top[i][window] = torch.where(inside[0], k, top[i][window])
 
@@ -200,6 +204,7 @@ def _stack(
         rearrange(group, "n k -> n k 1"), 1, rearrange(safe, "n h w -> n (h w) 1")
     )
     groups = rearrange(groups, "n (h w) 1 -> n h w", h=xs.shape[0])
+    # Two ids per layer for the part, so that halves differ; 1 is added since 0 is the canvas.
     levels = torch.stack([2 * safe + half + 1, safe + 1, groups + 1], dim=1)
     levels = torch.where(canvas[:, None], 0, levels)
     return levels, safe, half
@@ -242,6 +247,7 @@ def _paint(
     checker = draw.happens(0.3, count, layers, 1).float()
     table = torch.cat([colour, second, amplitude, pitch, direction, slope, checker], dim=-1)
 
+    # All parameters of a layer stand in one row, and every pixel looks its row up: no loop over shapes.
     flat = rearrange(layer, "n h w -> n (h w) 1")
     own = torch.gather(table, 1, flat.expand(-1, -1, table.shape[-1]))
     own = rearrange(own, "n (h w) c -> c n h w", h=size)

@@ -22,9 +22,10 @@ from mfnet_lite.rasters import (
     read_raster,
     write_raster,
 )
-from mfnet_lite.rasters.datasets.object_maps import borders
+from mfnet_lite.rasters.labels.label_files import read_label
 from mfnet_lite.sam.objects import ObjectSettings
 from mfnet_lite.scenes.mask_dataset import mask_tiles
+from mfnet_lite.utils.borders import borders
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.world import write_folder
 from scripts.experiments.objects.plan import Run
@@ -155,8 +156,7 @@ def quality(tiles: Sequence[Tile], files: Sequence[ObjectFiles]) -> dict[str, fl
     found: list[dict[str, float]] = []
     for tile, maps in zip(tiles, files, strict=True):
         assert tile.label is not None
-        raster = read_raster(tile.label)
-        label = tile.info.coding.decode(raster.array, tile.label, raster.nodata).astype(int)
+        label = read_label(tile.label, tile.info.coding).astype(int)
         ids, edges = ObjectReader().read(maps, Window(0, 0, *label.shape))
         known = label != tile.info.ignore_index
         inside = known & (ids > 0)

@@ -17,12 +17,12 @@ from mfnet_lite.losses import AssistedLoss
 from mfnet_lite.metrics import ConfusionMatrix
 from mfnet_lite.nets import MFNet, UNet, UNetFormer
 from mfnet_lite.rasters import RandomCrops, TileSet, WholeTiles, WithObjects, open_folder
-from mfnet_lite.rasters.datasets.object_maps import borders
 from mfnet_lite.runs.folder import channels_of
 from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.windows import blend_windows
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
+from mfnet_lite.utils.borders import borders
 from scripts.experiments.objects.plan import RATES, SCALINGS, Run
 
 SIZE, BATCH = 96, 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from segment_anything.modeling import ImageEncoderViT
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
 from mfnet_lite.sam import SamConfig, build_image_encoder
+from mfnet_lite.sam.image_encoder import relative_tables
 from tests.golden.tuning import check, fill, given
 
 SMALL = SamConfig(
@@ -25,7 +28,7 @@ def random_encoder(config: SamConfig = SMALL) -> ImageEncoderViT:
 
 
 def golden_encoder(window: int, tuning: str, rank: int = 4) -> MultimodalEncoder:
-    """One block, 8 channels, 2 heads, filled as the fact sheet says (8.3)."""
+    """One block, 8 channels, 2 heads, filled as for the golden numbers."""
     sizes = SamConfig(
         image_size=16,
         patch_size=4,
@@ -36,7 +39,9 @@ def golden_encoder(window: int, tuning: str, rank: int = 4) -> MultimodalEncoder
         global_blocks=() if window else (0,),
         prompt_dim=8,
     )
-    encoder = MultimodalEncoder(build_image_encoder(sizes), 2, tuning, rank=rank, official=True)
+    encoder = MultimodalEncoder(
+        build_image_encoder(sizes), 2, tuning, rank=rank, alpha=1.0, zero_init=False
+    )
     block = encoder.image_encoder.blocks[0]
     a, m = block.attn, block.mlp
     shared = [a.qkv.weight, a.qkv.bias, a.proj.weight, a.proj.bias, a.rel_pos_h, a.rel_pos_w]
@@ -107,9 +112,26 @@ def test_golden_positions() -> None:
     check(encoder.positions(16, 16), 1.128864, 327.756955, [0.609024, 0.685887, 0.998478])
     attention = official.blocks[0].attn
     attention.rel_pos_h.data = given((127, 2), 0)
-    tables = encoder._relative(attention, 0, 0, 16, 16)
+    tables = relative_tables(official.blocks[0], 16, 16)
     assert tables is not None
     check(tables[0], 0.092889, 322.863183, [0.033623, 0.133232, -0.706038])
+
+
+def test_another_grid_gets_the_golden_positions() -> None:
+    # an official encoder built for the small grid, with the resized tables as its own, computes the same
+    encoder = MultimodalEncoder(random_encoder(), 1, "none")
+    small = random_encoder(replace(SMALL, image_size=32))
+    state = {name: value.clone() for name, value in encoder.image_encoder.state_dict().items()}
+    state["pos_embed"] = encoder.positions(4, 4)
+    high, wide = relative_tables(encoder.image_encoder.blocks[1], 4, 4) or (None, None)
+    for axis, table in (("h", high), ("w", wide)):
+        assert table is not None
+        # offsets -3 to 3: the first row of queries has the falling half, the last column of it the rest
+        state[f"blocks.1.attn.rel_pos_{axis}"] = torch.cat([table[0].flip(0), table[1:, 0]])
+    small.load_state_dict(state)
+    images = torch.randn(1, 2, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(images)[0], small(images[0]), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "none", "full"])
@@ -126,7 +148,7 @@ def test_before_training_each_sensor_is_sam(tuning: str, sensors: int) -> None:
 def test_a_default_adapter_start_is_not_sam() -> None:
     official = random_encoder()
     images = torch.rand(2, 1, 3, 64, 64)
-    out = MultimodalEncoder(official, 2, "mmadapter", official=True)(images)
+    out = MultimodalEncoder(official, 2, "mmadapter", alpha=1.0, zero_init=False)(images)
     assert (out[0] - official(images[0])).abs().mean() > 0.01
 
 
@@ -147,7 +169,7 @@ def test_the_official_encoder_is_not_touched(tuning: str) -> None:
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
 def test_every_addition_learns_after_one_step(tuning: str) -> None:
-    encoder = MultimodalEncoder(random_encoder(), 2, tuning, official=True)
+    encoder = MultimodalEncoder(random_encoder(), 2, tuning, alpha=1.0, zero_init=False)
     for name, parameter in encoder.additions.named_parameters():
         if name.endswith("lora_b"):
             nn.init.normal_(parameter, std=0.1)
@@ -165,7 +187,7 @@ def test_other_sizes(size: tuple[int, int]) -> None:
 
 def test_sensors_exchange_only_where_they_should() -> None:
     for tuning, exchange in (("mmlora", True), ("lora", False), ("mmadapter", True)):
-        encoder = MultimodalEncoder(random_encoder(), 2, tuning, official=True)
+        encoder = MultimodalEncoder(random_encoder(), 2, tuning, alpha=1.0, zero_init=False)
         for parameter in encoder.additions.parameters():
             nn.init.normal_(parameter, std=0.3)
         images = torch.rand(2, 1, 3, 64, 64)
@@ -190,7 +212,7 @@ def test_a_missing_sensor_gives_nothing() -> None:
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "full"])
 def test_nan_of_a_missing_sensor_reaches_neither_results_nor_gradients(tuning: str) -> None:
-    encoder = MultimodalEncoder(random_encoder(), 2, tuning, official=True)
+    encoder = MultimodalEncoder(random_encoder(), 2, tuning, alpha=1.0, zero_init=False)
     for parameter in encoder.additions.parameters():
         nn.init.normal_(parameter, std=0.1)
     images = torch.rand(2, 2, 3, 64, 64)
@@ -216,7 +238,7 @@ def test_checkpointing_gives_the_same_gradients() -> None:
     for checkpointing in (False, True):
         torch.manual_seed(1)
         encoder = MultimodalEncoder(
-            random_encoder(), 2, "mmlora", official=True, checkpointing=checkpointing
+            random_encoder(), 2, "mmlora", alpha=1.0, zero_init=False, checkpointing=checkpointing
         )
         torch.manual_seed(2)
         for parameter in encoder.additions.parameters():

@@ -10,6 +10,9 @@ from rasterio.transform import Affine
 from rich.console import Console
 
 from mfnet_lite.rasters import Problem, check_dataset, read_raster, write_raster
+from mfnet_lite.rasters.check import inspection
+from mfnet_lite.rasters.interpretation import missing
+from mfnet_lite.rasters.scan import file_strips
 
 
 def printed(report) -> str:
@@ -36,6 +39,28 @@ def put(value, count):
 
 def cut(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("fault", ["none", "missing", "empty"])
+def test_heights_are_read_through_once(dataset, monkeypatch, fault):
+    """The pass that looks for undeclared nodata counts what the check reports as well."""
+    path = dataset / "train" / "dsm" / "t0.tif"
+    if fault != "none":
+        damage(path, put(np.nan, 3) if fault == "missing" else lambda a: np.full_like(a, -9999))
+    read = []
+
+    def counted(source, *pixels):
+        read.append(source.name)
+        return file_strips(source, *pixels)
+
+    for module in (missing, inspection):
+        monkeypatch.setattr(module, "file_strips", counted)
+    report = check_dataset(dataset)
+    assert read.count(str(path)) == 1
+    words = {"none": [], "missing": ["3 pixel(s) are NaN"], "empty": ["holds no valid pixel"]}
+    found = [problem.problem for problem in report.problems]
+    assert all(any(word in line for line in found) for word in words[fault])
+    assert len(found) == len(words[fault])
 
 
 def test_good_dataset(dataset):
@@ -236,7 +261,7 @@ def test_a_sentence_without_remedy_is_all_problem(dataset):
     (problem,) = check_dataset(dataset, "foo").problems
     assert problem.problem == "unknown kind 'foo'"
     assert "available: auto, folder, pairs" in problem.remedy
-    alone = Problem.told(dataset, f"{dataset} is odd")
+    alone = Problem.from_sentence(dataset, f"{dataset} is odd")
     assert (alone.problem, alone.remedy, str(alone)) == ("is odd", "", f"{dataset}: is odd")
 
 

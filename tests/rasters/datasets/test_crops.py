@@ -63,7 +63,7 @@ def test_crop_is_the_place_it_says_with_flips(dataset):
     crops = RandomCrops(tiles, 16, length=30)
     flips = set()
     for index in range(30):
-        chosen, window, vertical, horizontal = crops.place(index)
+        chosen, window, vertical, horizontal = crops.crop(index)
         flips.add((vertical, horizontal))
         axes = [axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip]
         image = read_raster(tiles[chosen].files["optical"], window).array / np.float32(255)
@@ -72,17 +72,17 @@ def test_crop_is_the_place_it_says_with_flips(dataset):
         np.testing.assert_array_equal(crops[index]["label"], np.flip(label, axes))
     assert len(flips) == 4
     still = RandomCrops(tiles, 16, length=30, flips=False)
-    assert not any(any(still.place(index)[2:]) for index in range(30))
+    assert not any(any(still.crop(index)[2:]) for index in range(30))
 
 
 def test_last_offset_is_reached(dataset):
     crops = RandomCrops(open_folder(dataset).tiles("train"), 38, length=300)
-    rows = {crops.place(i)[1].row for i in range(300)}
-    cols = {crops.place(i)[1].col for i in range(300)}
+    rows = {crops.crop(i)[1].row for i in range(300)}
+    cols = {crops.crop(i)[1].col for i in range(300)}
     assert rows == set(range(40 - 38 + 1))
     assert cols == set(range(48 - 38 + 1))
     full = RandomCrops(open_folder(dataset).tiles("train"), 40, length=20)
-    assert {full.place(i)[1].row for i in range(20)} == {0}
+    assert {full.crop(i)[1].row for i in range(20)} == {0}
 
 
 def test_small_tile_is_padded(dataset):
@@ -102,7 +102,7 @@ def test_scaling_is_of_the_tile_not_of_the_crop(dataset):
     crops.prepare()
     dsm = read_raster(tiles[0].files["dsm"]).array
     low, high = dsm.min(), dsm.max()
-    _, window, vertical, horizontal = crops.place(7)
+    _, window, vertical, horizontal = crops.crop(7)
     axes = [axis for axis, flip in ((-2, vertical), (-1, horizontal)) if flip]
     expected = np.flip((dsm[(..., *window.slices)] - low) / (high - low), axes)
     np.testing.assert_allclose(crops[7]["dsm"], expected, atol=1e-6)
@@ -156,7 +156,7 @@ def test_by_area_prefers_the_large_tile(dataset):
         dtype = np.float32 if folder == "dsm" else np.uint8
         write_raster(dataset / "train" / folder / "t0.tif", np.ones((bands, 160, 192), dtype))
     tiles = open_folder(dataset, val_fraction=0).tiles("train")
-    drawn = [RandomCrops(tiles, 8, length=200, by_area=True).place(i)[0] for i in range(200)]
+    drawn = [RandomCrops(tiles, 8, length=200, by_area=True).crop(i)[0] for i in range(200)]
     assert drawn.count(0) > 140
 
 

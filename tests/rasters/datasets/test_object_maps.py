@@ -20,7 +20,7 @@ from mfnet_lite.rasters import (
     read_raster,
     write_raster,
 )
-from mfnet_lite.rasters.datasets.object_maps import borders
+from mfnet_lite.utils.borders import borders
 
 SIZE = (40, 48)
 
@@ -85,7 +85,7 @@ def test_mistakes_in_one_sentence(dataset, tiles, tmp_path):
         find_object_files(tiles, tmp_path)
     for tile in tiles:
         write(tmp_path / "objects" / f"{tile.id}.tif", np.zeros((40, 40), np.int32))
-    with pytest.raises(ValueError, match=r"t0\.tif measures 40 x 40 pixels, expected the 40 x 48"):
+    with pytest.raises(ValueError, match=r"t0\.tif has 40 x 40 pixels, expected 40 x 48 as in"):
         find_object_files(tiles, tmp_path)
     for tile in tiles:
         write(tmp_path / "objects" / f"{tile.id}.tif", np.zeros((3, *SIZE), np.uint8))

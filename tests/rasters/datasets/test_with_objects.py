@@ -31,7 +31,7 @@ def test_objects_lie_where_the_image_does(tiles, crops):
     flipped = set()
     for index in range(12):
         sample = crops[index]
-        chosen, window, vertical, horizontal = crops.dataset.place(index)
+        chosen, window, vertical, horizontal = crops.dataset.crop(index)
         flipped.add((vertical, horizontal))
         path = tiles[chosen].label.parents[1] / "instances" / tiles[chosen].label.name
         whole = read_raster(path).array[0].astype(int)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mfnet_lite.rasters import RandomCrops, WholeTiles, check_dataset, open_folder, write_raster
-from mfnet_lite.rasters.interpretation.band_counts import check_bands, expected_bands
+from mfnet_lite.rasters.interpretation.band_counts import check_bands, expected_bands, opacity_words
 
 
 def folder(root: Path, bands: tuple[int, ...], dsm: tuple[int, ...] = ()) -> Path:
@@ -62,6 +63,21 @@ def test_sets_made_in_python_name_the_file_too(tmp_path, cache):
     with pytest.raises(ValueError, match=r"t1\.tif: wrong band count: 4 band\(s\), expected 3"):
         WholeTiles(tiles)[1]
     crops = RandomCrops(tiles, 8, length=50, cache=cache)
-    other = next(index for index in range(50) if crops.place(index)[0] == 1)
+    other = next(index for index in range(50) if crops.crop(index)[0] == 1)
     with pytest.raises(ValueError, match=r"t1\.tif: wrong band count"):
         crops[other]
+
+
+def test_a_band_of_opacity_is_named(tmp_path):
+    """An image with opacity among those of four bands is not just one of three."""
+    root = folder(tmp_path, (4, 4, 4))
+    path = root / "train" / "image" / "t1.tif"
+    Image.fromarray(np.full((16, 16, 4), 255, np.uint8)).save(path)
+    tiles, sensors = opened(root)
+    words = (
+        r"t1\.tif: wrong band count: 3 band\(s\) \(its band 4 is opacity\), expected 4 for optical"
+    )
+    with pytest.raises(ValueError, match=words):
+        check_bands(tiles, sensors)
+    assert opacity_words(path, sensors["optical"]) == " (its band 4 is opacity)"
+    assert opacity_words(tiles[0].files["optical"], sensors["optical"]) == ""

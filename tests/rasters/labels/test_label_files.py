@@ -530,3 +530,81 @@ def test_oddities_are_in_the_documentation():
     page = (Path(__file__).parents[3] / "data" / "README.md").read_text(encoding="utf-8")
     assert [odd.source for odd in ODDITIES if odd.source not in page] == []
     assert set(OFF_PALETTE["potsdam"]) == {"4_12", "6_7"}
+
+
+def clear_png(root: Path, clear: list[int], label: np.ndarray = LABEL) -> Path:
+    """A label with a colour table in which some values are transparent, as drawing programs write it."""
+    path = put(root, None)
+    write_raster(root / "image" / "a.tif", np.full((3, *label.shape), 90, np.uint8))
+    path = path.with_suffix(".png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = Image.fromarray(label, mode="P")
+    drawn.putpalette(COLOURS.tobytes())
+    drawn.save(path, transparency=bytes(0 if value in clear else 255 for value in range(3)))
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
+@pytest.mark.parametrize("clear", [[0], [0, 1]])
+def test_a_class_that_is_transparent_by_colour_table_is_named(tmp_path, clear):
+    """No declaration hides it, and no offset of the values would bring it back."""
+    path = clear_png(tmp_path, clear)
+    (tmp_path / "dataset.json").write_text(json.dumps({"classes": CLASSES}))
+    _, found = count_labels(path, LabelCoding(3))
+    assert (found.transparent, found.nodata) == (set(clear), set())
+    report = check_dataset(tmp_path, progress=False)
+    (problem,) = report.problems
+    text = str(problem)
+    assert "the colour table of the label files makes the value 0" in text
+    assert "without transparency" in text
+    assert not any(word in text for word in ("unset-nodata", "label_offset"))
+    assert not any("label_offset" in note for note in report.notes)
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
+@pytest.mark.parametrize(("palette", "hidden"), [(PALETTE, {0}), (PALETTE[::-1], set())])
+def test_a_transparent_value_is_a_class_only_by_its_colour(tmp_path, palette, hidden):
+    path = clear_png(tmp_path, [0])
+    colours = {tuple(colour): index for index, colour in enumerate(palette)}
+    _, found = count_labels(path, LabelCoding(3, palette=colours))
+    assert (found.transparent, found.nodata) == (hidden, set())
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter:DeprecationWarning")
+def test_counted_classes_mind_what_is_transparent(tmp_path):
+    clear_png(tmp_path, [0])
+    (note,) = [n for n in open_dataset(tmp_path).notes if "counted" in n]
+    assert "0 is transparent by the colour table, as in a.png" in note
+    assert "none is 0" not in note
+    write_raster(tmp_path / "label" / "a.tif", LABEL, nodata=0, **PLACE)
+    (tmp_path / "label" / "a.png").unlink()
+    (note,) = [n for n in open_dataset(tmp_path).notes if "counted" in n]
+    assert "none is 0" in note
+
+
+def test_a_value_that_is_declared_as_nodata_is_no_transparent_one(tmp_path):
+    """GDAL shows the nodata value of a GeoTIFF with a colour table as transparent."""
+    path = put(tmp_path, LABEL, nodata=0, palette=[tuple(colour) for colour in PALETTE])
+    _, found = count_labels(path, LabelCoding(3))
+    assert (found.transparent, found.nodata) == (set(), {0})
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "middle"),
+    [
+        (np.linspace(0, 1, 48, dtype=np.float32), 3, "0.5"),
+        (np.linspace(0, 1, 48, dtype=np.float32), 2, "0.5"),
+        (np.arange(0, 240, 5, dtype=np.uint8), 3, "128"),
+        (np.arange(0, 62_400, 1300, dtype=np.uint16), 2, "32768"),
+    ],
+)
+def test_labels_that_look_continuous_are_told_the_threshold(tmp_path, values, classes, middle):
+    path = put(tmp_path, values.reshape(6, 8))
+    with pytest.raises(ValueError, match=rf'"label_threshold": {middle} in dataset\.json'):
+        read_label(path, LabelCoding(classes))
+
+
+def test_a_few_unknown_values_are_no_continuous_label(tmp_path):
+    path = put(tmp_path, LABEL + np.uint8(7))
+    with pytest.raises(ValueError, match="correct the label, or the classes"):
+        read_label(path, LabelCoding(3))

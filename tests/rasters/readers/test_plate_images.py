@@ -99,7 +99,7 @@ def test_ccpd_lists_tell_the_splits(ccpd: Path) -> None:
     (ccpd / "splits").mkdir()
     (ccpd / "splits/test.txt").write_text(f"ccpd_base/{CCPD}.jpg\n")
     assert len(open_plates(ccpd).tiles("test")) == 1
-    with pytest.raises(ValueError, match="no images in the split 'train': found the splits test"):
+    with pytest.raises(ValueError, match="no tiles in the split 'train': found the splits test"):
         open_plates(ccpd).tiles("train")
 
 

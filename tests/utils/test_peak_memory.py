@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from mfnet_lite.cli.memory import peak_memory
+from mfnet_lite.utils.provenance import peak_memory
 
 MIB = 2**20
-CHILD = "from mfnet_lite.cli.memory import peak_memory; print(peak_memory())"
+CHILD = "from mfnet_lite.utils.provenance import peak_memory; print(peak_memory())"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux counts")
