@@ -14,7 +14,6 @@ import typer
 
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.labels import check_classes, tell_absent
-from mfnet_lite.cli.memory import peak_memory
 from mfnet_lite.cli.options import (
     KINDS,
     check_holes,
@@ -23,6 +22,7 @@ from mfnet_lite.cli.options import (
     parameters_of,
     vote,
 )
+from mfnet_lite.utils.provenance import peak_memory
 
 GSD_RATIO = (0.8, 1.25)  # pixels of a scene over those of the training that need no remark
 

@@ -25,9 +25,9 @@ def _installation() -> list[tuple[str, str]]:
     import torch
 
     from mfnet_lite.nets import BUILDERS
-    from mfnet_lite.runs.folder import versions
     from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
     from mfnet_lite.utils.devices import pick_device
+    from mfnet_lite.utils.provenance import versions
 
     lines = list(versions().items())
     device = pick_device()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import colorsys
 import inspect
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -20,7 +19,6 @@ from typing import Any
 import torch
 from torch import nn
 
-import mfnet_lite
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.nets import build
 from mfnet_lite.rasters import SensorInfo, TileSet, raster_info
@@ -29,6 +27,7 @@ from mfnet_lite.rasters.identity import hash_rasters
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning import base_hash
+from mfnet_lite.utils.provenance import versions as versions
 
 CONFIG_FILE = "config.json"
 WINDOW = 256
@@ -299,16 +298,4 @@ def describe_dataset(dataset: TileSet) -> dict[str, Any]:
         "kind": dataset.kind,
         "source": dataset.info.source,
         "tiles": {split: [tile.id for tile in tiles] for split, tiles in dataset.splits.items()},
-    }
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that decide about numbers."""
-    from importlib.metadata import version
-
-    names = ("torch", "numpy", "rasterio", "lightning-fabric", "segment-anything")
-    return {
-        "mfnet_lite": mfnet_lite.__version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
     }
