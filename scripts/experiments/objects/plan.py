@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import scripts.experiments.mfnet.plan as mfnet_plan
+from scripts.experiments.mfnet import plan as mfnet_plan
 from scripts.experiments.planning import PlannedRun, planned
 
 SEEDS = (0, 1, 2, 3, 4)
