@@ -121,7 +121,9 @@ def _ordered(rows: list[list[Node]], links: Sequence[tuple[Node, Node]]) -> list
         return _crossings(order, links), sum((x[a] - x[b]) ** 2 for a, b in links)
 
     best, least = rows, cost(rows)
-    for start in (rows, [row[::-1] for row in rows], [_middle_out(row) for row in rows]):
+    starts = [rows, [row[::-1] for row in rows], [_middle_out(row) for row in rows]]
+    starts += [_combed(start, links, down) for start in starts for down in (True, False)]
+    for start in starts:
         order, value = start, cost(start)
         for _ in range(SWEEPS):
             before = value
@@ -135,6 +137,23 @@ def _ordered(rows: list[list[Node]], links: Sequence[tuple[Node, Node]]) -> list
         if value < least:
             best, least = order, value
     return best
+
+
+def _combed(
+    rows: list[list[Node]], links: Sequence[tuple[Node, Node]], down: bool
+) -> list[list[Node]]:
+    """Sort storey after storey by the middle of the neighbours in the storey before."""
+    ends = [(upper, lower) if down else (lower, upper) for upper, lower in links]
+    order = list(rows)
+    levels = range(len(rows))
+    for level in list(reversed(levels))[1:] if down else levels[1:]:
+        x = _spaced(order)
+        middle = {}
+        for node in order[level]:
+            before = [x[a] for a, b in ends if b == node]
+            middle[node] = sum(before) / len(before) if before else x[node]
+        order[level] = sorted(order[level], key=middle.__getitem__)
+    return order
 
 
 def _middle_out(row: list[Node]) -> list[Node]:
