@@ -55,6 +55,7 @@ lint: env  ## ruff: lint and format, in files and notebooks; normalised notebook
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m scripts.book.badges --check
+	$(BIN)/python -m scripts.book.architecture --check
 	$(BIN)/python -m scripts.book.normalise_notebooks --check
 
 types: env  ## mypy

@@ -64,11 +64,11 @@ def attend(block: Block, added: BlockAdditions, sensor: int, x: Tensor) -> Tenso
     batch, height, width, _ = inner.shape
     qkv = attention.qkv(inner)
     if added.qkv is not None:
-        thirds = list(qkv.chunk(3, dim=-1))
-        for part, third in enumerate(added.qkv.thirds):
+        slices = list(qkv.chunk(3, dim=-1))
+        for part, number in enumerate(added.qkv.thirds):
             a, b = added.qkv.lora_a[sensor, part], added.qkv.lora_b[sensor, part]
-            thirds[third] = thirds[third] + inner @ a.T @ b.T * added.qkv.scaling
-        qkv = torch.cat(thirds, dim=-1)
+            slices[number] = slices[number] + inner @ a.T @ b.T * added.qkv.scaling
+        qkv = torch.cat(slices, dim=-1)
     q, k, v = rearrange(
         qkv, "b h w (three n d) -> three (b n) (h w) d", three=3, n=attention.num_heads
     )

@@ -2,10 +2,10 @@
 
     python -m scripts.benchmarks.large_scene make OUT --size 12000      OUT/optical.tif and OUT/dsm.tif
     python -m scripts.benchmarks.large_scene measure                    3000, 6000 and 12000 pixels square; rewrites
-                                                             book/results/large_scene.json
-    python -m scripts.benchmarks.large_scene measure --sizes 1000 2000 --out x.json
-    python -m scripts.benchmarks.large_scene measure --pair --sizes 1000 4000 --out book/results/large_pair.json
-                                                             the same for two dates and SAM-CD
+                                                                        book/results/large_scene.json
+    python -m scripts.benchmarks.large_scene measure --sizes 1000 2000 --out OUT.json
+    python -m scripts.benchmarks.large_scene measure --pair --out OUT.json
+                                                                        the same for two dates and SAM-CD
 
 The scene is a patchwork of four made scenes, turned and put on a hill; it is written block by block and
 never in memory as a whole. Each map is made by `mfnet-lite predict` in a process of its own, with a
@@ -15,14 +15,14 @@ small U-Net of random weights: what is measured are memory and time, not classes
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,14 @@ from mfnet_lite.rasters import geotiff_profile
 from mfnet_lite.runs.folder import RunConfig, frozen_hash
 from mfnet_lite.training.state import MODEL_FILE, save_model
 from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.provenance import commit
 from mfnet_lite.world import make_pair, make_scene
+from scripts.benchmarks.common import RESULTS, ROOT, now
 
-ROOT = Path(__file__).resolve().parents[2]
 PATCH = 512
 GSD = 0.25
 NODATA = -9999.0
+GEOREFERENCE = {"crs": "EPSG:25832", "transform": Affine(GSD, 0, 400_000, 0, -GSD, 5_700_000)}
 CLASSES = ("impervious surfaces", "building", "low vegetation", "tree", "car", "clutter")
 WINDOW = 256
 CHANGE = ("unchanged", "changed")
@@ -70,34 +72,47 @@ def write_large(out: Path, size: int, seed: int = 0, quiet: bool = False) -> dic
         Sensor name → file.
     """
     patches = [make_scene(seed + k, PATCH, GSD) for k in range(4)]
-    place = {"crs": "EPSG:25832", "transform": Affine(GSD, 0, 400_000, 0, -GSD, 5_700_000)}
     # deflate's first level: the default one takes four times as long for a tenth less
-    optical = geotiff_profile(size, size, 3, "uint8", **place) | {"zlevel": 1}
-    dsm = geotiff_profile(size, size, 1, "float32", nodata=NODATA, **place) | {"zlevel": 1}
+    optical = geotiff_profile(size, size, 3, "uint8", **GEOREFERENCE) | {"zlevel": 1}
+    dsm = geotiff_profile(size, size, 1, "float32", nodata=NODATA, **GEOREFERENCE) | {"zlevel": 1}
     paths = {"optical": out / "optical.tif", "dsm": out / "dsm.tif"}
-    starts = range(0, size, PATCH)
+    with (
+        new_raster(paths["optical"], optical) as images,
+        new_raster(paths["dsm"], dsm) as heights,
+    ):
+        for i, j, window in blocks(size, quiet):
+            scene, turn = patches[(i + 2 * j) % 4], (3 * i + j) % 4
+            high, wide = window.height, window.width
+            image = np.rot90(scene.optical[:3], turn, axes=(1, 2))[:, :high, :wide]
+            images.write(np.maximum(image, 1), window=window)
+            row, col = window.row_off, window.col_off
+            rows, cols = np.mgrid[row : row + high, col : col + wide]
+            hill = 20 * np.sin(rows * GSD / 700) * np.cos(cols * GSD / 900)
+            ground = scene.dsm - scene.dtm + 100
+            surface = np.rot90(ground, turn)[:high, :wide] + hill
+            measured = np.rot90(scene.dsm_valid, turn)[:high, :wide]
+            filled = np.where(measured, surface, NODATA).astype(np.float32)
+            heights.write(filled, 1, window=window)
+    return paths
+
+
+@contextlib.contextmanager
+def new_raster(path: Path, profile: dict[str, Any]) -> Iterator[rasterio.io.DatasetWriter]:
+    """Open a raster for writing; an earlier file is replaced once the new one is whole."""
     with (
         rasterio.Env(GDAL_CACHEMAX=64),
-        replacing(paths["optical"]) as first,
-        replacing(paths["dsm"]) as second,
-        rasterio.open(first, "w", **optical) as images,
-        rasterio.open(second, "w", **dsm) as heights,
+        replacing(path) as temporary,
+        rasterio.open(temporary, "w", **profile) as raster,
     ):
-        for i, row in enumerate(tqdm(starts, unit="row of patches", disable=quiet)):
-            for j, col in enumerate(starts):
-                scene, turn = patches[(i + 2 * j) % 4], (3 * i + j) % 4
-                high, wide = min(PATCH, size - row), min(PATCH, size - col)
-                window = Window(col, row, wide, high)
-                image = np.rot90(scene.optical[:3], turn, axes=(1, 2))[:, :high, :wide]
-                images.write(np.maximum(image, 1), window=window)
-                rows, cols = np.mgrid[row : row + high, col : col + wide]
-                hill = 20 * np.sin(rows * GSD / 700) * np.cos(cols * GSD / 900)
-                ground = scene.dsm - scene.dtm + 100
-                surface = np.rot90(ground, turn)[:high, :wide] + hill
-                measured = np.rot90(scene.dsm_valid, turn)[:high, :wide]
-                filled = np.where(measured, surface, NODATA).astype(np.float32)
-                heights.write(filled, 1, window=window)
-    return paths
+        yield raster
+
+
+def blocks(size: int, quiet: bool) -> Iterator[tuple[int, int, Window]]:
+    """Yield the numbers of row and column of every patch, and its window in the large scene."""
+    starts = range(0, size, PATCH)
+    for i, row in enumerate(tqdm(starts, unit="row of patches", disable=quiet)):
+        for j, col in enumerate(starts):
+            yield i, j, Window(col, row, min(PATCH, size - col), min(PATCH, size - row))
 
 
 def write_large_pair(out: Path, size: int, seed: int = 0, quiet: bool = False) -> dict[str, Path]:
@@ -113,23 +128,15 @@ def write_large_pair(out: Path, size: int, seed: int = 0, quiet: bool = False) -
         Sensor name → file.
     """
     patches = [make_pair(seed + k, PATCH, GSD) for k in range(2)]
-    place = {"crs": "EPSG:25832", "transform": Affine(GSD, 0, 400_000, 0, -GSD, 5_700_000)}
-    profile = geotiff_profile(size, size, 3, "uint8", **place) | {"zlevel": 1}
+    profile = geotiff_profile(size, size, 3, "uint8", **GEOREFERENCE) | {"zlevel": 1}
     paths = {name: out / f"{name}.tif" for name in ("before", "after")}
-    starts = range(0, size, PATCH)
     for date, path in paths.items():
-        with (
-            rasterio.Env(GDAL_CACHEMAX=64),
-            replacing(path) as temporary,
-            rasterio.open(temporary, "w", **profile) as images,
-        ):
-            for i, row in enumerate(tqdm(starts, unit="row of patches", disable=quiet)):
-                for j, col in enumerate(starts):
-                    scene = getattr(patches[(i + j) % 2], date)
-                    high, wide = min(PATCH, size - row), min(PATCH, size - col)
-                    image = np.rot90(scene.optical[:3], (3 * i + j) % 4, axes=(1, 2))
-                    window = Window(col, row, wide, high)
-                    images.write(np.maximum(image[:, :high, :wide], 1), window=window)
+        with new_raster(path, profile) as images:
+            for i, j, window in blocks(size, quiet):
+                scene = getattr(patches[(i + j) % 2], date)
+                image = np.rot90(scene.optical[:3], (3 * i + j) % 4, axes=(1, 2))
+                image = image[:, : window.height, : window.width]
+                images.write(np.maximum(image, 1), window=window)
     return paths
 
 
@@ -228,7 +235,7 @@ def main() -> None:
     table.add_argument("--sizes", type=int, nargs="+", default=[3000, 6000, 12_000])
     table.add_argument("--stride", type=int, default=256)
     table.add_argument("--pair", action="store_true", help="two dates and SAM-CD")
-    table.add_argument("--out", type=Path, default=ROOT / "book" / "results" / "large_scene.json")
+    table.add_argument("--out", type=Path, default=RESULTS / "large_scene.json")
     options = parser.parse_args()
     if options.command == "make":
         for path in write_large(options.out, options.size, options.seed).values():
@@ -241,14 +248,11 @@ def main() -> None:
                 measure(size, Path(scratch), ("--stride", str(options.stride)), options.pair)
             )
             print(rows[-1], flush=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True
-    ).stdout.strip()
     content = {
         "provenance": {
             "script": "scripts/benchmarks/large_scene.py measure" + " --pair" * options.pair,
-            "commit": commit,
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "commit": commit(ROOT),
+            "time": now(),
             "hardware": f"{platform.machine()}, CPU only, one thread",
             "data": "made pairs of images (3 x uint8 each), seeds 0 and 1"
             if options.pair

@@ -19,11 +19,9 @@ import argparse
 import copy
 import json
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from mfnet_lite.nets import MFNet
 from mfnet_lite.sam import VIT_B, build_sam
 from mfnet_lite.utils.files import write_text
+from scripts.benchmarks.common import RESULTS, added_memory, run_module
 from scripts.benchmarks.in_turn import InTurn
 from scripts.parity.authors_mfnet import build_authors, build_ours, provenance
 
@@ -50,30 +49,70 @@ SMALL = replace(VIT_B, width=96, depth=3, heads=4, global_blocks=(2,))
 CLASSES = 6
 
 
-class Bench:
-    """One setting: the images, and how each variant is built, stepped and asked."""
+@dataclass(frozen=True)
+class Setting:
+    """What is measured; each field is an option of the command line.
 
-    def __init__(self, args: argparse.Namespace, tuning: str) -> None:
-        self.args, self.tuning = args, tuning
-        self.config = SMALL if args.smoke else VIT_B
-        self.device = torch.device(args.device)
+    Attributes:
+        authors: A checkout of the authors' repository; without one their network is left out.
+        batch: Pairs of a batch.
+        size: Side of an image in pixels.
+        rounds: How often the variants take turns.
+        threads: Of a CPU.
+        device: ``"cpu"`` or ``"cuda"``.
+        precision: ``"fp32"`` or ``"bf16"``.
+        compile: Whether ours is measured through torch.compile as well.
+        smoke: Whether the encoder is small.
+    """
+
+    authors: Path | None = None
+    batch: int = 2
+    size: int = 256
+    rounds: int = 5
+    threads: int = 1
+    device: str = "cpu"
+    precision: str = "fp32"
+    compile: bool = False
+    smoke: bool = False
+
+    def words(self) -> list[str]:
+        """Return the setting as words of the command line."""
+        words = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is True:
+                words.append(f"--{field.name}")
+            elif value is not None and value is not False:
+                words += [f"--{field.name}", str(value)]
+        return words
+
+
+class Bench:
+    """One setting: the images, and how each variant is built, trained by a step and evaluated."""
+
+    def __init__(self, setting: Setting, tuning: str) -> None:
+        self.setting, self.tuning = setting, tuning
+        self.config = SMALL if setting.smoke else VIT_B
+        self.device = torch.device(setting.device)
         generator = torch.Generator().manual_seed(0)
-        shape = (args.batch, 4, args.size, args.size)
+        shape = (setting.batch, 4, setting.size, setting.size)
         bands = torch.rand(shape, generator=generator).to(self.device)
         self.sample = {"optical": bands[:, :3], "dsm": bands[:, 3:]}
-        label = torch.randint(CLASSES, (args.batch, args.size, args.size), generator=generator)
+        label = torch.randint(
+            CLASSES, (setting.batch, setting.size, setting.size), generator=generator
+        )
         self.label = label.to(self.device)
 
     def variants(self) -> list[str]:
         """Names of what is compared."""
-        names = [AUTHORS] if self.args.authors else []
-        return [*names, IN_TURN, OURS, CHECKPOINTED, *([COMPILED] if self.args.compile else [])]
+        names = [AUTHORS] if self.setting.authors else []
+        return [*names, IN_TURN, OURS, CHECKPOINTED, *([COMPILED] if self.setting.compile else [])]
 
     def networks(self) -> dict[str, nn.Module]:
         """Build every variant with the same weights; frozen ones are shared within ours."""
         found: dict[str, nn.Module] = {}
-        if self.args.authors:
-            found[AUTHORS] = build_authors(self.args.authors, self.tuning, self.config, CLASSES)
+        if self.setting.authors:
+            found[AUTHORS] = build_authors(self.setting.authors, self.tuning, self.config, CLASSES)
             ours = build_ours(found[AUTHORS], self.tuning, self.config, CLASSES)
         else:
             ours = self.random()
@@ -106,7 +145,7 @@ class Bench:
     def alone(self, name: str) -> nn.Module:
         """Build one variant and nothing else; its values do not matter."""
         if name == AUTHORS:
-            net = build_authors(self.args.authors, self.tuning, self.config, CLASSES)
+            net = build_authors(self.setting.authors, self.tuning, self.config, CLASSES)
         else:
             net = self.variant(name, self.random())
         return net.to(self.device)
@@ -116,23 +155,23 @@ class Bench:
         net = self.alone(name).to("meta").eval()
         pair = {sensor: bands[:1].to("meta") for sensor, bands in self.sample.items()}
         with FlopCounterMode(display=False) as counter:
-            self.ask(name, net, pair)
+            self.forward(name, net, pair)
         return counter.get_total_flops()
 
     def logits(self, name: str, net: nn.Module) -> Tensor:
-        """Ask a variant about the images, in the precision that is measured."""
-        kind = torch.bfloat16 if self.args.precision == "bf16" else None
+        """Return the logits of a variant for the images, in the precision that is measured."""
+        kind = torch.bfloat16 if self.setting.precision == "bf16" else None
         with torch.autocast(self.device.type, dtype=kind, enabled=kind is not None):
-            return self.ask(name, net, self.sample)
+            return self.forward(name, net, self.sample)
 
-    def ask(self, name: str, net: nn.Module, sample: dict[str, Tensor]) -> Tensor:
-        """Ask a variant; the authors' takes the sensors one by one, the elevation without bands."""
+    def forward(self, name: str, net: nn.Module, sample: dict[str, Tensor]) -> Tensor:
+        """Run a variant; the authors' takes the sensors one by one, the elevation without bands."""
         if name == AUTHORS:
             return net(sample["optical"], sample["dsm"][:, 0])
         return net(sample)
 
     def work(self, name: str, net: nn.Module, phase: str) -> Callable[[], None]:
-        """Return what one training step or one inference does."""
+        """Return a call that does one training step or one inference."""
         trained = [p for p in net.parameters() if p.requires_grad]
         optimizer = torch.optim.SGD(trained, lr=1e-4, momentum=0.9, weight_decay=5e-4)
 
@@ -174,14 +213,14 @@ def times(bench: Bench) -> dict[str, Any]:
     seconds: dict[str, dict[str, list[float]]] = {p: {n: [] for n in names} for p in PHASES}
     for phase in PHASES:
         # Checkpointing is a matter of training only.
-        asked = [n for n in names if phase == "train" or n != CHECKPOINTED]
-        calls = {name: bench.work(name, nets[name], phase) for name in asked}
-        for name in asked:  # not counted: caches, compilation, momentum
+        measured = [n for n in names if phase == "train" or n != CHECKPOINTED]
+        calls = {name: bench.work(name, nets[name], phase) for name in measured}
+        for name in measured:  # not counted: caches, compilation, momentum
             calls[name]()
-        for _ in range(bench.args.rounds):
-            for name in asked:
+        for _ in range(bench.setting.rounds):
+            for name in measured:
                 seconds[phase][name].append(bench.seconds(calls[name]))
-        seconds[phase] = {name: seconds[phase][name] for name in asked}
+        seconds[phase] = {name: seconds[phase][name] for name in measured}
     return {"reference": names[0], "largest_difference_over_largest": equality, "seconds": seconds}
 
 
@@ -196,21 +235,11 @@ def memory(bench: Bench, name: str, phase: str) -> dict[str, int]:
         call()
         call()
         return {"model": model, "added": torch.cuda.max_memory_allocated() - before}
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak of building the model
-    before = _resident("VmRSS")
-    call()
-    call()
-    return {"model": model, "added": _resident("VmHWM") - before}
-
-
-def _resident(field: str) -> int:
-    """Read a memory field of this process, bytes."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split(f"{field}:")[1].split()[0])
+    return {"model": model, "added": added_memory(lambda: (call(), call()))}
 
 
 def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Say how many times faster and how much smaller ours is than every other variant."""
+    """Return how many times faster and how much smaller ours is than every other variant."""
     table: dict[str, dict[str, float]] = {}
     for phase in PHASES:
         seconds, peaks = found["seconds"][phase], found["bytes"][phase]
@@ -226,21 +255,17 @@ def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
     return table
 
 
-def child(args: argparse.Namespace, *work: str) -> dict[str, Any]:
-    """Run one piece of work in a fresh process."""
-    command = [sys.executable, "-m", "scripts.benchmarks.mfnet", *args.passed_on, "--work", *work]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(work)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def measure(args: argparse.Namespace, tuning: str) -> dict[str, Any]:
+def measure(setting: Setting, tuning: str) -> dict[str, Any]:
     """Measure all variants under one tuning."""
-    bench = Bench(args, tuning)
-    found = child(args, tuning, "times")
+    bench = Bench(setting, tuning)
+
+    def fresh(*work: str) -> dict[str, Any]:
+        words = [*setting.words(), "--work", tuning, *work]
+        return json.loads(run_module("scripts.benchmarks.mfnet", words))
+
+    found = fresh("times")
     found["bytes"] = {
-        phase: {name: child(args, tuning, "memory", name, phase) for name in asked}
+        phase: {name: fresh("memory", name, phase) for name in measured}
         for phase, asked in found["seconds"].items()
     }
     found["operations"] = {
@@ -264,10 +289,11 @@ def measure(args: argparse.Namespace, tuning: str) -> dict[str, Any]:
     return found
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and write the table."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--authors", type=Path, help="a checkout of the authors' repository")
     parser.add_argument("--tunings", default="mmlora,mmadapter", help="comma-separated")
     parser.add_argument("--batch", type=int, default=2)
@@ -276,38 +302,39 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
-    parser.add_argument("--compile", action="store_true", help="also ours through torch.compile")
+    parser.add_argument(
+        "--compile", action="store_true", help="measure ours through torch.compile, too"
+    )
     parser.add_argument("--smoke", action="store_true", help="a small encoder, one round")
-    parser.add_argument("--out", type=Path, help="book/results/mfnet_benchmark.json")
+    parser.add_argument("--out", type=Path, default=RESULTS / "mfnet_benchmark.json")
     parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
+    setting = Setting(**{field.name: getattr(args, field.name) for field in fields(Setting)})
     if args.smoke:
-        args.rounds = 1
+        setting = replace(setting, rounds=1)
     if args.work:
         tuning, what, *rest = args.work
-        bench = Bench(args, tuning)
+        bench = Bench(setting, tuning)
         print(json.dumps(times(bench) if what == "times" else memory(bench, *rest)))
         return
-    args.passed_on = arguments
     origin = provenance("benchmarks/mfnet.py", args.authors)
-    results = {tuning: measure(args, tuning) for tuning in args.tunings.split(",")}
+    results = {tuning: measure(setting, tuning) for tuning in args.tunings.split(",")}
     if args.smoke:
         return
-    out = args.out or Path("book/results/mfnet_benchmark.json")
-    setting = {
+    described = {
         "encoder": "ViT-B, random weights",
         "pictures": f"{args.batch} pairs of {args.size} × {args.size} pixels, random",
         "precision": args.precision,
         "device": args.device if args.device == "cpu" else torch.cuda.get_device_name(),
-        "rounds": args.rounds,
+        "rounds": setting.rounds,
         "seconds": "CPU seconds" if args.device == "cpu" else "wall seconds until done",
         "ratios": "median over the rounds of the ratio within a round",
         "bytes": "model: weights and buffers; added: growth of the peak while working, fresh process each",
         "machine": "shared and busy with other work: ratios only, absolute seconds are not to be quoted",
     }
-    table = {"provenance": origin, "setting": setting}
-    write_text(out, json.dumps({**table, "results": results}, indent=1) + "\n")
+    table = {"provenance": origin, "setting": described}
+    write_text(args.out, json.dumps({**table, "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

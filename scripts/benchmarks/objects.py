@@ -19,10 +19,9 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,9 @@ from torch.nn import functional as F
 from mfnet_lite.losses import object_consistency
 from mfnet_lite.losses.object_consistency import OFFICIAL
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.provenance import commit
+from scripts.benchmarks.common import RESULTS, ROOT, added_memory, now, run_module
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULT = ROOT / "book" / "results" / "objects_benchmark.json"
 FILE = "SAM_RS/utils.py"
 AUTHORS, LOOP, OURS = "authors", "loop", "ours"
 NEEDED = 20.0
@@ -45,10 +44,29 @@ NEEDED = 20.0
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What is measured.
+
+    Attributes:
+        authors: A checkout of the authors' repository, or its git directory.
+        batch: Images of a batch.
+        size: Side of an image in pixels.
+        rounds: How often the variants take turns.
+        smoke: Whether memory is left out.
+    """
+
+    authors: Path | None
+    batch: int
+    size: int
+    rounds: int
+    smoke: bool = False
+
+
 def loop(
     logits: Float[Tensor, "batch classes height width"], objects: Int[Tensor, "batch height width"]
 ) -> Float[Tensor, ""]:
-    """The authors' loss from its formula (fact sheet of SAM_RS, section 4), one object after the other."""
+    """The authors' loss from its formula (SAM_RS/utils.py, class ObjectLoss), one object after the other."""
     total = logits.new_zeros(())
     for k in range(1, min(int(objects.max()) + 1, 50)):
         mask = (objects == k)[:, None].to(logits.dtype)
@@ -92,12 +110,11 @@ def authors(path: Path, device: str = "cpu") -> tuple[Loss, str]:
             node.value = device
     names: dict[str, Any] = {"torch": torch, "nn": torch.nn, "F": F}
     exec(compile(ast.Module([found], []), FILE, "exec"), names)
-    head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return names["ObjectLoss"](), head.stdout.strip()
+    return names["ObjectLoss"](), commit(path)
 
 
 def problem(batch: int, size: int, classes: int = 6, across: int = 7) -> tuple[Tensor, Tensor]:
-    """Logits and ``across ** 2 - 1`` objects in each image, as of the fact sheet's number O7."""
+    """Logits and ``across ** 2 - 1`` objects in each image."""
     index = torch.arange(batch * classes * size * size, dtype=torch.float64)
     logits = torch.sin(0.1 * index).reshape(batch, classes, size, size).float()
     side = -(-size // across)
@@ -134,10 +151,10 @@ def variants(path: Path | None) -> dict[str, Loss]:
     return ({AUTHORS: authors(path)[0]} if path is not None else {}) | found
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
+def measure(setting: Setting) -> dict[str, Any]:
     """Compare numbers, then take turns."""
-    logits, objects = problem(args.batch, args.size)
-    losses = variants(args.authors)
+    logits, objects = problem(setting.batch, setting.size)
+    losses = variants(setting.authors)
     value, gradient = step(ours, logits, objects)
     numbers = {}
     for name, loss in losses.items():
@@ -149,7 +166,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "largest_gradient": slope.abs().max().item(),
         }
     rounds = []
-    for _ in range(args.rounds):
+    for _ in range(setting.rounds):
         rounds.append({
             name: cpu_seconds(loss, logits, objects, times=10 if name == OURS else 1)
             for name, loss in losses.items()
@@ -170,40 +187,27 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             "times_ours_spread": [
                 round(f(r[name][1] / r[OURS][1] for r in rounds), 1) for f in (min, max)
             ],
-            "memory_mib": None if args.smoke else memory(name, args),
+            "memory_mib": None if setting.smoke else memory(name, setting),
             **numbers[name],
         }
     return rows
 
 
-def memory(name: str, args: argparse.Namespace) -> float:
-    """Growth of the peak resident size over one forward and backward pass, in a fresh process."""
-    command = [sys.executable, "-m", "scripts.benchmarks.objects", "--alone", name]
-    command += ["--batch", str(args.batch)]
-    command += ["--size", str(args.size)]
-    if args.authors is not None:
-        command += ["--authors", str(args.authors)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return round(float(done.stdout), 1)
+def memory(name: str, setting: Setting) -> float:
+    """Return the mebibytes that one variant adds to the peak of a fresh process."""
+    words = ["--alone", name, "--batch", str(setting.batch), "--size", str(setting.size)]
+    if setting.authors is not None:
+        words += ["--authors", str(setting.authors)]
+    return round(float(run_module("scripts.benchmarks.objects", words)), 1)
 
 
-def alone(name: str, args: argparse.Namespace) -> float:
+def alone(name: str, setting: Setting) -> float:
     """Mebibytes that one variant adds to the peak of this process (Linux)."""
-    logits, objects = problem(args.batch, args.size)
+    logits, objects = problem(setting.batch, setting.size)
     small = problem(1, 16)
-    loss = variants(args.authors)[name]
+    loss = variants(setting.authors)[name]
     step(loss, *small)  # what the library itself loads at first use
-    before = peak()
-    step(loss, logits, objects)
-    return peak() - before
-
-
-def peak() -> float:
-    """Peak resident size of this process in mebibytes (what getrusage says is inherited from the parent)."""
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("this system does not tell the peak size of a process; measure on Linux")
+    return added_memory(lambda: step(loss, logits, objects)) / 2**20
 
 
 def main() -> None:
@@ -213,7 +217,7 @@ def main() -> None:
     parser.add_argument(
         "--authors", type=Path, help="a checkout of sstary/SSRS, or its git directory"
     )
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=RESULTS / "objects_benchmark.json")
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
@@ -221,32 +225,26 @@ def main() -> None:
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    if args.alone:
-        print(alone(args.alone, args))
-        return
+    setting = Setting(args.authors, args.batch, args.size, args.rounds, args.smoke)
     if args.smoke:
-        args.batch, args.size, args.rounds = 2, 64, 2
-    rows = measure(args)
-    here = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-    )
+        setting = replace(setting, batch=2, size=64, rounds=2)
+    if args.alone:
+        print(alone(args.alone, setting))
+        return
+    rows = measure(setting)
     content = {
         "question": "How much faster is the object loss without a loop over objects?",
         "setting": {
-            "batch": args.batch, "classes": 6, "pixels": args.size, "objects": 48,
-            "rounds": args.rounds, "dtype": "float32", "needed": NEEDED,
+            "batch": setting.batch, "classes": 6, "pixels": setting.size, "objects": 48,
+            "rounds": setting.rounds, "dtype": "float32", "needed": NEEDED,
         },
         "rows": rows,
         "provenance": {
             "command": "python -m scripts.benchmarks.objects --authors PATH",
-            "commit": here.stdout.strip(),
+            "commit": commit(ROOT, short=True),
             "authors": "https://github.com/sstary/SSRS, SAM_RS/utils.py, class ObjectLoss",
             "authors_commit": None if args.authors is None else authors(args.authors)[1],
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "time": now(),
             "hardware": f"{platform.machine()} CPU, 1 thread",
             "torch": torch.__version__,
             "python": platform.python_version(),

@@ -1,4 +1,6 @@
-"""Measure the pre-training beside an earlier commit: ``python -m scripts.benchmarks.pretraining [--out OUT.json]``.
+"""Measure the pre-training beside an earlier commit.
+
+    python -m scripts.benchmarks.pretraining [--base COMMIT] [--out OUT.json]
 
 Both versions run their own ``train`` in a process of their own on one thread, from the same seed on the same stream of
 images, and take turns after every few steps. What counts is CPU seconds of the process and of its worker that
@@ -13,13 +15,11 @@ import csv
 import importlib
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ STAGES = {
 """The stages of the base."""
 
 
-def work(root: Path, name: str, out: Path) -> None:
+def train_in_steps(root: Path, name: str, out: Path) -> None:
     """Train in this process; before every step, report CPU seconds and wait for a line."""
     sys.path[:0] = [str(root), str(root / "scripts")]
     import psutil
@@ -90,7 +90,7 @@ class Runner:
         self.out = out
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment.pop("PYTHONPATH", None)
-        command = [sys.executable, __file__, "--work", str(root), name, str(out)]
+        command = [sys.executable, __file__, "--worker", str(root), name, str(out)]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
             command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=environment
@@ -182,46 +182,38 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--base", default=BASE, help="commit to compare with")
     parser.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES))
     parser.add_argument("--turns", type=int, default=6)
     parser.add_argument("--steps", type=int, default=3, help="steps a turn")
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
-    if arguments.work:
-        root, name, out = arguments.work
-        work(Path(root), name, Path(out))
+    if arguments.worker:
+        root, name, out = arguments.worker
+        train_in_steps(Path(root), name, Path(out))
         return
     import torch
 
     from mfnet_lite.utils.files import write_text
+    from scripts.benchmarks.common import check_out, now, one_thread, working_tree
 
     results = {}
     if arguments.out.exists():  # stages may be measured one at a time
         results = json.loads(arguments.out.read_text())["results"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        base = folder / "base"
-        base.mkdir()
-        archive = subprocess.run(
-            ["git", "archive", arguments.base], cwd=ROOT, check=True, capture_output=True
-        ).stdout
-        subprocess.run(["tar", "-x", "-C", str(base)], input=archive, check=True)
+        base = check_out(arguments.base, folder / "base")
         for name in arguments.stages:
             results[name] = compare(base, name, arguments.turns, arguments.steps, folder)
             row = results[name]
             print(f"{name}: {row['ratio']:.2f} times {row['ratio_spread']}", flush=True)
-            ask = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-            commit = subprocess.run(
-                ask, cwd=ROOT, check=True, capture_output=True, text=True
-            ).stdout
             provenance = {
                 "script": "scripts/benchmarks/pretraining.py",
-                "commit": commit.strip(),
+                "commit": working_tree(),
                 "base": arguments.base,
-                "time": datetime.now(UTC).isoformat(timespec="seconds"),
-                "hardware": f"{platform.processor() or platform.machine()}, CPU only, one thread",
+                "time": now(),
+                "hardware": one_thread(),
                 "torch": torch.__version__,
                 "compiler": shutil.which("c++") is not None,
                 "needed": NEEDED,

@@ -1,4 +1,6 @@
-"""Measure our SAM beside the official one: ``python -m scripts.benchmarks.sam [OUT.json]``.
+"""Measure our SAM beside the official one.
+
+    python -m scripts.benchmarks.sam [--out OUT.json]
 
 Attention (one window and one global block of ViT-B at 256 and 1024 pixels, the whole small encoder)
 and automatic masks. Times: official and ours take turns in one process on one thread; CPU seconds, so
@@ -8,15 +10,12 @@ before, one process per variant.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import platform
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,9 @@ from mfnet_lite.sam import (
     official_generator,
 )
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.provenance import commit
 from mfnet_lite.world import make_scene
+from scripts.benchmarks.common import RESULTS, ROOT, added_memory, now, one_thread, run_module
 
 VARIANTS = ("official", "ours")
 POINTS = 16
@@ -134,17 +135,13 @@ def difference(official: object, ours: object) -> dict[str, float]:
     }
 
 
-def work(name: str, variant: str) -> dict:
+def measure(name: str, variant: str) -> dict:
     """Measure one case in this process: times of both, or memory of one."""
     torch.set_num_threads(1)
     case, repeats = CASES[name]
     if variant != "both":
         call = case(variant)
-        # Linux: forget the peak of building the model. (ru_maxrss would even hold the parent's.)
-        Path("/proc/self/clear_refs").write_text("5")
-        before = _memory("VmRSS")
-        call()
-        return {"bytes": _memory("VmHWM") - before}
+        return {"bytes": added_memory(call)}
     calls = {v: case(v) for v in VARIANTS}
     answers = {v: call() for v, call in calls.items()} if repeats > 1 else {}
     seconds: dict[str, list[float]] = {v: [] for v in VARIANTS}
@@ -163,12 +160,6 @@ def work(name: str, variant: str) -> dict:
     }
 
 
-def _memory(field: str) -> int:
-    """Read a memory field of this process, bytes."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split(f"{field}:")[1].split()[0])
-
-
 def threshold() -> float:
     """Return the predicted IoU below which most masks of the 256-pixel scene lie."""
     optical = make_scene(0, size=256).optical[:3]
@@ -185,19 +176,24 @@ def threshold() -> float:
 
 def main() -> None:
     """Run every case and write the table."""
-    if len(sys.argv) == 4 and sys.argv[1] == "--work":
-        print(json.dumps(work(sys.argv[2], sys.argv[3])))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, default=RESULTS / "sam_benchmark.json", help="file of results"
+    )
+    parser.add_argument("--case", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.case:
+        print(json.dumps(measure(*options.case)))
         return
-    out = Path(sys.argv[1] if len(sys.argv) > 1 else "book/results/sam_benchmark.json")
     os.environ["IOU_THRESHOLD"] = str(threshold())
     os.environ["OMP_NUM_THREADS"] = "1"
     results = {}
     for name in CASES:
         row = {}
         for variant in ("both", *VARIANTS):
-            command = [sys.executable, "-m", "scripts.benchmarks.sam", "--work", name, variant]
-            text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            found = json.loads(text.splitlines()[-1])
+            found = json.loads(run_module("scripts.benchmarks.sam", ["--case", name, variant]))
             row.update(found) if variant == "both" else row[variant].update(found)
         official, ours = row["official"], row["ours"]
         row["time_ratio"] = ours["cpu_seconds_min"] / official["cpu_seconds_min"]
@@ -208,13 +204,11 @@ def main() -> None:
             f"memory {row['memory_ratio']:.2f} of {official['bytes'] / 1e6:.0f} MB",
             flush=True,
         )
-    ask = ["git", "rev-parse", "HEAD"]
-    commit = subprocess.run(ask, check=True, capture_output=True, text=True).stdout
     provenance = {
         "script": "scripts/benchmarks/sam.py",
-        "commit": commit.strip(),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": f"{platform.processor() or platform.machine()}, CPU only, one thread",
+        "commit": commit(ROOT),
+        "time": now(),
+        "hardware": one_thread(),
         "torch": torch.__version__,
         "data": "random tensors; automatic masks: our own made scene 0",
         "weights": "attention: random, seed 0; automatic masks: sam_tiny as packaged",
@@ -227,7 +221,9 @@ def main() -> None:
         "seconds": "CPU seconds of the process, so that other work on the machine does not count",
         "bytes": "peak resident size above that before the call, one process per variant",
     }
-    write_text(out, json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n")
+    write_text(
+        options.out, json.dumps({"provenance": provenance, "results": results}, indent=1) + "\n"
+    )
 
 
 def _tiny_digest() -> str:

@@ -1,7 +1,9 @@
 """Make the small data set in ``data/``: eight scenes and four pairs of the procedural world.
 
-Run: ``python -m scripts.book.make_data [OUT]`` (seconds). It writes ``OUT/scenes`` and ``OUT/pairs``; the
-same version of the package gives the same files.
+    python -m scripts.book.make_data          rewrite data/scenes and data/pairs, seconds
+    python -m scripts.book.make_data OUT      write OUT/scenes and OUT/pairs
+
+The same version of the package gives the same files.
 """
 
 from __future__ import annotations
@@ -16,7 +18,9 @@ SIZE = 256
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("out", nargs="?", type=Path, default=Path(__file__).parents[2] / "data")
     out: Path = parser.parse_args().out
     write_folder(out / "scenes", tiles=8, size=SIZE, seed=2100, splits=(0.75, 0.0, 0.25))

@@ -14,22 +14,23 @@ import argparse
 import json
 import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from mfnet_lite.nets import build_model
 from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
-from mfnet_lite.runs.folder import channels_of, versions
+from mfnet_lite.runs.folder import channels_of
 from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.provenance import commit, versions
+from scripts.experiments.lines import ROOT
 
 FOREST = {"optical": 0.338, "optical,dsm": 0.367}
 TRIED_BEFORE = (
@@ -38,44 +39,73 @@ TRIED_BEFORE = (
 )
 
 
-def one_run(
+@dataclass(frozen=True)
+class TileTraining:
+    """Settings of one training on the tile.
+
+    Attributes:
+        size: Side of a crop in pixels.
+        batch: Crops of a step.
+        steps: Optimiser steps.
+        lr: Base learning rate.
+        weight_decay: Of AdamW.
+        light: Strength of the brightness jitter.
+        scaling: Of the elevations.
+    """
+
+    size: int
+    batch: int
+    steps: int
+    lr: float
+    weight_decay: float
+    light: float
+    scaling: str
+
+
+def train_on_tile(
     folder: Path,
     sensors: tuple[str, ...],
     seed: int,
-    args: Any,
-    make: Callable[[dict[str, int], int], nn.Module] | None = None,
+    training: TileTraining,
+    make: Callable[[dict[str, int], int], nn.Module],
 ) -> dict[str, Any]:
     """Train on the training tiles and score on the test tiles.
 
     Args:
-        folder: the real tile.
-        sensors: which of its sensors.
-        seed: of the initial weights, the crops and their order.
-        args: size, scaling, steps, batch, lr, weight_decay and light; width and depth without ``make``.
-        make: makes a model from channels and number of classes; the U-Net without.
+        folder: The real tile.
+        sensors: Which of its sensors.
+        seed: Of the initial weights, the crops and their order.
+        training: Settings of the training.
+        make: Makes a model from channels and number of classes.
+
+    Returns:
+        Seed, seconds of the training and scores.
     """
     dataset = open_dataset(folder, sensors=sensors, val_fraction=0.0)
     crops = RandomCrops(
-        dataset.tiles("train"), args.size, sensors, seed=seed, scaling=args.scaling, cache=True
+        dataset.tiles("train"),
+        training.size,
+        sensors,
+        seed=seed,
+        scaling=training.scaling,
+        cache=True,
     )
     torch.manual_seed(seed)
-    channels, classes = channels_of(dataset, "train"), len(dataset.info.classes)
-    if make is None:
-        model = build_model("unet", channels, classes, width=args.width, depth=args.depth)
-    else:
-        model = make(channels, classes)
-    config = TrainConfig(steps=args.steps, batch=args.batch, lr=args.lr, seed=seed,
-                         weight_decay=args.weight_decay, device="auto")  # fmt: skip
-    samples = RandomJitter(crops, seed=seed, brightness=args.light)
+    model = make(channels_of(dataset, "train"), len(dataset.info.classes))
+    config = TrainConfig(steps=training.steps, batch=training.batch, lr=training.lr, seed=seed,
+                         weight_decay=training.weight_decay, device="auto")  # fmt: skip
+    samples = RandomJitter(crops, seed=seed, brightness=training.light)
     summary = fit(model, samples, config=config)
-    matrix = evaluate(model, WholeTiles(dataset.tiles("test"), sensors, args.scaling))
+    matrix = evaluate(model, WholeTiles(dataset.tiles("test"), sensors, training.scaling))
     scores = matrix.scores().as_dict(dataset.info.classes)
     return {"seed": seed, "seconds": summary["seconds"], "scores": scores}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="the real tile")
     parser.add_argument("--out", type=Path, default=Path("book/results/ign_unet.json"))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=150)
@@ -88,9 +118,14 @@ def main() -> None:
     parser.add_argument("--light", type=float, default=0.25)
     parser.add_argument("--scaling", default="ground")
     args = parser.parse_args()
+    training = TileTraining(**{f.name: getattr(args, f.name) for f in fields(TileTraining)})
+
+    def unet(channels: dict[str, int], classes: int) -> nn.Module:
+        return build_model("unet", channels, classes, width=args.width, depth=args.depth)
+
     begun, runs = time.time(), {}
     for names in (("optical",), ("optical", "dsm")):
-        rows = [one_run(args.folder, names, seed, args) for seed in args.seeds]
+        rows = [train_on_tile(args.folder, names, seed, training, unet) for seed in args.seeds]
         values = [row["scores"]["mIoU"] for row in rows]
         key = ",".join(names)
         runs[key] = {
@@ -100,9 +135,6 @@ def main() -> None:
             "runs": rows,
         }
         print(key, [round(v, 4) for v in values], "forest", FOREST[key], flush=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    ).stdout.strip()
     settings = {k: v for k, v in vars(args).items() if k not in ("folder", "out")}
     result = {
         "question": "Does height help a plain U-Net on a real tile?",
@@ -115,7 +147,7 @@ def main() -> None:
         "results": runs,
         "provenance": {
             "command": "python -m scripts.experiments.ign FOLDER",
-            "commit": commit,
+            "commit": commit(ROOT, short=True),
             "hardware": f"{platform.machine()}, {torch.get_num_threads()} CPU thread(s)",
             "versions": versions(),
             "date": time.strftime("%Y-%m-%d"),

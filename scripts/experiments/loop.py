@@ -1,11 +1,11 @@
 """The loop that all experiments share: train what is missing, list the plan, sum up the lines.
 
-A script describes its trainings in an :class:`Experiment`; lines, stamps and weights are in experiment_lines.py.
+An experiment describes its trainings in an :class:`Experiment`; lines, stamps and weights are in lines.py, the
+command line in options.py.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import time
@@ -24,21 +24,22 @@ from scripts.experiments.lines import (
     stamp,
     weights,
 )
+from scripts.experiments.options import LIST, SUMMARISE, Defaults, Options, parse
 
 Line = dict[str, Any]
-Plan = Callable[[tuple[int, ...], str], Iterator[tuple[str, Any]]]
+Plan = Callable[[Sequence[int], str], Iterator[tuple[str, Any]]]
 
 STALE = 3600.0
 """Seconds after which the mark of a process that was killed counts no more."""
 
 
-def planned_steps(line: Line, args: argparse.Namespace) -> bool:
-    """Whether a line was trained for as many steps as its name says."""
-    return bool(line["steps"] == round(args.steps * line["run"].get("effort", 1.0)))
+def planned_steps(line: Line, options: Options) -> bool:
+    """Say whether a line was trained for as many steps as its name says."""
+    return bool(line["steps"] == round(options.steps * line["run"].get("effort", 1.0)))
 
 
 def scaled_like(line: Line, scaling: str) -> bool:
-    """Whether heights were scaled like this; the first lines, without a word on it, had metres above ground."""
+    """Say whether heights were scaled like this; the first lines do not name it and had metres above ground."""
     return bool(line.get("scaling", "ground") == scaling)
 
 
@@ -46,8 +47,8 @@ def claim_key(folder: Path, key: str) -> Path | None:
     """Take a run for this process, so that another on the same folder leaves it alone.
 
     Args:
-        folder: of the marks.
-        key: of the run.
+        folder: Folder of the marks.
+        key: Name of the run.
 
     Returns:
         The mark, to be removed afterwards, or None if another process has it.
@@ -68,71 +69,74 @@ class Experiment:
     """Many short trainings around one question, one line of results each.
 
     Attributes:
-        question: what the file of results answers.
-        data: what was trained and scored on.
-        command: what makes the lines.
-        plan: group and run for seeds and part of a group's name, in the order of their importance; a run has
+        question: What the file of results answers.
+        data: What was trained and scored on.
+        command: What makes the lines.
+        defaults: Defaults of the command line.
+        plan: Group and run for seeds and part of a group's name, in the order of their importance; a run has
             ``key``, ``row``, ``seed`` and ``needs_weights``.
-        do: trains one run; None if its data are not here.
-        told: the scores of a line in a few words.
-        settings: what all runs share.
-        summary: rows and verdicts of all lines.
-        counts: whether a line made with the right weights belongs to the plan as it is today.
-        marks: what every line carries beside its result, and the file of results too.
+        train: Trains and scores one run, given the options and the hash of the small SAM's weights; None if its
+            data are not here.
+        describe: The scores of a line in a few words.
+        settings: What all runs share.
+        summary: Rows and verdicts of all lines.
+        counts: Whether a line made with the right weights belongs to the plan as it is today.
+        marks: What every line carries beside its result, and the file of results too.
     """
 
     question: str
     data: str
     command: str
+    defaults: Defaults
     plan: Plan
-    do: Callable[[Any, argparse.Namespace, str], dict[str, Any] | None]
-    told: Callable[[Line], str]
+    train: Callable[[Any, Options, str], dict[str, Any] | None]
+    describe: Callable[[Line], str]
     settings: Callable[[], dict[str, Any]]
     summary: Callable[[Sequence[Line]], dict[str, Any]]
-    counts: Callable[[Line, argparse.Namespace], bool]
-    marks: Callable[[argparse.Namespace], dict[str, Any]] = lambda args: {}
+    counts: Callable[[Line, Options], bool]
+    marks: Callable[[Options], dict[str, Any]] = lambda options: {}
 
-    def today(self, args: argparse.Namespace) -> dict[str, Any]:
-        """The marks and the hash of the weights that lines must carry; files are hashed, so ask once."""
-        return {**self.marks(args), "weights_sha256": weights()}
+    def today(self, options: Options) -> dict[str, Any]:
+        """Return the marks and the weights' hash that lines must carry; files are hashed, so call it once."""
+        return {**self.marks(options), "weights_sha256": weights()}
 
-    def lines(self, args: argparse.Namespace, today: dict[str, Any] | None = None) -> list[Line]:
-        """Lines that count: made with today's weights or without any, on today's data, as planned today."""
-        marks = dict(self.today(args) if today is None else today)
+    def lines(self, options: Options, today: dict[str, Any] | None = None) -> list[Line]:
+        """Return the lines that count: made with today's weights or without any, on today's data, as planned today."""
+        marks = dict(self.today(options) if today is None else today)
         digest = marks.pop("weights_sha256")
         return [
             line
-            for line in read_lines(args.out / "runs.jsonl")
+            for line in read_lines(options.out / "runs.jsonl")
             if made_with(line, digest)
             and all(line.get(name) == value for name, value in marks.items())
-            and self.counts(line, args)
+            and self.counts(line, options)
         ]
 
-    def missing(self, args: argparse.Namespace, lines: Sequence[Line]) -> list[tuple[str, Any]]:
-        """Group and run of what has no line yet."""
+    def missing(self, options: Options, lines: Sequence[Line]) -> list[tuple[str, Any]]:
+        """Return group and run of what has no line yet."""
         done = {line["key"] for line in lines}
-        return [(g, r) for g, r in self.plan(tuple(args.seeds), args.only) if r.key not in done]
+        return [(g, r) for g, r in self.plan(options.seeds, options.only) if r.key not in done]
 
-    def work(self, args: argparse.Namespace) -> None:
+    def train_missing(self, options: Options) -> None:
         """Train what is missing, in the order of the plan; several processes may share the folder."""
-        today = self.today(args)
-        digest, lines = today["weights_sha256"], self.lines(args, today)
-        todo = self.missing(args, lines)
-        print(f"{len(lines)} runs done, {len(todo)} to do, weights {digest[:8]}", flush=True)
+        today = self.today(options)
+        digest, lines = today["weights_sha256"], self.lines(options, today)
+        missing = self.missing(options, lines)
+        print(f"{len(lines)} runs done, {len(missing)} to do, weights {digest[:8]}", flush=True)
         begun = time.monotonic()
-        for number, (group, run) in enumerate(todo, start=1):
-            if args.limit and time.monotonic() - begun > args.limit:
+        for number, (group, run) in enumerate(missing, start=1):
+            if options.limit and time.monotonic() - begun > options.limit:
                 print("the time given is over", flush=True)
                 return
-            mark = claim_key(args.out / "taken", run.key)
+            mark = claim_key(options.out / "taken", run.key)
             if mark is None:
                 continue
             try:
                 # another process may have done it since the plan was made
-                if run.key in {line["key"] for line in self.lines(args, today)}:
+                if run.key in {line["key"] for line in self.lines(options, today)}:
                     continue
                 start, cpu = time.perf_counter(), time.process_time()
-                result = self.do(run, args, digest)
+                result = self.train(run, options, digest)
                 if result is None:
                     continue
                 line = {
@@ -141,23 +145,23 @@ class Experiment:
                     "all_cpu_seconds": round(time.process_time() - cpu, 2), "run": asdict(run),
                     "weights_sha256": digest if run.needs_weights else ANY, **stamp(),
                 }  # fmt: skip
-                append_line(args.out / "runs.jsonl", line)
+                append_line(options.out / "runs.jsonl", line)
             finally:
                 mark.unlink(missing_ok=True)
-            scores = f"{self.told(line)}, {line['all_cpu_seconds']:.0f} s of CPU"
-            print(f"[{number}/{len(todo)}] {group}: {run.key}: {scores}", flush=True)
+            scores = f"{self.describe(line)}, {line['all_cpu_seconds']:.0f} s of CPU"
+            print(f"[{number}/{len(missing)}] {group}: {run.key}: {scores}", flush=True)
 
-    def summarise(self, args: argparse.Namespace) -> None:
+    def summarise(self, options: Options) -> None:
         """Write the file of results from the lines so far.
 
         Raises:
-            SystemExit: If there is none.
+            SystemExit: If there are no lines.
         """
-        today = self.today(args)
-        lines = self.lines(args, today)
+        today = self.today(options)
+        lines = self.lines(options, today)
         if not lines:
             raise SystemExit(
-                f"{args.out / 'runs.jsonl'} holds no line for these weights yet; start the runs first"
+                f"{options.out / 'runs.jsonl'} holds no line for these weights yet; start the runs first"
             )
         content = {
             "question": self.question,
@@ -171,24 +175,34 @@ class Experiment:
                 **spent(lines),
             },
         }
-        write_text(args.result, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        write_text(options.result, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         for claim in content["claims"]:
             print(f"{claim['verdict']:20s} {claim['claim']} {claim['sentence']}")
 
-    def run(self, args: argparse.Namespace) -> None:
-        """Do what the command line asks for."""
-        if args.list:
-            todo = {run.key for _, run in self.missing(args, self.lines(args))}
-            for group, run in self.plan(tuple(args.seeds), args.only):
-                print("    " if run.key in todo else "done", group, "|", run.key)
-        elif args.summarise:
-            self.summarise(args)
+    def print_plan(self, options: Options) -> None:
+        """Print the plan and what is done of it."""
+        missing = {run.key for _, run in self.missing(options, self.lines(options))}
+        for group, run in self.plan(options.seeds, options.only):
+            print("    " if run.key in missing else "done", group, "|", run.key)
+
+    def main(self, description: str | None, arguments: Sequence[str] | None = None) -> None:
+        """Do what the command line asks for.
+
+        Args:
+            description: Text of ``--help``.
+            arguments: The words of the command line; those of this process if None.
+        """
+        action, options = parse(description or self.question, self.defaults, arguments)
+        if action == LIST:
+            self.print_plan(options)
+        elif action == SUMMARISE:
+            self.summarise(options)
         else:
-            self.work(args)
+            self.train_missing(options)
 
 
 def spent(lines: Sequence[Line]) -> dict[str, int]:
-    """Seconds that the trainings took, as far as every line has them."""
+    """Return the seconds that the trainings took, as far as every line has them."""
     seconds = [line.get("seconds") for line in lines]
     cpu = [line.get("all_cpu_seconds", line.get("cpu_seconds")) for line in lines]
     return {

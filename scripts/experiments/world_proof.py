@@ -1,11 +1,12 @@
-"""Prove three facts about the procedural world and write them to book/results/world_proof.json.
+"""Prove three things about the procedural world and write them to book/results/world_proof.json.
 
-1. At the default knobs a random forest gains at least 10 points of mIoU from height above ground.
+1. At the default parameters a random forest gains at least 10 points of mIoU from height above ground.
 2. At ambiguity 0 nearly all of that gain is gone: colours and textures say the same.
 3. Plain differencing of two dates finds built and removed buildings on a day like the first, and is
    fooled by another season, sun, haze and other parked cars.
 
-Run: ``python -m scripts.experiments.world_proof [--quick]`` (about two minutes on one core).
+    python -m scripts.experiments.world_proof            about two minutes on one core
+    python -m scripts.experiments.world_proof --quick    smaller; prints and writes nothing
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ import argparse
 import datetime
 import json
 import platform
-import subprocess
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from sklearn.ensemble import RandomForestClassifier
 
+from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.provenance import commit
 from mfnet_lite.world import CLASSES, Scene, WorldConfig, make_pair, make_scene
+from scripts.experiments.lines import ROOT
 
 SCALES = (3, 9, 21)
 """Side of the windows of local mean and deviation, pixels."""
@@ -31,7 +32,7 @@ PER_CLASS = 2500
 """Training pixels per class and run, at most."""
 
 
-def statistics(band: np.ndarray) -> list[np.ndarray]:
+def local_statistics(band: np.ndarray) -> list[np.ndarray]:
     """Return a band with its local means and deviations."""
     found = [band]
     for side in SCALES:
@@ -49,7 +50,7 @@ def features(scene: Scene, height: bool) -> np.ndarray:
     bands = [band.astype(np.float32) for band in scene.optical[:3]]
     if height:
         bands.append(scene.dsm_filled - scene.dtm)
-    return np.stack([f for band in bands for f in statistics(band)], axis=-1).reshape(
+    return np.stack([f for band in bands for f in local_statistics(band)], axis=-1).reshape(
         scene.label.size, -1
     )
 
@@ -66,6 +67,8 @@ def forest_run(
     seed: int, ambiguity: float, size: int, scenes: int, trees: int
 ) -> dict[str, list[float]]:
     """Train on some scenes, test on others; return IoU per class without and with height."""
+    from sklearn.ensemble import RandomForestClassifier
+
     made = [
         make_scene(1000 * (seed + 1) + k, size=size, ambiguity=ambiguity) for k in range(2 * scenes)
     ]
@@ -156,13 +159,12 @@ def change_scores(seeds: int, size: int, pairs: int) -> dict[str, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="smaller, prints only")
     quick = parser.parse_args().quick
     start = time.perf_counter()
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     plan = {"seeds": 3, "size": 256 if quick else 384, "scenes": 4, "trees": 30 if quick else 60}
     results = {
         name: forests(value, **plan)
@@ -186,16 +188,14 @@ def main() -> None:
             "seeds": "scenes 1000·(s+1)+k for runs s = 0, 1, 2; same scenes for every ambiguity",
             "hardware": f"CPU, one thread, {platform.machine()}",
             "date": datetime.date.today().isoformat(),
-            "commit": commit,
+            "commit": commit(ROOT, short=True),
             "seconds": round(time.perf_counter() - start),
         },
     }
     text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
     print(text)
     if not quick:
-        out = Path(__file__).parents[2] / "book" / "results" / "world_proof.json"
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8")
+        write_text(ROOT / "book" / "results" / "world_proof.json", text)
 
 
 if __name__ == "__main__":

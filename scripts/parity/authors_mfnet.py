@@ -13,7 +13,6 @@ import importlib
 import os
 import platform
 import re
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -27,6 +26,7 @@ from torch import Tensor, nn
 
 from mfnet_lite.nets import MFNet
 from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.utils.provenance import commit
 
 CHECKPOINT = "weights/sam_vit_l_0b3195.pth"
 MODES = {"mmlora": "sam_lora", "mmadapter": "sam_adpt"}
@@ -212,8 +212,8 @@ def _additions(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _fusion(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Stack both pyramids and the gates; a transposed convolution becomes one matrix per pixel."""
     ours = {}
-    for mine, place in (("up1a", "fpn1{}.0"), ("up1b", "fpn1{}.3"), ("up2", "fpn2{}.0")):
-        names = [place.format(sensor) for sensor in "xy"]
+    for mine, layer in (("up1a", "fpn1{}.0"), ("up1b", "fpn1{}.3"), ("up2", "fpn2{}.0")):
+        names = [layer.format(sensor) for sensor in "xy"]
         if f"{names[0]}.weight" in theirs:
             weight = torch.stack([theirs[f"{name}.weight"] for name in names])
             ours[f"{mine}.weight"] = rearrange(weight, "m i o a b -> m i a b o")
@@ -288,11 +288,11 @@ def build_ours(theirs: nn.Module, tuning: str, config: SamConfig, num_classes: i
 
 
 def provenance(script: str, checkout: Path | None, threads: int | None = None) -> dict[str, str]:
-    """Say where figures come from: commits of both repositories, hardware, versions, time."""
+    """Describe where figures come from: commits of both repositories, hardware, versions, time."""
     here = Path(__file__).parent
     found = {
         "script": f"scripts/{script}",
-        "commit": _commit(here),
+        "commit": commit(here),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": platform.processor() or platform.machine(),
         "python": platform.python_version(),
@@ -302,12 +302,5 @@ def provenance(script: str, checkout: Path | None, threads: int | None = None) -
     }
     if checkout is not None:
         found["authors"] = "https://github.com/sstary/SSRS, MFNet"
-        found["authors_commit"] = _commit(find_authors(checkout)) or "unknown (no git there)"
+        found["authors_commit"] = commit(find_authors(checkout)) or "unknown (no git there)"
     return found
-
-
-def _commit(folder: Path) -> str:
-    """Return the commit of a folder, empty where there is no git."""
-    ask = ["git", "rev-parse", "HEAD"]
-    answer = subprocess.run(ask, cwd=folder, capture_output=True, text=True, check=False)
-    return answer.stdout.strip()

@@ -4,8 +4,8 @@
     python -m scripts.parity.mfnet --authors PATH --encoder vit_b   the same at ViT-B, minutes
     python -m scripts.parity.mfnet --authors PATH --json OUT        … and keep the table
 
-PATH is a checkout of https://github.com/sstary/SSRS (MFNet as of commit 707b454); without it the script says
-so and ends well. Their network gets random weights everywhere, ours the same through a translation of
+PATH is a checkout of https://github.com/sstary/SSRS (MFNet as of commit 707b454); without it the script
+prints that and ends with 0. Their network gets random weights everywhere, ours the same through a translation of
 names, both get the same 256-pixel images, for which SAM's windows of 14 tokens have to be padded.
 
 An error is the largest absolute difference over the largest absolute value of the tensor; of many tensors
@@ -47,7 +47,7 @@ ENCODERS: dict[str, SamConfig] = {
 }
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 # Of gradients, and of all else. In float32 a value that rounding carries over a corner of ReLU6, or to
-# another place of a maximum, changes gradients by far more than an eps.
+# another position of a maximum, changes gradients by far more than an eps.
 BOUNDS = {"float64": (1e-10, 1e-10), "float32": (5e-2, 1e-4)}
 FLOOR = 1e-4
 STEP = {"lr": 0.01, "momentum": 0.9, "weight_decay": 5e-4}  # the authors' optimiser
@@ -154,7 +154,9 @@ def compare(checkout: Path, tuning: str, encoder: str, dtype: str, seed: int = 0
 
 def main(arguments: list[str] | None = None) -> int:
     """Compare, print the table; return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--authors", type=Path, help="a checkout of the authors' repository")
     parser.add_argument("--encoder", choices=ENCODERS, default="small")
     parser.add_argument("--tunings", nargs="+", default=["mmlora", "mmadapter"])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -20,12 +18,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test with an argument ``chapter`` runs once for every chapter."""
     if "chapter" in metafunc.fixturenames:
         metafunc.parametrize("chapter", CHAPTERS, ids=[path.stem for path in CHAPTERS])
-
-
-@pytest.fixture
-def script() -> Callable[[str], ModuleType]:
-    """Imports one of the files in scripts/book/ by name."""
-    return lambda name: importlib.import_module(f"scripts.book.{name}")
 
 
 @pytest.fixture

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import nbformat
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-Script = Callable[[str], ModuleType]
+from scripts.book import badges, build_site, run_chapters
+from scripts.book.normalise_notebooks import normalise
 
 
 def messy() -> nbformat.NotebookNode:
@@ -48,8 +48,8 @@ def messy() -> nbformat.NotebookNode:
     )
 
 
-def test_normal_form_keeps_what_readers_see_and_drops_the_rest(script: Script) -> None:
-    notebook = script("normalise_notebooks").normalise(messy())
+def test_normal_form_keeps_what_readers_see_and_drops_the_rest() -> None:
+    notebook = normalise(messy())
     assert [cell.source for cell in notebook.cells] == ["# Title", "1 + 1", "1 + 1"]
     first = notebook.cells[1]
     assert first.execution_count == 1
@@ -64,8 +64,7 @@ def test_normal_form_keeps_what_readers_see_and_drops_the_rest(script: Script) -
     assert sorted(notebook.metadata) == ["kernelspec"]
 
 
-def test_cell_ids_depend_on_the_text_alone_and_stay_unique(script: Script) -> None:
-    normalise = script("normalise_notebooks").normalise
+def test_cell_ids_depend_on_the_text_alone_and_stay_unique() -> None:
     one, two = normalise(messy()), normalise(messy())
     ids = [cell.id for cell in one.cells]
     assert ids == [cell.id for cell in two.cells]
@@ -73,24 +72,16 @@ def test_cell_ids_depend_on_the_text_alone_and_stay_unique(script: Script) -> No
     nbformat.validate(one)
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None
-)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.text(max_size=20)), max_size=6))
-def test_normal_form_of_a_normal_form_is_itself(
-    script: Script, cells: list[tuple[bool, str]]
-) -> None:
+def test_normal_form_of_a_normal_form_is_itself(cells: list[tuple[bool, str]]) -> None:
     make = {True: new_code_cell, False: new_markdown_cell}
-    normalise = script("normalise_notebooks").normalise
     once = normalise(new_notebook(cells=[make[kind](text) for kind, text in cells]))
     text = nbformat.writes(once)
     assert nbformat.writes(normalise(nbformat.reads(text, as_version=4))) == text
 
 
-def test_badges_place_both_cells_once_however_often_they_run(
-    script: Script, tmp_path: Path
-) -> None:
-    badges = script("badges")
+def test_badges_place_both_cells_once_however_often_they_run(tmp_path: Path) -> None:
     path = tmp_path / "04_trial.ipynb"
     nbformat.write(
         new_notebook(cells=[new_markdown_cell("# T"), new_markdown_cell("x"), new_code_cell("1")]),
@@ -114,8 +105,7 @@ def test_badges_place_both_cells_once_however_often_they_run(
     )
 
 
-def test_colab_cell_never_touches_torch_and_does_nothing_elsewhere(script: Script) -> None:
-    badges = script("badges")
+def test_colab_cell_never_touches_torch_and_does_nothing_elsewhere() -> None:
     source = badges.install_cell()
     assert not {"torch", "torchvision", "numpy"} & set(source.partition("import sys")[2].split())
     assert {"segment-anything", "rasterio", "einops", "jaxtyping"} <= set(source.split())
@@ -124,13 +114,13 @@ def test_colab_cell_never_touches_torch_and_does_nothing_elsewhere(script: Scrip
     exec(compile(source.replace("    %pip", "    raise SystemExit #"), "cell", "exec"), {})
 
 
-def test_a_chapter_without_a_title_is_refused(script: Script, tmp_path: Path) -> None:
+def test_a_chapter_without_a_title_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "04_trial.ipynb"
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), path)
     with pytest.raises(
         SystemExit, match=r"04_trial\.ipynb: expected the first cell to be the chapter's title"
     ):
-        script("badges").generated(path)
+        badges.generated(path)
 
 
 @pytest.mark.parametrize(
@@ -150,29 +140,30 @@ def test_a_chapter_without_a_title_is_refused(script: Script, tmp_path: Path) ->
     ],
 )
 def test_broken_promises_of_a_page_are_found(
-    html: str, script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    html: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = script("build_site")
-    monkeypatch.setattr(site, "pages", lambda: ["index"])
+    monkeypatch.setattr(build_site, "pages", lambda: ["index"])
     (tmp_path / "index.html").write_text(f"<html><body>{html}</body></html>", encoding="utf-8")
-    (problem,) = site.problems(tmp_path)
+    (problem,) = build_site.problems(tmp_path)
     assert "index.html" in problem
 
 
 def test_links_and_local_files_are_no_problem_but_missing_pages_and_remote_fonts_are(
-    script: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = script("build_site")
-    monkeypatch.setattr(site, "pages", lambda: ["index"])
+    monkeypatch.setattr(build_site, "pages", lambda: ["index"])
     good = '<a href="https://x.org">x</a><img src="a.png" alt="a square"><link rel="canonical" href="https://x.org">'
     (tmp_path / "index.html").write_text(good, encoding="utf-8")
-    assert site.problems(tmp_path) == []
-    monkeypatch.setattr(site, "pages", lambda: ["index", "other"])
+    assert build_site.problems(tmp_path) == []
+    monkeypatch.setattr(build_site, "pages", lambda: ["index", "other"])
     (tmp_path / "a.css").write_text("@font-face{src:url(https://x.org/f.woff2)}", encoding="utf-8")
-    assert site.problems(tmp_path) == ["page other.html is missing", "a.css loads from a server"]
+    assert build_site.problems(tmp_path) == [
+        "page other.html is missing",
+        "a.css loads from a server",
+    ]
 
 
-def test_failing_cells_are_reported_by_cell_and_error(script: Script) -> None:
+def test_failing_cells_are_reported_by_cell_and_error() -> None:
     error = SimpleNamespace(
         cell_index=7,
         ename="ValueError",
@@ -180,7 +171,7 @@ def test_failing_cells_are_reported_by_cell_and_error(script: Script) -> None:
         source="f(1)",
         traceback=["\x1b[31mf\x1b[0m"],
     )
-    report = script("run_chapters").describe(error)
+    report = run_chapters.describe(error)
     assert report.startswith("cell 7 stopped with ValueError: bad")
     assert "    f(1)" in report
     assert "\x1b" not in report

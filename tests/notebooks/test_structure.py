@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
+
+from scripts.book import badges, normalise_notebooks
 
 PARAMETERS = {"smoke": False, "seed": None, "device": "auto", "backbone": "tiny", "steps": None}
 
@@ -30,13 +30,13 @@ def notebook(chapter: Path) -> NotebookNode:
 
 
 def test_normal_form_and_generated_cells(
-    chapter: Path, script: Callable[[str], ModuleType]
+    chapter: Path,
 ) -> None:
     text = chapter.read_text(encoding="utf-8")
-    assert script("normalise_notebooks").normal_text(chapter) == text, (
+    assert normalise_notebooks.normal_text(chapter) == text, (
         "run python -m scripts.book.normalise_notebooks"
     )
-    assert script("badges").generated(chapter) == text, "run python -m scripts.book.badges"
+    assert badges.generated(chapter) == text, "run python -m scripts.book.badges"
 
 
 def test_opening(notebook: NotebookNode) -> None:
@@ -90,7 +90,7 @@ def test_figures_have_alt_texts_and_captions(notebook: NotebookNode) -> None:
 
 
 def test_exercises_have_checkers_and_solutions(notebook: NotebookNode) -> None:
-    place: dict[str, int] = {}
+    cell_of: dict[str, int] = {}
     solved: list[str] = []
     for number, cell in enumerate(notebook.cells):
         if cell.cell_type != "markdown":
@@ -98,12 +98,12 @@ def test_exercises_have_checkers_and_solutions(notebook: NotebookNode) -> None:
         for block in re.findall(
             r"\{exercise(?:-start)?\}.*?:label:\s*(\S+)", cell.source, flags=re.S
         ):
-            place[block] = number
+            cell_of[block] = number
         solved += re.findall(r"\{solution(?:-start)?\}\s*(\S+)", cell.source)
-    assert len(place) >= 3
-    assert Counter(solved) == Counter(place.keys())
-    starts = [*sorted(place.values()), len(notebook.cells)]
-    for label, start in place.items():
+    assert len(cell_of) >= 3
+    assert Counter(solved) == Counter(cell_of.keys())
+    starts = [*sorted(cell_of.values()), len(notebook.cells)]
+    for label, start in cell_of.items():
         until = (
             min(after for after in starts if after > start)
             if start != starts[-2]

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-
 import numpy as np
 import pytest
 
-pytest.importorskip("sklearn")
+from scripts.experiments import world_proof as proof
 
 
-@pytest.fixture(scope="module")
-def proof() -> ModuleType:
-    return importlib.import_module("scripts.experiments.world_proof")
-
-
-def test_iou_by_hand(proof: ModuleType) -> None:
+def test_iou_by_hand() -> None:
     truth, guess = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0])
     scores = proof.iou(truth, guess)
     assert scores[:3] == pytest.approx([1 / 3, 2 / 3, 0])
     assert np.isnan(scores[3:]).all()
 
 
-def test_best_f1_by_hand(proof: ModuleType) -> None:
+def test_best_f1_by_hand() -> None:
     distance, truth = np.array([0.1, 0.2, 0.3, 0.8, 0.9]), np.array([0, 0, 0, 1, 1], bool)
     assert proof.best_f1(distance, truth) == 1.0
     assert proof.best_f1(distance, truth[::-1]) < 0.7
 
 
 @pytest.mark.slow
-def test_height_helps_where_colours_are_ambiguous(proof: ModuleType) -> None:
+def test_height_helps_where_colours_are_ambiguous() -> None:
+    pytest.importorskip("sklearn")
     small = {"seeds": 2, "size": 160, "scenes": 3, "trees": 15}
     gains = {}
     for ambiguity in (0.7, 0.0):
@@ -41,7 +34,7 @@ def test_height_helps_where_colours_are_ambiguous(proof: ModuleType) -> None:
 
 
 @pytest.mark.slow
-def test_pseudo_change_fools_plain_differencing(proof: ModuleType) -> None:
+def test_pseudo_change_fools_plain_differencing() -> None:
     scores = proof.change_scores(seeds=2, size=160, pairs=3)
     calm, fooled = (scores[f"{k}_pseudo_change"]["F1_mean"] for k in ("without", "with"))
     assert fooled < 0.75 * calm

@@ -1,14 +1,15 @@
 """Which trainings the experiments with MFNet consist of, in the order of their importance.
 
-A :class:`Run` is one training and its scores; everything it depends on is a field. The plan is a list of
-groups, each a question with its configurations; a group runs seed by seed, so that a stopped evening still
-leaves complete pairs. Configurations that several questions share are trained once.
+How groups of runs are ordered is in planning.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scripts.experiments.planning import PlannedRun, planned
 
 SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (900, 901, 902)
@@ -37,7 +38,7 @@ BOTH = ("optical", "dsm")
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(PlannedRun):
     """One training.
 
     Attributes:
@@ -57,7 +58,6 @@ class Run:
         scaling: of elevations; that of :data:`SCALINGS` if empty.
     """
 
-    seed: int
     data: str = "world"
     model: str = "mfnet"
     sensors: tuple[str, ...] = BOTH
@@ -87,20 +87,15 @@ class Run:
         """Whether the result depends on the small SAM's weights."""
         return self.model == "mfnet"
 
-    @property
-    def row(self) -> str:
-        """Name of the configuration without its seed; fields at their default are left out."""
-        default = asdict(Run(0))
-        own = {k: v for k, v in asdict(self).items() if k != "seed" and v != default[k]}
+    def changed_fields(self) -> dict[str, Any]:
+        """Return the fields that are not at their default; a U-Net has no encoder to tune."""
+        changed = super().changed_fields()
         if self.model == "unet":
-            own = {k: v for k, v in own.items() if k not in ("tuning", "fusion", "rank")}
-        words = [f"{k}={'+'.join(v) if k == 'sensors' else v}" for k, v in own.items()]
-        return " ".join(words) or "default"
-
-    @property
-    def key(self) -> str:
-        """Name of the run."""
-        return f"{self.row} seed={self.seed}"
+            for name in ("tuning", "fusion", "rank"):
+                changed.pop(name, None)
+        if "sensors" in changed:
+            changed["sensors"] = "+".join(self.sensors)
+        return changed
 
 
 BASE = Run(0)
@@ -159,19 +154,6 @@ GROUPS: dict[str, tuple[Run, ...]] = {
 """Questions in the order of their importance."""
 
 
-def plan(seeds: tuple[int, ...] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
-    """Yield group and run in the order in which they are done; a run that two groups share comes once.
-
-    Args:
-        seeds: seeds of every configuration.
-        only: part of a group's name; the others are left out.
-    """
-    seen: set[str] = set()
-    for group, runs in GROUPS.items():
-        if only not in group:
-            continue
-        for seed in seeds:
-            for run in (replace(r, seed=seed) for r in runs):
-                if run.key not in seen:
-                    seen.add(run.key)
-                    yield group, run
+def plan(seeds: Sequence[int] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
+    """Yield group and run of the experiment, as :func:`planned` orders them."""
+    return planned(GROUPS, seeds, only)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import shutil
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import scripts.experiments.ign as experiment_ign
 from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet, UNet
 from mfnet_lite.rasters import RandomCrops, WholeTiles, fit_scaling_from_file, open_dataset
@@ -25,6 +21,8 @@ from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.tuning import count
 from mfnet_lite.world import WorldConfig, write_folder
+from scripts.experiments.ign import TileTraining, train_on_tile
+from scripts.experiments.made_once import made_once
 from scripts.experiments.mfnet.plan import BASE, RATES, UNET, Run
 
 SIZE, BATCH, STEPS = 192, 1, 60
@@ -43,19 +41,14 @@ SPOILT = (UNET, *(replace(BASE, tuning=tuning) for tuning in ("mmlora", "mmadapt
 
 
 def scenes(root: Path, first: int, number: int, share: str, ambiguity: float, error: float) -> Path:
-    """Write scenes once and return their folder; a broken write leaves nothing behind."""
-    folder = root / f"{share}_{first}_{number}_{ambiguity}_{error}"
-    if not folder.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=root))
-        config = WorldConfig(ambiguity=ambiguity, dsm_error=error)
-        splits = (1.0, 0.0, 0.0) if share == "train" else (0.0, 0.0, 1.0)
-        write_folder(fresh, number, TILE, first, config, splits, GSD, quiet=True)
-        try:
-            fresh.rename(folder)
-        except OSError:  # another process was faster; the scenes are the same
-            shutil.rmtree(fresh)
-    return folder
+    """Write scenes at their first use and return their folder."""
+    splits = (1.0, 0.0, 0.0) if share == "train" else (0.0, 0.0, 1.0)
+    config = WorldConfig(ambiguity=ambiguity, dsm_error=error)
+
+    def make(folder: Path) -> None:
+        write_folder(folder, number, TILE, first, config, splits, GSD, quiet=True)
+
+    return made_once(root / f"{share}_{first}_{number}_{ambiguity}_{error}", make)
 
 
 def world(root: Path, run: Run, error: float | None = None) -> tuple[Path, Path]:
@@ -138,8 +131,8 @@ def scored(model: nn.Module, tiles: Any, classes: tuple[str, ...]) -> dict[str, 
 
 def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]:
     """Train one model on the world and score it on held-out scenes."""
-    here, there = world(root, run)
-    data = open_dataset(here, sensors=run.sensors, val_fraction=0.0)
+    train, test_folder = world(root, run)
+    data = open_dataset(train, sensors=run.sensors, val_fraction=0.0)
     scaling = run.heights
     crops = RandomCrops(
         data.tiles("train")[: run.scenes],
@@ -157,7 +150,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
         seed=run.seed, device="cpu", progress=False,
     )  # fmt: skip
     summary = fit(model, RandomJitter(crops, seed=run.seed, brightness=0.0), config=config)
-    test = open_dataset(there, sensors=run.sensors).tiles("test")
+    test = open_dataset(test_folder, sensors=run.sensors).tiles("test")
     tiles = WholeTiles(test, run.sensors, scaling)
     begun = time.perf_counter()
     result = {
@@ -170,14 +163,14 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
     }
     result["scaling"] = scaling
     result["test_seconds"] = round(time.perf_counter() - begun, 2)
-    result["also"] = also(run, model, tiles, root, classes)
+    result["also"] = spoiled_scores(run, model, tiles, root, classes)
     return result
 
 
-def also(
+def spoiled_scores(
     run: Run, model: nn.Module, tiles: WholeTiles, root: Path, classes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Scores of the same model with a sensor missing or spoiled at test time."""
+    """Return mIoU of the same model with a sensor missing or spoiled at test time."""
     if replace(run, seed=0, drop=0.0) not in SPOILT:
         return {}
     ways = ["dsm zero", "noise", "holes"]
@@ -195,15 +188,15 @@ def also(
 def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]:
     """Train one model on the real tile, with the crops and the light of the U-Net's experiment."""
     steps = round(steps * run.effort)
-    settings = argparse.Namespace(
+    training = TileTraining(
         size=IGN_SIZE, batch=IGN_BATCH, steps=steps, lr=rate, weight_decay=WEIGHT_DECAY,
         light=0.25, scaling=run.heights,
     )  # fmt: skip
-    row = experiment_ign.one_run(
+    row = train_on_tile(
         folder,
         run.sensors,
         run.seed,
-        settings,
+        training,
         lambda channels, classes: build(run, channels, classes),
     )
     scores = row["scores"]
@@ -214,10 +207,10 @@ def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]
     }  # fmt: skip
 
 
-def do(
+def train_and_score(
     run: Run, root: Path, ign: Path | None, steps: int = STEPS, rate: float | None = None
-) -> Any:
-    """Do one run.
+) -> dict[str, Any] | None:
+    """Do one run: make its data, train, score.
 
     Args:
         run: what to train.

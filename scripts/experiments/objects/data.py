@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +26,7 @@ from mfnet_lite.scenes.mask_dataset import mask_tiles
 from mfnet_lite.utils.borders import borders
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.world import write_folder
+from scripts.experiments.made_once import made_once
 from scripts.experiments.objects.plan import Run
 
 TILE, GSD = 256, 0.18
@@ -53,19 +52,6 @@ REAL: dict[str, dict[str, Any]] = {
 """Real images with labels but without a split: halves, cut across rows (0) or columns (1)."""
 
 
-def settled(make: Any, folder: Path) -> Path:
-    """Make a folder once; a broken attempt leaves nothing behind."""
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=folder.parent))
-        make(fresh)
-        try:
-            fresh.rename(folder)
-        except OSError:  # another process was faster; what it wrote is the same
-            shutil.rmtree(fresh)
-    return folder
-
-
 def scenes(root: Path, seed: int) -> Path:
     """Folder of the training and test scenes of a seed; scenes of two seeds never overlap."""
     number = SCENES + TEST_SCENES
@@ -74,31 +60,31 @@ def scenes(root: Path, seed: int) -> Path:
     def make(folder: Path) -> None:
         write_folder(folder, number, TILE, 200_000 + 100 * seed, None, share, GSD, quiet=True)
 
-    return settled(make, root / f"world_{seed}")
+    return made_once(root / f"world_{seed}", make)
 
 
 def halves(root: Path, real: Path, name: str) -> Path:
     """Folder of the two halves of a real image."""
-    facts = REAL[name]
-    source = real / facts["folder"]
+    layout = REAL[name]
+    source = real / layout["folder"]
 
     def make(folder: Path) -> None:
         for path in sorted((source / "image").iterdir()):
             image = read_raster(path).array
             raw = read_raster(source / "label" / path.name).array[0].astype(int)
-            known = (raw > 0) & (raw + facts["offset"] < len(facts["classes"]))
-            label = np.where(known, raw + facts["offset"], 255).astype(np.uint8)
+            known = (raw > 0) & (raw + layout["offset"] < len(layout["classes"]))
+            label = np.where(known, raw + layout["offset"], 255).astype(np.uint8)
             for part, split in enumerate(("train", "test")):
                 for kind, array in (("image", image), ("label", label)):
-                    half = np.array_split(array, 2, axis=array.ndim - 2 + facts["axis"])[part]
-                    place = folder / split / kind / f"{path.stem}.tif"
-                    write_raster(place, half, categorical=kind == "label")
+                    half = np.array_split(array, 2, axis=array.ndim - 2 + layout["axis"])[part]
+                    path_of_half = folder / split / kind / f"{path.stem}.tif"
+                    write_raster(path_of_half, half, categorical=kind == "label")
         write_text(
             folder / "dataset.json",
-            json.dumps({"classes": facts["classes"], "ignore_index": 255}),
+            json.dumps({"classes": layout["classes"], "ignore_index": 255}),
         )
 
-    return settled(make, root / name)
+    return made_once(root / name, make)
 
 
 def pointed(folder: Path, share: float, seed: int) -> str:

@@ -1,16 +1,16 @@
 """Which trainings the experiments with objects and boundaries consist of, in the order of their importance.
 
-A :class:`Run` is one training and its scores; everything it depends on is a field. The plan is a list of
-groups, each a question with its configurations; a group runs seed by seed, so that a stopped evening still
-leaves complete pairs. Configurations that several questions share are trained once.
+How groups of runs are ordered is in planning.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
-import scripts.experiments.mfnet.plan as mfnet_plan
+from scripts.experiments.mfnet import plan as mfnet_plan
+from scripts.experiments.planning import PlannedRun, planned
 
 SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (900,)
@@ -36,7 +36,7 @@ LAMBDA_O, LAMBDA_B = 1.0, 0.1
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(PlannedRun):
     """One training.
 
     Attributes:
@@ -51,7 +51,6 @@ class Run:
         labels: share of the training pixels that are labelled.
     """
 
-    seed: int
     data: str = "world"
     model: str = "unet"
     objects: float = 0.0
@@ -81,22 +80,14 @@ class Run:
         """Whether the result depends on the small SAM's weights."""
         return self.model == "mfnet" or (self.assisted and self.maps == "sam")
 
-    @property
-    def row(self) -> str:
-        """Name of the configuration without its seed; fields at their default are left out."""
-        default = asdict(Run(0))
-        own = {k: v for k, v in asdict(self).items() if k != "seed" and v != default[k]}
+    def changed_fields(self) -> dict[str, Any]:
+        """Return data, model and the fields that are not at their default and matter for the losses in use."""
+        changed = super().changed_fields()
         if not self.assisted:
-            own = {k: v for k, v in own.items() if k not in ("maps", "variant")}
-        elif not self.boundaries:
-            own.pop("variant", None)
-        own = {"data": self.data, "model": self.model} | own
-        return " ".join(f"{k}={v}" for k, v in own.items())
-
-    @property
-    def key(self) -> str:
-        """Name of the run."""
-        return f"{self.row} seed={self.seed}"
+            changed.pop("maps", None)
+        if not self.boundaries:
+            changed.pop("variant", None)
+        return {"data": self.data, "model": self.model} | changed
 
 
 def modes(run: Run) -> tuple[Run, ...]:
@@ -154,19 +145,6 @@ GROUPS: dict[str, tuple[Run, ...]] = {
 """Questions in the order of their importance."""
 
 
-def plan(seeds: tuple[int, ...] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
-    """Yield group and run in the order in which they are done; a run that two groups share comes once.
-
-    Args:
-        seeds: seeds of every configuration.
-        only: part of a group's name; the others are left out.
-    """
-    seen: set[str] = set()
-    for group, runs in GROUPS.items():
-        if only not in group:
-            continue
-        for seed in seeds:
-            for run in (replace(r, seed=seed) for r in runs):
-                if run.key not in seen:
-                    seen.add(run.key)
-                    yield group, run
+def plan(seeds: Sequence[int] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
+    """Yield group and run of the experiment, as :func:`planned` orders them."""
+    return planned(GROUPS, seeds, only)

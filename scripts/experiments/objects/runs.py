@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import scripts.experiments.objects.data as objects_data
 from mfnet_lite import load_sam
 from mfnet_lite.losses import AssistedLoss
 from mfnet_lite.metrics import ConfusionMatrix
@@ -23,6 +22,7 @@ from mfnet_lite.scenes.windows import blend_windows
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.utils.borders import borders
+from scripts.experiments.objects import data as objects_data
 from scripts.experiments.objects.plan import RATES, SCALINGS, Run
 
 SIZE, BATCH = 96, 2
@@ -124,8 +124,8 @@ def edge_counts(found: np.ndarray, label: np.ndarray, unlabelled: int = 255) -> 
         >>> edge_counts(np.roll(label, 2, axis=1)[:, 2:], label[:, 2:]).tolist()  # two pixels off
         [6.0, 6.0, 6.0, 6.0]
     """
-    blank = objects_data.widened(label == unlabelled, by=1)
-    ours, true = borders(found) & ~blank, borders(label) & ~blank
+    ignored = objects_data.widened(label == unlabelled, by=1)
+    ours, true = borders(found) & ~ignored, borders(label) & ~ignored
     near_true, near_ours = (objects_data.widened(x, TOLERANCE) for x in (true, ours))
     sums = ((ours & near_true).sum(), ours.sum(), (true & near_ours).sum(), true.sum())
     return np.array(sums, dtype=float)
@@ -138,7 +138,7 @@ def left_out(data: str, pixels: list[int]) -> tuple[int, ...]:
     return tuple(k for k, n in enumerate(pixels) if n < RARE)
 
 
-def do(
+def train_and_score(
     run: Run,
     root: Path,
     real: Path | None,
@@ -146,7 +146,7 @@ def do(
     steps: int | None = None,
     rate: float | None = None,
 ) -> dict[str, Any] | None:
-    """Do one run.
+    """Do one run: make its data, train, score.
 
     Args:
         run: what to train.
@@ -168,12 +168,12 @@ def do(
     scaling = SCALINGS[run.model]
     crops = RandomCrops(train, SIZE, sensors, seed=run.seed, scaling=scaling, cache=True)
     samples: Any = crops
-    about: dict[str, float] | None = None
+    map_quality: dict[str, float] | None = None
     if run.assisted:
         files = objects_data.maps_of(run, train, root, digest)
         samples = WithObjects(crops, files, cache=True)
         if run.labels == 1:
-            about = objects_data.quality(train, files)
+            map_quality = objects_data.quality(train, files)
     model = build(run, channels_of(data, "train"), len(names))
     config = TrainConfig(
         steps=steps, batch=BATCH, lr=RATES[run.model] if rate is None else rate,
@@ -198,7 +198,7 @@ def do(
         "terms": {name: round(float(value), 5) for name, value in final.items()},
         "steps": steps,
         "scaling": scaling,
-        "maps": about,
+        "maps": map_quality,
         "parameters": summary["parameters"],
         "trained": summary["trained_parameters"],
     }

@@ -1,23 +1,32 @@
-"""From lines of results to rows and verdicts on objects and boundaries; the rules stand here before the runs.
+"""Claims about objects and boundaries, and what lines of results say on them; the claims stand here before the runs.
 
-A claim compares two configurations, seed by seed: same scenes, same crops, same initial weights. It *holds* if
-the mean of the paired differences lies more than two standard errors above zero, and *does not hold here*
-otherwise; the sentence beside it says whether the difference was too small to tell or went the other way. Fewer
-than three pairs give no verdict, and none is given where all networks of both sides call the whole test area
-one class (added after the runs on the LoveDA tile, where all twenty did). One claim is about equality and has a
-rule of its own: it holds if no seed's score differs at all. Claims of the paper are its claims for other data
-(Vaihingen, LoveDA), other networks and a SAM 160 times as large, trained 50,000 steps; what fails here may hold
-there.
+The rule of the verdicts is in claims.py; scores are compared with the same scenes, crops and initial weights. No
+verdict is given where all networks of both sides call the whole test area one class (added after the runs on the
+LoveDA tile, where all twenty did). One claim is about equality and has a rule of its own: it holds if no seed's score
+differs at all. Claims of the paper are its claims for other data (Vaihingen, LoveDA), other networks and a SAM 160
+times as large, trained 50,000 steps; what fails here may hold there.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from scripts.experiments.mfnet.verdicts import judge, paired, spread
+from scripts.experiments import claims
+from scripts.experiments.claims import (
+    FEWEST,
+    Claim,
+    Line,
+    by_row,
+    differences,
+    heading,
+    judged,
+    mean_of,
+    not_measured,
+    spread,
+    values_by_seed,
+)
 from scripts.experiments.objects.plan import (
     LAMBDA_B,
     LAMBDA_O,
@@ -30,7 +39,7 @@ from scripts.experiments.objects.plan import (
 )
 
 NAMES = {"unet": "U-Net", "unetformer": "UNetFormer", "mfnet": "MFNet"}
-PLACES = {
+DATA_NAMES = {
     "world": "World",
     "vaihingen": "Vaihingen tile",
     "ign": "IGN tile",
@@ -38,48 +47,27 @@ PLACES = {
 }
 
 
-@dataclass(frozen=True)
-class Claim:
-    """One claim, as a weighted sum of scores whose mean must exceed zero.
-
-    Attributes:
-        name: short name.
-        claim: the sentence that is tested.
-        source: ``"paper"`` for a claim of Ma et al., ``"ours"`` for one of this project.
-        terms: weight and configuration; the difference is the sum of weight × score.
-        metric: key of the score.
-        absolute: always 0: differences only.
-    """
-
-    name: str
-    claim: str
-    source: str
-    terms: tuple[tuple[float, Run], ...]
-    metric: str = "mIoU"
-    absolute: float = 0.0
-
-
 def versus(
     name: str, claim: str, source: str, better: Run, worse: Run, metric: str = "mIoU"
 ) -> Claim:
-    """Claim that one configuration beats another."""
-    return Claim(name, claim, source, ((1.0, better), (-1.0, worse)), metric)
+    """Claim that one configuration beats another by a score, mIoU if none is named."""
+    return claims.versus(name, claim, source, better, worse, score=metric)
 
 
 def of_network(run: Run, source: str = "paper", full: bool = True) -> list[Claim]:
     """Claims about the two losses for one network on one kind of data."""
-    where = f"{PLACES[run.data]}, {NAMES[run.model]}"
+    where = f"{DATA_NAMES[run.data]}, {NAMES[run.model]}"
     short = f"{run.data} {run.model}"
     objects, edges = replace(run, objects=LAMBDA_O), replace(run, boundaries=LAMBDA_B)
-    claims = [
+    found = [
         versus(f"{short} both", f"{where}: both losses beat labels alone.", source, both(run), run)
     ]
     if full:
-        claims += [
+        found += [
             versus(f"{short} object", f"{where}: the object loss beats labels alone.", source, objects, run),
             versus(f"{short} boundary", f"{where}: the boundary loss beats labels alone.", source, edges, run),
         ]  # fmt: skip
-    return claims
+    return found
 
 
 PERFECT, SUPERPIXELS = replace(UNET, maps="perfect"), replace(UNET, maps="superpixels")
@@ -168,111 +156,96 @@ UNDECIDED = {
 }
 
 
-def same(differences: Sequence[float]) -> dict[str, Any]:
-    """Verdict on equality.
+def same(found: Sequence[float]) -> dict[str, Any]:
+    """Return the verdict on equality.
 
     Args:
-        differences: one per seed.
+        found: One difference per seed.
 
     Example:
         >>> same([0.0, 0.0, 0.0])["verdict"], same([0.0, 0.0, 1e-9])["verdict"]
         ('holds', 'does not hold here')
     """
-    if len(differences) < 3:
-        return {"n": len(differences), "verdict": "not measured", "sentence": "Not measured yet."}
-    largest = max(abs(d) for d in differences)
+    if len(found) < FEWEST:
+        return not_measured(len(found))
+    largest = max(abs(d) for d in found)
     exact = largest == 0
     sentence = (
-        f"Holds: the scores of all {len(differences)} seeds are equal to the last digit."
+        f"Holds: the scores of all {len(found)} seeds are equal to the last digit."
         if exact
         else f"Does not hold here: the scores differ by up to {100 * largest:.2g} points."
     )
     return {
-        "n": len(differences),
+        "n": len(found),
         "largest_difference": largest,
         "verdict": "holds" if exact else "does not hold here",
         "sentence": sentence,
     }
 
 
-def summary(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Rows and verdicts of all lines.
+def summary(lines: Sequence[Line]) -> dict[str, Any]:
+    """Return rows and verdicts of all lines.
 
     Args:
-        lines: as the experiment writes them; of two with one key the later counts.
+        lines: As the experiment writes them; of two with one key the later counts.
     """
-    by_row: dict[str, dict[int, dict[str, Any]]] = {}
-    for line in lines:
-        by_row.setdefault(line["row"], {})[line["seed"]] = line
-    rows = {row: _row([seeds[seed] for seed in sorted(seeds)]) for row, seeds in by_row.items()}
-    mute = {row for row, seeds in by_row.items() if one_class(seeds.values())}
-    scores = {
-        metric: {
-            row: {
-                s: x["scores"][metric] for s, x in seeds.items() if x["scores"][metric] is not None
-            }
-            for row, seeds in by_row.items()
-        }
-        for metric in ("mIoU", "edge_F1")
-    }
-    claims = [
-        {"name": c.name, "claim": c.claim, "source": c.source, "score": c.metric}
-        | (
-            UNDECIDED
-            if {run.row for _, run in c.terms} <= mute
-            else judge(list(paired(c, scores[c.metric]).values()))  # type: ignore[arg-type]
-        )
-        for c in CLAIMS
+    rows = by_row(lines)
+    mute = {row for row, seeds in rows.items() if one_class(seeds.values())}
+    verdicts = [
+        _named(c) | (UNDECIDED if c.rows <= mute else judged(c, rows, read)) for c in CLAIMS
     ]
-    equal = same(list(paired(EQUAL, scores["mIoU"]).values()))  # type: ignore[arg-type]
-    claims.append(
-        {"name": EQUAL.name, "claim": EQUAL.claim, "source": EQUAL.source, "score": "mIoU"} | equal
-    )
+    verdicts.append(_named(EQUAL) | same(list(differences(EQUAL, rows, read).values())))
+    found = {row: _row(list(seeds.values())) for row, seeds in rows.items()}
     return {
         "rule": "holds if the mean paired difference exceeds zero by two standard errors",
-        "claims": [*claims, *UNTESTED],
-        "rows": {row: found for row, found in rows.items() if row not in mute},
-        "rows_of_one_class": {row: rows[row] for row in sorted(mute)},
+        "claims": [*verdicts, *UNTESTED],
+        "rows": {row: sums for row, sums in found.items() if row not in mute},
+        "rows_of_one_class": {row: found[row] for row in sorted(mute)},
     }
 
 
-def one_class(lines: Iterable[dict[str, Any]]) -> bool:
+def _named(claim: Claim) -> dict[str, Any]:
+    """Return the words of a claim and the score it compares."""
+    return heading(claim) | {"score": claim.terms[0].score}
+
+
+def read(line: Line, score: str) -> float | None:
+    """Read a score of a line."""
+    return line["scores"][score]
+
+
+def one_class(lines: Iterable[Line]) -> bool:
     """Whether every network called the whole test area one class: Cohen's kappa is then 0."""
     return all(line["scores"]["kappa"] == 0 for line in lines)
 
 
-def _row(every: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _row(lines: Sequence[Line]) -> dict[str, Any]:
     """Sum up the lines of one configuration."""
-    scores = [x["scores"] for x in every]
+    first, scores = lines[0], [x["scores"] for x in lines]
 
-    def listed(name: str) -> dict[str, Any] | None:
+    def with_values(name: str) -> dict[str, Any] | None:
         if any(s[name] is None for s in scores):
             return None
-        values = {str(x["seed"]): round(x["scores"][name], 5) for x in every}
-        return spread([s[name] for s in scores]) | {"values": values}
+        return spread([s[name] for s in scores]) | values_by_seed(lines, lambda x: read(x, name))
 
-    run = Run(**every[0]["run"])
-    known = [x["maps"] for x in every if x.get("maps")]
+    known = [x["maps"] for x in lines if x.get("maps")]
     return {
-        "run": {k: v for k, v in every[0]["run"].items() if k != "seed"},
-        "mode": run.mode,
-        "n": len(every),
-        "mIoU": listed("mIoU"),
-        "edge_F1": listed("edge_F1"),
+        "run": {k: v for k, v in first["run"].items() if k != "seed"},
+        "mode": Run(**first["run"]).mode,
+        "n": len(lines),
+        "mIoU": with_values("mIoU"),
+        "edge_F1": with_values("edge_F1"),
         "OA": spread([s["OA"] for s in scores]),
         "per_class": {
-            name: round(statistics.mean(s["per_class"][name] or 0.0 for s in scores), 4)
+            name: mean_of([s["per_class"][name] or 0.0 for s in scores], 4)
             for name in scores[0]["per_class"]
         },
-        "left_out_of_the_means": every[0]["left_out"],
+        "left_out_of_the_means": first["left_out"],
         "terms_after_training": {
-            name: round(statistics.mean(x["terms"][name] for x in every), 5)
-            for name in every[0]["terms"]
+            name: mean_of([x["terms"][name] for x in lines], 5) for name in first["terms"]
         },
-        "maps": {key: round(statistics.mean(m[key] for m in known), 4) for key in known[0]}
-        if known
-        else None,
-        "trained": every[0]["trained"],
-        "parameters": every[0]["parameters"],
-        "train_seconds": round(statistics.mean(x["train_seconds"] for x in every), 1),
+        "maps": {key: mean_of([m[key] for m in known], 4) for key in known[0]} if known else None,
+        "trained": first["trained"],
+        "parameters": first["parameters"],
+        "train_seconds": mean_of([x["train_seconds"] for x in lines], 1),
     }

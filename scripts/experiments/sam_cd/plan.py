@@ -1,14 +1,14 @@
 """Which trainings the experiments with SAM-CD consist of, in the order of their importance.
 
-A :class:`Run` is one training and its scores; everything it depends on is a field. The plan is a list of
-groups, each a question with its configurations; a group runs seed by seed, so that a stopped evening still
-leaves complete pairs. Configurations that several questions share are trained once.
+How groups of runs are ordered is in planning.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from scripts.experiments.planning import PlannedRun, planned
 
 SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (900,)
@@ -22,7 +22,7 @@ REAL = ("levir", "dsifn")
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(PlannedRun):
     """One training.
 
     Attributes:
@@ -40,7 +40,6 @@ class Run:
         effort: multiple of the usual number of steps.
     """
 
-    seed: int
     data: str = "world"
     model: str = "sam_cd"
     temporal: float = 1.0
@@ -57,18 +56,6 @@ class Run:
     def needs_weights(self) -> bool:
         """Whether the result depends on the small SAM's weights."""
         return self.model == "sam_cd"
-
-    @property
-    def row(self) -> str:
-        """Name of the configuration without its seed; fields at their default are left out."""
-        default = asdict(Run(0))
-        own = {k: v for k, v in asdict(self).items() if k != "seed" and v != default[k]}
-        return " ".join(f"{k}={v}" for k, v in own.items()) or "default"
-
-    @property
-    def key(self) -> str:
-        """Name of the run."""
-        return f"{self.row} seed={self.seed}"
 
 
 BASE = Run(0)
@@ -111,19 +98,6 @@ GROUPS: dict[str, tuple[Run, ...]] = {
 """Questions in the order of their importance."""
 
 
-def plan(seeds: tuple[int, ...] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
-    """Yield group and run in the order in which they are done; a run that two groups share comes once.
-
-    Args:
-        seeds: seeds of every configuration.
-        only: part of a group's name; the others are left out.
-    """
-    seen: set[str] = set()
-    for group, runs in GROUPS.items():
-        if only not in group:
-            continue
-        for seed in seeds:
-            for run in (replace(r, seed=seed) for r in runs):
-                if run.key not in seen:
-                    seen.add(run.key)
-                    yield group, run
+def plan(seeds: Sequence[int] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
+    """Yield group and run of the experiment, as :func:`planned` orders them."""
+    return planned(GROUPS, seeds, only)

@@ -1,6 +1,6 @@
 """One training of the experiments with SAM-CD: its data, its model, its scores.
 
-The encoder is frozen, so what it says of an image is computed once and remembered: a training draws from a
+The encoder is frozen, so its maps of an image are computed once and kept: a training draws from a
 fixed pool of crops (flips, turns and light included), and all rows of a seed share it. That makes a training
 several times as fast.
 """
@@ -8,8 +8,6 @@ several times as fast.
 from __future__ import annotations
 
 import hashlib
-import shutil
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +28,7 @@ from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.world import write_pairs
+from scripts.experiments.made_once import made_once
 from scripts.experiments.sam_cd.plan import RATES, Run
 
 SIZE, BATCH, STEPS = 64, 4, 300
@@ -56,16 +55,12 @@ FOREST_PIXELS = 20_000
 def pairs(
     root: Path, first: int, number: int, pseudo: float = 1.0, changed: float = CHANGED
 ) -> Sequence[Any]:
-    """Tiles of the world, written once; a broken write leaves nothing behind."""
-    folder = root / f"{first}_{number}_{pseudo}_{changed}"
-    if not folder.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(dir=root))
-        write_pairs(fresh, number, TILE, first, None, (1.0, 0.0, 0.0), GSD, changed, pseudo, True)
-        try:
-            fresh.rename(folder)
-        except OSError:  # another process was faster; the pairs are the same
-            shutil.rmtree(fresh)
+    """Write pairs of the world at their first use and return their tiles."""
+
+    def make(folder: Path) -> None:
+        write_pairs(folder, number, TILE, first, None, (1.0, 0.0, 0.0), GSD, changed, pseudo, True)
+
+    folder = made_once(root / f"{first}_{number}_{pseudo}_{changed}", make)
     return open_dataset(folder, val_fraction=0.0).tiles("train")
 
 
@@ -138,8 +133,8 @@ class Remembering(Pyramid):
             new = list(range(len(keys)))
         if new:
             maps = self.pyramid(images[new])
-            for place, k in enumerate(new):
-                self.memory[keys[k]] = [level[place].half() for level in maps]
+            for position, k in enumerate(new):
+                self.memory[keys[k]] = [level[position].half() for level in maps]
         found = [self.memory[key] for key in keys]
         return [torch.stack(level).float() for level in zip(*found, strict=True)]
 
@@ -170,6 +165,11 @@ def counts(model: nn.Module, tiles: Any) -> ConfusionMatrix:
 def score(model: nn.Module, tiles: Any) -> dict[str, Any]:
     """Scores of the changed class, their means, and the mean over images."""
     each = [counts(model, _One(tiles, k)) for k in range(len(tiles))]
+    return pooled_scores(each)
+
+
+def pooled_scores(each: Sequence[ConfusionMatrix]) -> dict[str, Any]:
+    """Scores of the changed class over all images in one matrix, and their mean over images."""
     pooled = sum(each[1:], each[0])
     return change_scores(pooled).as_dict() | {"F1_per_picture": per_image(each)["F1"]}
 
@@ -226,12 +226,12 @@ def on_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]:
         "also": {},
     }
     if run.pairs == PAIRS:
-        result["also"] = also(model, test, root, first + 500)
+        result["also"] = further_scores(model, test, root, first + 500)
     return result
 
 
-def also(model: nn.Module, test: WholeTiles, root: Path, first: int) -> dict[str, float]:
-    """What the same network says with the dates swapped, with one date twice, with other pseudo-change."""
+def further_scores(model: nn.Module, test: WholeTiles, root: Path, first: int) -> dict[str, float]:
+    """Score the same network with the dates swapped, with one date twice, with other pseudo-change."""
     swapped = Dates(test, "after", "before")
     found = {"F1 swapped": change_scores(counts(model, swapped)).F1}
     found["differs when swapped"] = disagreement(model, test, swapped)
@@ -272,9 +272,7 @@ def on_real(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]:
         model, summary = train(run, here, steps, rate)
         each += [counts(model, _One(test, k)) for k in range(len(test))]
         seconds, made = seconds + summary["seconds"], summary["steps"]
-    pooled = sum(each[1:], each[0])
-    scores = change_scores(pooled).as_dict() | {"F1_per_picture": per_image(each)["F1"]}
-    return {"scores": scores, "train_seconds": seconds, "steps": made, "also": {}}
+    return {"scores": pooled_scores(each), "train_seconds": seconds, "steps": made, "also": {}}
 
 
 def forest(here: WholeTiles, there: WholeTiles, seed: int) -> list[ConfusionMatrix]:
@@ -294,16 +292,16 @@ def forest(here: WholeTiles, there: WholeTiles, seed: int) -> list[ConfusionMatr
     found = []
     for k in range(len(there)):
         matrix, sample = ConfusionMatrix(2), there[k]
-        said = torch.from_numpy(trees.predict(pixels(sample)))
-        matrix.update(said.reshape(sample["label"].shape), sample["label"])
+        predicted = torch.from_numpy(trees.predict(pixels(sample)))
+        matrix.update(predicted.reshape(sample["label"].shape), sample["label"])
         found.append(matrix)
     return found
 
 
-def do(
+def train_and_score(
     run: Run, root: Path, real: Path | None, steps: int = STEPS, rate: float | None = None
 ) -> dict[str, Any] | None:
-    """Do one run.
+    """Do one run: make its data, train, score.
 
     Args:
         run: what to train.

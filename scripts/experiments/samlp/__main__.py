@@ -6,30 +6,26 @@
 
 A run may be stopped at any moment and started again, and two processes may share a folder: a line is written
 when its training has been scored. Lines made with other weights of the small SAM, other images or
-another number of steps do not count. The plan is in samlp_plan.py, one training in samlp_runs.py, the
-rules of the verdicts, written before the runs, in samlp_verdicts.py.
+another number of steps do not count. The plan is in plan.py, one training in runs.py, the
+rules of the verdicts, written before the runs, in verdicts.py.
 """
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
-
-import scripts.experiments.samlp.runs as samlp_runs
-import scripts.experiments.samlp.verdicts as samlp_verdicts
-from scripts.experiments.lines import ROOT, command_line
+from scripts.experiments.lines import ROOT
 from scripts.experiments.loop import Experiment, Line, planned_steps
-from scripts.experiments.samlp.plan import SEEDS, Run, plan
+from scripts.experiments.options import Defaults
+from scripts.experiments.samlp import runs, verdicts
+from scripts.experiments.samlp.plan import SEEDS, plan
 
-RESULT = ROOT / "book" / "results" / "samlp_experiments.json"
+DEFAULTS = Defaults(
+    result=ROOT / "book" / "results" / "samlp_experiments.json",
+    seeds=SEEDS,
+    steps=runs.STEPS,
+)
 
 
-def do(run: Run, args: argparse.Namespace, digest: str) -> dict[str, Any] | None:
-    """Train one run."""
-    return samlp_runs.do(run, args.out, args.steps)
-
-
-def told(line: Line) -> str:
+def describe(line: Line) -> str:
     """Scores of a line, for the terminal."""
     scores = {stage: round(score["AP50"], 3) for stage, score in line["stages"].items()}
     return f"AP50 {scores}"
@@ -40,20 +36,16 @@ EXPERIMENT = Experiment(
     data="synthetic images of mfnet_lite.world.plates.image; no number here is comparable with "
     "UFPR-ALPR, CCPD, CRPD or AOLP",
     command="python -m scripts.experiments.samlp OUT",
+    defaults=DEFAULTS,
     plan=plan,
-    do=do,
-    told=told,
-    settings=samlp_runs.shared,
-    summary=samlp_verdicts.summary,
+    train=lambda run, options, digest: runs.train_and_score(run, options.out, options.steps),
+    describe=describe,
+    settings=runs.shared,
+    summary=verdicts.summary,
     counts=planned_steps,
-    marks=lambda args: {"pictures_sha256": samlp_runs.digest(args.out)},
+    marks=lambda options: {"pictures_sha256": runs.digest(options.out)},
 )
 
 
-def main() -> None:
-    parser = command_line(__doc__, RESULT, SEEDS, samlp_runs.STEPS)
-    EXPERIMENT.run(parser.parse_args())
-
-
 if __name__ == "__main__":
-    main()
+    EXPERIMENT.main(__doc__)

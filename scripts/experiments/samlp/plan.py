@@ -6,8 +6,10 @@ steps, so that the second is judged beside the very first step it grew out of. G
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from scripts.experiments.planning import PlannedRun, planned
 
 SEEDS = (0, 1, 2, 3, 4)
 SHOTS = (1, 5, 10, 50, 200)
@@ -22,7 +24,7 @@ lies between and was never tried with sigmoid Dice, so the U-Net is the better t
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(PlannedRun):
     """One training.
 
     Attributes:
@@ -39,7 +41,6 @@ class Run:
         enlarge: how many times SamLP enlarges its images before it reads them; SAM enlarges any image.
     """
 
-    seed: int
     model: str = "samlp"
     shots: int = ALL
     rank: int = 4
@@ -54,18 +55,6 @@ class Run:
     def needs_weights(self) -> bool:
         """Whether the result depends on the small SAM's weights."""
         return self.model != "unet"
-
-    @property
-    def row(self) -> str:
-        """Name of the configuration without its seed; fields at their default are left out."""
-        default = asdict(Run(0))
-        own = {k: v for k, v in asdict(self).items() if k != "seed" and v != default[k]}
-        return " ".join(f"{k}={v}" for k, v in own.items()) or "default"
-
-    @property
-    def key(self) -> str:
-        """Name of the run."""
-        return f"{self.row} seed={self.seed}"
 
 
 def samlp(shots: int) -> Run:
@@ -101,15 +90,6 @@ GROUPS: dict[str, tuple[Run, ...]] = {
 """Questions in the order of their importance."""
 
 
-def plan(seeds: tuple[int, ...] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
-    """Yield group and run in the order in which they are done.
-
-    Args:
-        seeds: seeds of every configuration.
-        only: part of a group's name; the others are left out.
-    """
-    for group, runs in GROUPS.items():
-        if only in group:
-            for seed in seeds:
-                for run in runs:
-                    yield group, replace(run, seed=seed)
+def plan(seeds: Sequence[int] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
+    """Yield group and run of the experiment, as :func:`planned` orders them."""
+    return planned(GROUPS, seeds, only)

@@ -77,7 +77,7 @@ def images(root: Path, first: int, number: int) -> dict[str, Any]:
     if not path.exists():
         made = [
             make_plate_image(seed, SIZE, night=seed % 4 == 3, config=CONFIG)
-            for seed in tqdm(range(first, first + number), desc="pictures")
+            for seed in tqdm(range(first, first + number), desc="images")
         ]
         most = max(len(p.plate_boxes) for p in made)
         boxes = np.full((number, max(1, most), 4), np.nan, np.float32)
@@ -170,8 +170,8 @@ def second_step(model: SamLP, run: Run, train: Images, rehearsal: int) -> float:
     return time.process_time() - begun
 
 
-def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
-    """Do one run.
+def train_and_score(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
+    """Do one run: draw its images, train, score.
 
     Args:
         run: what to train.
@@ -183,7 +183,7 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
     """
     steps = round(steps * run.effort)
     train, test = drawn(root, run), Images(images(root, FIRST_TEST, TEST))
-    moving = RandomRotation(
+    augmented = RandomRotation(
         RandomJitter(train, run.seed, LIGHT, quarter_turns=False), run.seed, DEGREES
     )
     torch.manual_seed(run.seed)
@@ -193,7 +193,7 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
     begun = time.process_time()
     if run.model == "unet":
         model: nn.Module = UNet({"optical": 3}, 2, **UNET_SIZE)
-        fit(model, moving, config=settings(run, steps, rate), loss=plain_dice)
+        fit(model, augmented, config=settings(run, steps, rate), loss=plain_dice)
     elif run.model == "decoder":
         model = SamLP(load_sam("tiny", SIZE), tuning="decoder")
         # The encoder is frozen: every image is embedded once, and therefore not tilted.
@@ -209,7 +209,7 @@ def do(run: Run, root: Path, steps: int = STEPS) -> dict[str, Any]:
         if run.rehearsal:
             stages["before"] = found(model, test) | prompted(model, test)
             begun = time.process_time()
-        fit(model, moving, config=settings(run, steps, rate))
+        fit(model, augmented, config=settings(run, steps, rate))
     seconds["step 1"] = time.process_time() - begun
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     stages["step 1"] = found(model, test)

@@ -1,46 +1,31 @@
-"""From lines of results to rows and verdicts; the rules stand here before the runs are made.
+"""Claims about SamLP, and the rows and verdicts that lines of results give; the claims stand here before the runs.
 
-A claim compares scores seed by seed: same images, same order, same test images. It *holds* if the mean of the
-paired differences lies more than two standard errors above the margin that the claim needs (0 without one;
-negative where a small loss is allowed), and *does not hold here* otherwise. Fewer than three pairs give
-no verdict.
+The rule of the verdicts is in claims.py; scores are compared with the same images, order and test images.
 """
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
-from scripts.experiments.mfnet.verdicts import ERRORS, judge
+from scripts.experiments import claims
+from scripts.experiments.claims import (
+    ERRORS,
+    Claim,
+    Line,
+    Term,
+    by_row,
+    heading,
+    judged,
+    mean_of,
+    spread,
+)
 from scripts.experiments.samlp.plan import ALL, BASE, Run, decoder, samlp, unet
 
 MAIN = "AP50"
 """The score of claims about finding plates: average precision at IoU 0.5, boxes ordered by probability."""
 DEFAULT = asdict(Run(0))
-Term = tuple[float, Run, str, str]
-"""Weight, configuration, stage, score."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim, as a weighted sum of scores whose mean must exceed a margin.
-
-    Attributes:
-        name: short name.
-        claim: the sentence that is tested.
-        source: ``"paper"`` for a claim of Ding et al. as the notes on it tell, ``"ours"`` for one of
-            this project.
-        terms: what is summed.
-        margin: what the sum must exceed.
-    """
-
-    name: str
-    claim: str
-    source: str
-    terms: tuple[Term, ...]
-    margin: float = 0.0
 
 
 def versus(
@@ -53,8 +38,9 @@ def versus(
     margin: float = 0.0,
 ) -> Claim:
     """Claim that one stage of a run beats another by one score."""
-    terms = ((1.0, *better, score), (-1.0, *worse, score))
-    return Claim(name, claim, source, terms, margin)
+    (run, stage), (other, earlier) = better, worse
+    scores = {"score": (stage, score), "worse_score": (earlier, score)}
+    return claims.versus(name, claim, source, run, other, **scores, margin=margin)
 
 
 ONE, TWO, BEFORE, REHEARSED = "step 1", "step 2", "before", "rehearsed"
@@ -108,7 +94,7 @@ CLAIMS: tuple[Claim, ...] = (
            (FULL, ONE), (RANK2, ONE)),
     Claim("estimate orders", "After step 1 boxes are better ordered by their probability than by the estimated "
           "IoU, which nothing trained.", "ours",
-          ((1.0, FULL, ONE, MAIN), (-1.0, FULL, ONE, "AP50 by estimate"))),
+          (Term(1.0, FULL, (ONE, MAIN)), Term(-1.0, FULL, (ONE, "AP50 by estimate")))),
     versus("estimate trained", "Training the estimate brings it closer to the true IoU.", "ours",
            (FULL, ONE), (ESTIMATE, ONE), "estimate error"),
     versus("estimate AP", "Training the estimate improves the order of boxes by it.", "ours",
@@ -124,67 +110,49 @@ UNTESTED = (
     },
 )
 
-Scores = dict[str, dict[int, dict[str, dict[str, float]]]]
+
+def read(line: Line, score: tuple[str, str]) -> float:
+    """Read a score of a line: the stage it was measured after, and its name."""
+    stage, name = score
+    return line["stages"][stage][name]
 
 
-def paired(claim: Claim, scores: Scores) -> dict[int, float]:
-    """Sum per seed, for the seeds that every configuration of the claim has."""
-    rows = [
-        (weight, scores.get(run.row, {}), stage, name) for weight, run, stage, name in claim.terms
-    ]
-    seeds = set.intersection(*(set(row) for _, row, _, _ in rows))
+def with_values(values: Sequence[float]) -> dict[str, Any]:
+    """Return mean and standard deviation of what is a number, and all values in the order of the seeds."""
+    known = [v for v in values if v == v]
+    return spread(known) | {"values": [round(v, 5) if v == v else None for v in values]}
+
+
+def _row(seeds: Mapping[int, Line]) -> dict[str, Any]:
+    """Sum up the lines of one configuration."""
+    lines = list(seeds.values())
+    first = lines[0]
     return {
-        seed: sum(weight * row[seed][stage][name] for weight, row, stage, name in rows)
-        for seed in sorted(seeds)
+        "run": {k: first["run"].get(k, v) for k, v in DEFAULT.items() if k != "seed"},
+        "seeds": list(seeds),
+        "trained": first["trained"],
+        "cpu_seconds": {
+            name: mean_of([x["cpu_seconds"][name] for x in lines], 1)
+            for name in first["cpu_seconds"]
+        },
+        "stages": {
+            stage: {
+                name: with_values([float(read(x, (stage, name))) for x in lines]) for name in scores
+            }
+            for stage, scores in first["stages"].items()
+        },
     }
 
 
-def spread(values: Sequence[float]) -> dict[str, Any]:
-    """Mean and standard deviation, and the values by seed."""
-    kept = [v for v in values if v == v]
-    return {
-        "mean": round(statistics.mean(kept), 5) if kept else None,
-        "std": round(statistics.stdev(kept), 5) if len(kept) > 1 else None,
-        "values": [round(v, 5) if v == v else None for v in values],
-    }
-
-
-def summary(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Rows and verdicts of all lines.
+def summary(lines: Sequence[Line]) -> dict[str, Any]:
+    """Return rows and verdicts of all lines.
 
     Args:
-        lines: as the experiment writes them; of two with one key the later counts.
+        lines: As the experiment writes them; of two with one key the later counts.
     """
-    by_row: dict[str, dict[int, dict[str, Any]]] = {}
-    for line in lines:
-        by_row.setdefault(line["row"], {})[line["seed"]] = line
-    rows = {}
-    for row, seeds in by_row.items():
-        every = [seeds[seed] for seed in sorted(seeds)]
-        rows[row] = {
-            "run": {k: every[0]["run"].get(k, v) for k, v in DEFAULT.items() if k != "seed"},
-            "seeds": sorted(seeds),
-            "trained": every[0]["trained"],
-            "cpu_seconds": {
-                name: round(statistics.mean(x["cpu_seconds"][name] for x in every), 1)
-                for name in every[0]["cpu_seconds"]
-            },
-            "stages": {
-                stage: {
-                    name: spread([float(x["stages"][stage][name]) for x in every])
-                    for name in every[0]["stages"][stage]
-                }
-                for stage in every[0]["stages"]
-            },
-        }
-    scores = {r: {s: x["stages"] for s, x in seeds.items()} for r, seeds in by_row.items()}
-    claims = [
-        {"name": c.name, "claim": c.claim, "source": c.source}
-        | judge(list(paired(c, scores).values()), c.margin)
-        for c in CLAIMS
-    ]
+    rows = by_row(lines)
     return {
         "rule": f"holds if the mean paired difference exceeds its margin by {ERRORS:g} standard errors",
-        "claims": [*claims, *UNTESTED],
-        "rows": rows,
+        "claims": [*(heading(c) | judged(c, rows, read) for c in CLAIMS), *UNTESTED],
+        "rows": {row: _row(seeds) for row, seeds in rows.items()},
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 
@@ -10,33 +9,30 @@ import numpy as np
 import pytest
 import rasterio
 
+from scripts.benchmarks import large_scene
+
 MIB = 2**20
 
 
-@pytest.fixture(scope="module")
-def script():
-    return importlib.import_module("scripts.benchmarks.large_scene")
-
-
-def test_a_scene_of_patches(script, tmp_path):
-    paths = script.write_large(tmp_path, 700, quiet=True)
+def test_a_scene_of_patches(tmp_path):
+    paths = large_scene.write_large(tmp_path, 700, quiet=True)
     with rasterio.open(paths["optical"]) as optical, rasterio.open(paths["dsm"]) as dsm:
         assert optical.shape == dsm.shape == (700, 700)
         assert optical.transform == dsm.transform
         assert optical.crs.to_epsg() == 25832
         assert optical.read().min() >= 1
         heights = dsm.read(1)
-    assert 0 < (heights == script.NODATA).sum() < heights.size / 10
-    measured = heights[heights != script.NODATA]
+    assert 0 < (heights == large_scene.NODATA).sum() < heights.size / 10
+    measured = heights[heights != large_scene.NODATA]
     assert 50 < measured.min() < measured.max() < 250
     assert not np.array_equal(heights[:180, :180], heights[512:692, 512:692])
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux counts")
-def test_memory_does_not_grow_with_the_scene(script, tmp_path):
+def test_memory_does_not_grow_with_the_scene(tmp_path):
     options = ("--stride", "256", "--batch", "2")
-    small, large = (script.measure(size, tmp_path, options) for size in (1000, 4000))
+    small, large = (large_scene.measure(size, tmp_path, options) for size in (1000, 4000))
     grown = large["peak_bytes"] - small["peak_bytes"]
     # sixteen times the pixels: held whole, images and logits would take 572 MiB more
     assert (
@@ -46,8 +42,8 @@ def test_memory_does_not_grow_with_the_scene(script, tmp_path):
     assert grown < 90 * MIB, (small, large)
 
 
-def test_a_pair_of_patches(script, tmp_path):
-    paths = script.write_large_pair(tmp_path, 600, quiet=True)
+def test_a_pair_of_patches(tmp_path):
+    paths = large_scene.write_large_pair(tmp_path, 600, quiet=True)
     with rasterio.open(paths["before"]) as before, rasterio.open(paths["after"]) as after:
         assert before.shape == after.shape == (600, 600)
         assert before.transform == after.transform
@@ -58,13 +54,13 @@ def test_a_pair_of_patches(script, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux counts")
-def test_memory_does_not_grow_with_a_pair_of_dates(script, tmp_path, monkeypatch):
+def test_memory_does_not_grow_with_a_pair_of_dates(tmp_path, monkeypatch):
     # glibc moves its thresholds while it runs and keeps what was freed: up to 40 MiB by chance
     monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
     options = ("--stride", "256", "--batch", "2")
-    small, large = (script.measure(size, tmp_path, options, pair=True) for size in (512, 1536))
+    small, large = (large_scene.measure(size, tmp_path, options, pair=True) for size in (512, 1536))
     held = "pixels_in_memory_if_whole_bytes"
     # nine times the pixels: held whole, images and logits would take 64 MiB more
     assert large[held] - small[held] == 64 * MIB
@@ -76,6 +72,8 @@ def test_memory_does_not_grow_with_a_pair_of_dates(script, tmp_path, monkeypatch
     "MFNET_LITE_LARGE" not in os.environ,
     reason="minutes and a gigabyte of disk: set MFNET_LITE_LARGE=1 to run it",
 )
-def test_a_scene_of_twelve_thousand_pixels_square(script, tmp_path):
-    small, large = (script.measure(size, tmp_path, ("--stride", "256")) for size in (3000, 12_000))
+def test_a_scene_of_twelve_thousand_pixels_square(tmp_path):
+    small, large = (
+        large_scene.measure(size, tmp_path, ("--stride", "256")) for size in (3000, 12_000)
+    )
     assert large["peak_bytes"] < 1.1 * small["peak_bytes"], (small, large)

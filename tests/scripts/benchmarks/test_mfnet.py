@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import json
 from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
@@ -10,25 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
-
-@pytest.fixture(scope="module")
-def script():
-    return importlib.import_module("scripts.benchmarks.mfnet")
+from scripts.benchmarks import mfnet
 
 
-def bench(script, tuning):
-    args = Namespace(
-        authors=None, batch=1, size=128, rounds=1, device="cpu", precision="fp32",
-        compile=False, smoke=True,
-    )  # fmt: skip
-    made = script.Bench(args, tuning)
-    made.config = replace(script.SMALL, width=32, depth=2, heads=2, global_blocks=(1,))
+def bench(tuning):
+    setting = mfnet.Setting(batch=1, size=128, rounds=1, smoke=True)
+    made = mfnet.Bench(setting, tuning)
+    made.config = replace(mfnet.SMALL, width=32, depth=2, heads=2, global_blocks=(1,))
     return made
 
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
-def test_two_branches_in_turn_are_our_network(script, tuning):
-    made = bench(script, tuning)
+def test_two_branches_in_turn_are_our_network(tuning):
+    made = bench(tuning)
     nets = {name: net.double() for name, net in made.networks().items()}
     assert list(nets) == ["in turn", "ours", "ours, checkpointed"]
     made.sample = {name: band.double() for name, band in made.sample.items()}
@@ -44,8 +38,8 @@ def test_two_branches_in_turn_are_our_network(script, tuning):
             torch.testing.assert_close(first, other, rtol=1e-8, atol=1e-12)
 
 
-def test_times_of_every_variant_and_equal_logits(script):
-    found = script.times(bench(script, "mmlora"))
+def test_times_of_every_variant_and_equal_logits():
+    found = mfnet.times(bench("mmlora"))
     assert {n: len(s) for n, s in found["seconds"]["train"].items()} == {
         "in turn": 1, "ours": 1, "ours, checkpointed": 1,
     }  # fmt: skip
@@ -53,20 +47,31 @@ def test_times_of_every_variant_and_equal_logits(script):
     assert max(found["largest_difference_over_largest"].values()) < 1e-5
 
 
-def test_ratios_are_medians_within_rounds(script):
+def test_ratios_are_medians_within_rounds():
     seconds = {"authors": [4.0, 9.0, 8.0], "ours": [2.0, 3.0, 2.0]}
     peaks = {"authors": {"model": 1, "added": 3}, "ours": {"model": 1, "added": 1}}
     found = {
         "seconds": dict.fromkeys(("train", "inference"), seconds),
         "bytes": dict.fromkeys(("train", "inference"), peaks),
     }
-    row = script.ratios(found)["authors"]
+    row = mfnet.ratios(found)["authors"]
     assert row["train: times faster"] == 3.0  # of 2, 3, 4
     assert row["inference: share of peak memory"] == 0.5
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="reads Linux' own accounts")
-def test_memory_counts_weights_and_work(script):
-    found = script.memory(bench(script, "mmlora"), "ours", "train")
+def test_memory_counts_weights_and_work():
+    found = mfnet.memory(bench("mmlora"), "ours", "train")
     assert found["model"] > 4 * 2_000_000  # fusion and decoder alone, float32
     assert found["added"] >= 0
+
+
+def test_a_setting_comes_back_from_its_words(monkeypatch):
+    setting = mfnet.Setting(Path("a"), batch=3, size=64, compile=True)
+    words = [*setting.words(), "--work", "mmlora", "times"]
+    monkeypatch.setattr(mfnet, "times", lambda bench: {"setting": str(bench.setting)})
+    monkeypatch.setattr(mfnet, "Bench", lambda setting, tuning: Namespace(setting=setting))
+    printed = []
+    monkeypatch.setattr("builtins.print", printed.append)
+    mfnet.main(words)
+    assert json.loads(printed[0]) == {"setting": str(setting)}

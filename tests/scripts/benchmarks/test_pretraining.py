@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "benchmark_pretraining.py"
-
-
-@pytest.fixture
-def benchmark():
-    return importlib.import_module("scripts.benchmarks.pretraining")
+from scripts.benchmarks import pretraining
 
 
 class FakeRunner:
     """The base needs 3 seconds a step, the new version 1, both more in every second turn."""
 
     def __init__(self, root, name, out):
-        self.cost = 1.0 if root == SCRIPT.parents[1] else 3.0
+        self.cost = 1.0 if root == pretraining.ROOT else 3.0
         self.steps = self.calls = 0
 
     def advance(self, steps):
@@ -37,22 +30,22 @@ class FakeRunner:
         pass
 
 
-def test_ratios_are_taken_within_a_turn(benchmark, monkeypatch, tmp_path):
-    monkeypatch.setattr(benchmark, "Runner", FakeRunner)
-    row = benchmark.compare(tmp_path, "prompts", 4, 5, tmp_path)
+def test_ratios_are_taken_within_a_turn(monkeypatch, tmp_path):
+    monkeypatch.setattr(pretraining, "Runner", FakeRunner)
+    row = pretraining.compare(tmp_path, "prompts", 4, 5, tmp_path)
     assert row["ratio"] == 3
     assert row["ratio_spread"] == [3, 3]
     assert row["windows_per_cpu_second"] == {"base": 12 / 4.5, "now": 12 / 1.5}
     assert [part["mean_difference"] for part in row["losses"]] == [-2] * 5
-    assert row["losses"][-1]["steps"][1] == 4 * 5 + benchmark.WARM_UP
+    assert row["losses"][-1]["steps"][1] == 4 * 5 + pretraining.WARM_UP
 
 
-def test_numbers_come_with_where_they_are_from(benchmark, monkeypatch, tmp_path):
-    monkeypatch.setattr(benchmark, "Runner", FakeRunner)
+def test_numbers_come_with_where_they_are_from(monkeypatch, tmp_path):
+    monkeypatch.setattr(pretraining, "Runner", FakeRunner)
     out = tmp_path / "out.json"
     known = subprocess.run(
-        ["git", "cat-file", "-e", benchmark.BASE],
-        cwd=SCRIPT.parent,
+        ["git", "cat-file", "-e", pretraining.BASE],
+        cwd=pretraining.ROOT,
         check=False,
         capture_output=True,
     )
@@ -60,10 +53,10 @@ def test_numbers_come_with_where_they_are_from(benchmark, monkeypatch, tmp_path)
         pytest.skip("a clone without history")
     for stage in ("prompts", "dense"):  # one at a time
         arguments = ["--stages", stage, "--turns", "2", "--out", str(out)]
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *arguments])
-        benchmark.main()
+        monkeypatch.setattr(sys, "argv", ["pretraining", *arguments])
+        pretraining.main()
     record = json.loads(out.read_text())
     assert list(record["results"]) == ["prompts", "dense"]
-    assert record["provenance"]["base"] == benchmark.BASE
+    assert record["provenance"]["base"] == pretraining.BASE
     assert len(record["provenance"]["commit"].removesuffix("-dirty")) == 40
     assert record["provenance"]["needed"] == 2.5

@@ -2,53 +2,37 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from argparse import Namespace
 from dataclasses import replace
 
 import pytest
 import torch
 
-
-@pytest.fixture
-def plan(monkeypatch):
-    return importlib.import_module("scripts.experiments.mfnet.plan")
-
-
-@pytest.fixture
-def verdicts(plan):
-    return importlib.import_module("scripts.experiments.mfnet.verdicts")
+from scripts.experiments import claims
+from scripts.experiments.mfnet import __main__ as experiment
+from scripts.experiments.mfnet import plan, runs, verdicts
+from scripts.experiments.options import Options
 
 
-@pytest.fixture
-def runs(plan, monkeypatch):
-    module = importlib.import_module("scripts.experiments.mfnet.runs")
-    monkeypatch.setattr(module, "TILE", 64)
-    monkeypatch.setattr(module, "TEST_SCENES", 1)
-    return module
-
-
-@pytest.fixture
-def experiment(runs):
-    return importlib.import_module("scripts.experiments.mfnet.__main__")
-
-
-def test_verdicts_by_hand(verdicts):
+def test_verdicts_by_hand():
     # mean 0.03, deviation 0.01, error 0.01 / sqrt(3) = 0.005774
-    found = verdicts.judge([0.02, 0.03, 0.04])
+    found = claims.judge([0.02, 0.03, 0.04])
     assert found["difference"] == 0.03
     assert found["standard_deviation"] == 0.01
     assert found["standard_error"] == pytest.approx(0.00577, abs=1e-5)
     assert found["verdict"] == "holds"
     # 0.03 - 0.02 < 2 * 0.005774: a margin of two points is not shown
-    assert verdicts.judge([0.02, 0.03, 0.04], 0.02)["verdict"] == "does not hold here"
-    assert "too small" in verdicts.judge([0.02, 0.03, 0.04], 0.02)["sentence"]
-    assert "other way" in verdicts.judge([-0.02, -0.03, -0.04])["sentence"]
-    assert verdicts.judge([0.02, 0.03])["verdict"] == "not measured"
+    assert claims.judge([0.02, 0.03, 0.04], 0.02)["verdict"] == "does not hold here"
+    assert "too small" in claims.judge([0.02, 0.03, 0.04], 0.02)["sentence"]
+    assert "other way" in claims.judge([-0.02, -0.03, -0.04])["sentence"]
+    assert claims.judge([0.02, 0.03])["verdict"] == "not measured"
 
 
-def test_the_last_doubling_is_compared_with_the_mean_of_those_before(verdicts):
+def line(score: float) -> dict:
+    return {"scores": {"mIoU": score}}
+
+
+def test_the_last_doubling_is_compared_with_the_mean_of_those_before():
     claim = next(c for c in verdicts.CLAIMS if c.name == "flattens")
     assert "less than the mean of the two doublings" in claim.claim
     gains = {
@@ -56,26 +40,29 @@ def test_the_last_doubling_is_compared_with_the_mean_of_those_before(verdicts):
         4: 0.3,
         8: 0.4,
     }  # mean gain of the doublings from 1 to 4: 0.15; of the last: 0.1
-    scores = {run.row: {0: gains[run.scenes]} for _, run in claim.terms}
-    assert verdicts.paired(claim, scores) == pytest.approx({0: 0.05})
+    rows = {term.run.row: {0: line(gains[term.run.scenes])} for term in claim.terms}
+    assert claims.differences(claim, rows, verdicts.read) == pytest.approx({0: 0.05})
 
 
-def test_differences_are_taken_seed_by_seed(verdicts, plan):
+def test_differences_are_taken_seed_by_seed():
     claim = next(c for c in verdicts.CLAIMS if c.name == "ambiguity")
-    rows = [run.row for _, run in claim.terms]
-    scores = {row: {0: 0.1 * k, 1: 0.2 * k, 5: 0.9} for k, row in enumerate(rows, start=1)}
-    del scores[rows[0]][5]  # a seed that not all have does not count
+    names = [term.run.row for term in claim.terms]
+    rows = {
+        row: {0: line(0.1 * k), 1: line(0.2 * k), 5: line(0.9)}
+        for k, row in enumerate(names, start=1)
+    }
+    del rows[names[0]][5]  # a seed that not all have does not count
     # +1 -2 -3 +4 = 0
-    assert verdicts.paired(claim, scores) == pytest.approx({0: 0.0, 1: 0.0})
+    assert claims.differences(claim, rows, verdicts.read) == pytest.approx({0: 0.0, 1: 0.0})
 
 
-def test_every_configuration_of_a_claim_is_planned(verdicts, plan):
+def test_every_configuration_of_a_claim_is_planned():
     planned = {run.row for _, run in plan.plan((0,))}
     for claim in verdicts.CLAIMS:
-        assert {run.row for _, run in claim.terms} <= planned, claim.name
+        assert claim.rows <= planned, claim.name
 
 
-def test_plan_holds_each_run_once_with_every_seed(plan):
+def test_plan_holds_each_run_once_with_every_seed():
     keys = [run.key for _, run in plan.plan((0, 1))]
     assert len(keys) == len(set(keys))
     assert [key for key in keys if key.endswith("seed=0")] != []
@@ -87,7 +74,7 @@ def test_plan_holds_each_run_once_with_every_seed(plan):
     assert not set(plan.SEEDS) & set(plan.TUNING_SEEDS)
 
 
-def test_spoiled_tiles(runs):
+def test_spoiled_tiles():
     tile = {
         "optical": torch.ones(3, 32, 32),
         "dsm": torch.full((1, 32, 32), 0.5),
@@ -105,25 +92,29 @@ def test_spoiled_tiles(runs):
     assert tile["dsm"].min() == 0.5
 
 
-def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
+def test_runs_resume_and_sum_up(monkeypatch, tmp_path):
     rows = (replace(plan.UNET, scenes=1), replace(plan.BASE, scenes=1))
     monkeypatch.setitem(plan.GROUPS, "main", rows)
-    for name, value in (("SIZE", 32), ("TEST_STRIDE", 32), ("SCENES", 1)):
+    for name, value in (
+        ("SIZE", 32),
+        ("TEST_STRIDE", 32),
+        ("SCENES", 1),
+        ("TILE", 64),
+        ("TEST_SCENES", 1),
+    ):
         monkeypatch.setattr(runs, name, value)
-    args = Namespace(
-        out=tmp_path, ign=None, seeds=[0], only="main", limit=0, steps=2, result=tmp_path / "r.json"
-    )
-    experiment.EXPERIMENT.work(args)
+    options = Options(tmp_path, tmp_path / "r.json", seeds=(0,), steps=2, only="main")
+    experiment.EXPERIMENT.train_missing(options)
     first = (tmp_path / "runs.jsonl").read_text()
     assert len(first.splitlines()) == 2
-    experiment.EXPERIMENT.work(args)
+    experiment.EXPERIMENT.train_missing(options)
     assert (tmp_path / "runs.jsonl").read_text() == first
     lines = [json.loads(text) for text in first.splitlines()]
     assert [line["scaling"] for line in lines] == ["ground", "robust"]
     assert [experiment.scaled_as_planned(line) for line in lines] == [True, True]
     for line, scaling in zip(lines, ("robust", "ground"), strict=True):
         assert not experiment.scaled_as_planned(line | {"scaling": scaling})
-    experiment.EXPERIMENT.summarise(args)
+    experiment.EXPERIMENT.summarise(options)
     content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {run.row for run in rows}
     assert all(0 < row["mIoU"]["mean"] < 1 for row in content["rows"].values())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-from argparse import Namespace
 from dataclasses import replace
 
 import numpy as np
@@ -14,49 +12,38 @@ from PIL import Image
 
 from mfnet_lite.nets import SamPyramid
 from mfnet_lite.sam import SamConfig, build_sam
+from scripts.experiments import claims
+from scripts.experiments.options import Options
+from scripts.experiments.sam_cd import __main__ as experiment
+from scripts.experiments.sam_cd import plan, runs, verdicts
 
 SIZES = SamConfig(image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4, prompt_dim=32)
 
 
 @pytest.fixture
-def plan(monkeypatch):
-    return importlib.import_module("scripts.experiments.sam_cd.plan")
-
-
-@pytest.fixture
-def verdicts(plan):
-    return importlib.import_module("scripts.experiments.sam_cd.verdicts")
-
-
-@pytest.fixture
-def runs(plan, monkeypatch):
-    module = importlib.import_module("scripts.experiments.sam_cd.runs")
+def small_runs(monkeypatch):
+    """Small pairs, crops and encoder, and nothing remembered."""
     for name, value in (("TILE", 64), ("SIZE", 32), ("PAIRS", 2), ("TEST_PAIRS", 1), ("POOL", 4)):
-        monkeypatch.setattr(module, name, value)
-    monkeypatch.setattr(module, "load_sam", lambda _: build_sam(SIZES, seed=0))
-    module.Remembering.memory.clear()
-    yield module
-    module.Remembering.memory.clear()
-
-
-@pytest.fixture
-def experiment(runs):
-    return importlib.import_module("scripts.experiments.sam_cd.__main__")
+        monkeypatch.setattr(runs, name, value)
+    monkeypatch.setattr(runs, "load_sam", lambda _: build_sam(SIZES, seed=0))
+    runs.Remembering.memory.clear()
+    yield
+    runs.Remembering.memory.clear()
 
 
 def line(f1: float, **also: float) -> dict:
     return {"scores": {"F1": f1}, "also": also}
 
 
-def test_every_configuration_of_a_claim_is_planned(verdicts, plan):
+def test_every_configuration_of_a_claim_is_planned():
     planned = {run.row for _, run in plan.plan((0,))}
     for claim in verdicts.CLAIMS:
-        assert {run.row for _, run, _ in claim.terms} <= planned, claim.name
+        assert claim.rows <= planned, claim.name
     names = [claim.name for claim in verdicts.CLAIMS]
     assert len(names) == len(set(names))
 
 
-def test_other_scores_of_a_claim_are_written_for_its_runs(verdicts, plan):
+def test_other_scores_of_a_claim_are_written_for_its_runs():
     written = {
         verdicts.SWAPPED, verdicts.DIFFERS, verdicts.TWICE, verdicts.NOTHING, verdicts.CALM, "F1",
     }  # fmt: skip
@@ -66,7 +53,7 @@ def test_other_scores_of_a_claim_are_written_for_its_runs(verdicts, plan):
             assert score == "F1" or (run.data == "world" and run.pairs == 20), claim.name
 
 
-def test_sums_by_hand(verdicts, plan):
+def test_sums_by_hand():
     claim = next(c for c in verdicts.CLAIMS if c.name == "few labels")
     rows = [run.row for _, run, _ in claim.terms]
     lines = {
@@ -75,14 +62,14 @@ def test_sums_by_hand(verdicts, plan):
     }
     lines[rows[0]][7] = line(0.9)  # a seed that not all have does not count
     # 0.3 - 0.2 - 0.5 + 0.45 = 0.05
-    assert verdicts.sums(claim, lines) == pytest.approx({0: 0.05, 1: 0.10})
+    assert claims.differences(claim, lines, verdicts.value) == pytest.approx({0: 0.05, 1: 0.10})
     order = next(c for c in verdicts.CLAIMS if c.name == "order")
-    lines = {order.terms[0][1].row: {0: line(0.4, **{verdicts.DIFFERS: 0.03})}}
-    assert verdicts.sums(order, lines) == pytest.approx({0: 0.02})
+    lines = {order.terms[0].run.row: {0: line(0.4, **{verdicts.DIFFERS: 0.03})}}
+    assert claims.differences(order, lines, verdicts.value) == pytest.approx({0: 0.02})
     assert verdicts.value(line(0.4, x=float("nan")), "x") == 0
 
 
-def test_plan_names_runs_and_keeps_seeds_apart(plan):
+def test_plan_names_runs_and_keeps_seeds_apart():
     keys = [run.key for _, run in plan.plan((0, 1))]
     assert len(keys) == len(set(keys))
     assert plan.Run(3).key == "default seed=3"
@@ -90,7 +77,7 @@ def test_plan_names_runs_and_keeps_seeds_apart(plan):
     assert not set(plan.SEEDS) & set(plan.TUNING_SEEDS)
 
 
-def test_remembered_maps_are_those_of_the_encoder(runs):
+def test_remembered_maps_are_those_of_the_encoder(small_runs):
     torch.manual_seed(0)
     pyramid = SamPyramid(build_sam(SIZES, seed=0))
     remembering, x = runs.Remembering(pyramid, "a"), torch.rand(3, 3, 32, 32)
@@ -104,7 +91,7 @@ def test_remembered_maps_are_those_of_the_encoder(runs):
     assert not torch.allclose(other(x)[0], remembering(x)[0])
 
 
-def test_dates_swapped_and_doubled(runs):
+def test_dates_swapped_and_doubled(small_runs):
     before, after = torch.rand(2, 3, 4, 4)
     tiles = [{"before": before, "after": after, "label": torch.ones(4, 4).long()}]
     swapped = runs.Dates(tiles, "after", "before")[0]
@@ -115,33 +102,25 @@ def test_dates_swapped_and_doubled(runs):
     assert not twice["label"].any()
 
 
-def test_runs_resume_and_sum_up(experiment, runs, plan, monkeypatch, tmp_path):
+def test_runs_resume_and_sum_up(small_runs, monkeypatch, tmp_path):
     rows = (plan.OFFICIAL, plan.UNET, replace(plan.BASE, pairs=1))
     monkeypatch.setitem(plan.GROUPS, "main", rows)
     monkeypatch.setattr(runs, "PAIRS", 20)  # a run on all pairs also gets the other tests …
     monkeypatch.setattr(runs, "pairs", few(runs.pairs))  # … but here all pairs are two
-    args = Namespace(
-        out=tmp_path,
-        real=None,
-        seeds=[0],
-        only="main",
-        limit=0,
-        steps=2,
-        result=tmp_path / "r.json",
-    )
-    experiment.EXPERIMENT.work(args)
+    options = Options(tmp_path, tmp_path / "r.json", seeds=(0,), steps=2, only="main")
+    experiment.EXPERIMENT.train_missing(options)
     first = (tmp_path / "runs.jsonl").read_text()
     lines = [json.loads(text) for text in first.splitlines()]
     assert len(lines) == 3
     assert 0 <= lines[0]["also"]["differs when swapped"] <= 1
     assert lines[2]["also"] == {}
-    experiment.EXPERIMENT.work(args)
+    experiment.EXPERIMENT.train_missing(options)
     assert (tmp_path / "runs.jsonl").read_text() == first
-    experiment.EXPERIMENT.summarise(args)
+    experiment.EXPERIMENT.summarise(options)
     content = json.loads((tmp_path / "r.json").read_text())
     assert content["rows"] == {}  # one seed is no row
-    monkeypatch.setattr(experiment.sam_cd_verdicts, "FEWEST", 1)
-    experiment.EXPERIMENT.summarise(args)
+    monkeypatch.setattr(verdicts, "FEWEST", 1)
+    experiment.EXPERIMENT.summarise(options)
     content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {run.row for run in rows}
     assert all(0 <= row["mF1"]["mean"] <= 1 for row in content["rows"].values())
@@ -155,23 +134,23 @@ def few(pairs):
     )
 
 
-def test_real_tiles_both_ways_and_the_forest(runs, plan, tmp_path):
+def test_real_tiles_both_ways_and_the_forest(small_runs, tmp_path):
     folder = tmp_path / "change_levir"
     rng = np.random.default_rng(0)
-    for place in ("A", "B", "label"):
-        (folder / place).mkdir(parents=True)
+    for folder_name in ("A", "B", "label"):
+        (folder / folder_name).mkdir(parents=True)
     for k in range(4):
         before = rng.integers(0, 100, (32, 32, 3), np.uint8)
         label = np.zeros((32, 32), np.uint8)
         label[: 8 + 4 * k] = 255
         after = before.copy()
         after[label > 0] += 120
-        for place, image in (("A", before), ("B", after), ("label", label)):
-            Image.fromarray(image).save(folder / place / f"{k}.png")
+        for folder_name, image in (("A", before), ("B", after), ("label", label)):
+            Image.fromarray(image).save(folder / folder_name / f"{k}.png")
     forest = plan.on("levir", replace(plan.BASE, model="forest"))
-    found = runs.do(forest, tmp_path, tmp_path)
+    found = runs.train_and_score(forest, tmp_path, tmp_path)
     assert found["scores"]["F1"] > 0.95  # the difference of the colours says it all
     assert found["steps"] == 0
-    found = runs.do(plan.on("levir", plan.UNET), tmp_path, tmp_path, steps=2)
+    found = runs.train_and_score(plan.on("levir", plan.UNET), tmp_path, tmp_path, steps=2)
     assert found["steps"] == 1
-    assert runs.do(forest, tmp_path, None) is None
+    assert runs.train_and_score(forest, tmp_path, None) is None

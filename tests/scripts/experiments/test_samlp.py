@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import math
-from argparse import Namespace
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-
-@pytest.fixture(scope="module")
-def scripts():
-    names = {
-        "samlp_plan": "plan",
-        "samlp_runs": "runs",
-        "samlp_verdicts": "verdicts",
-        "experiment_samlp": "__main__",
-    }
-    return SimpleNamespace(
-        **{
-            name: importlib.import_module(f"scripts.experiments.samlp.{file}")
-            for name, file in names.items()
-        }
-    )
+from scripts.experiments.options import Options
+from scripts.experiments.samlp import __main__ as experiment
+from scripts.experiments.samlp import plan, runs, verdicts
 
 
 @pytest.fixture
-def quick(scripts, monkeypatch):
+def quick(monkeypatch):
     """A handful of images, one step of everything."""
     for name, value in {"POOL": 12, "TEST": 3, "PROMPTED": 2, "SECOND_STEPS": 1, "SIZE": 64,
                         "BATCH": 1, "ALL": 2, "ROUNDS": 2, "REHEARSED": 1}.items():  # fmt: skip
-        monkeypatch.setattr(scripts.samlp_runs, name, value)
-    return scripts
+        monkeypatch.setattr(runs, name, value)
 
 
 def stages(run, all_shots: int) -> dict[str, set[str]]:
@@ -51,26 +35,26 @@ def stages(run, all_shots: int) -> dict[str, set[str]]:
     return found
 
 
-def test_every_claim_is_planned(scripts):
-    planned = {run.row: run for _, run in scripts.samlp_plan.plan()}
-    names = [claim.name for claim in scripts.samlp_verdicts.CLAIMS]
+def test_every_claim_is_planned():
+    planned = {run.row: run for _, run in plan.plan()}
+    names = [claim.name for claim in verdicts.CLAIMS]
     assert len(names) == len(set(names))
-    for claim in scripts.samlp_verdicts.CLAIMS:
-        for _, run, stage, score in claim.terms:
+    for claim in verdicts.CLAIMS:
+        for _, run, (stage, score) in claim.terms:
             assert run.row in planned, claim.name
-            assert score in stages(planned[run.row], scripts.samlp_plan.ALL)[stage], claim.name
+            assert score in stages(planned[run.row], plan.ALL)[stage], claim.name
 
 
-def test_a_configuration_is_planned_once(scripts):
-    keys = [run.key for _, run in scripts.samlp_plan.plan()]
+def test_a_configuration_is_planned_once():
+    keys = [run.key for _, run in plan.plan()]
     assert len(keys) == len(set(keys))
-    shots = {r.shots for _, r in scripts.samlp_plan.plan() if r.second}
+    shots = {r.shots for _, r in plan.plan() if r.second}
     assert shots == {1, 5, 10, 50, 200}
-    assert {r.seed for _, r in scripts.samlp_plan.plan()} == set(range(5))
+    assert {r.seed for _, r in plan.plan()} == set(range(5))
 
 
 def test_shots_are_nested_and_show_a_plate(quick, tmp_path):
-    runs, base = quick.samlp_runs, quick.samlp_plan.unet(2)
+    base = plan.unet(2)
     one, two = (runs.drawn(tmp_path, replace(base, shots=n)) for n in (1, 2))
     assert one.chosen == two.chosen[:1]
     assert all(sample["label"].any() for sample in two)
@@ -81,14 +65,13 @@ def test_shots_are_nested_and_show_a_plate(quick, tmp_path):
 
 @pytest.mark.parametrize("kind", ["samlp", "official", "decoder", "unet"])
 def test_a_run_gives_what_the_claims_read(quick, tmp_path, kind):
-    plan = quick.samlp_plan
     run = {
         "samlp": replace(plan.samlp(plan.ALL), shots=2),
         "official": replace(plan.BASE, official=True, shots=2),
         "decoder": plan.decoder(2),
         "unet": plan.unet(2),
     }[kind]
-    result = quick.samlp_runs.do(run, tmp_path, steps=1)
+    result = runs.train_and_score(run, tmp_path, steps=1)
     for stage, scores in stages(run, plan.ALL).items():
         assert scores <= set(result["stages"][stage])
     json.dumps(result)
@@ -106,8 +89,7 @@ def line(run, **scores) -> dict:
     }
 
 
-def test_claims_pair_seed_by_seed(scripts):
-    verdicts, plan = scripts.samlp_verdicts, scripts.samlp_plan
+def test_claims_pair_seed_by_seed():
     claim = next(c for c in verdicts.CLAIMS if c.name == "samlp>unet 10")
     lines = []
     for seed in range(4):
@@ -126,17 +108,14 @@ def test_claims_pair_seed_by_seed(scripts):
 
 
 def test_work_then_summary(quick, tmp_path):
-    args = Namespace(out=tmp_path, only="ten shots", seeds=[0], steps=1, limit=0)
-    plan = quick.samlp_plan
+    options = Options(tmp_path, tmp_path / "result.json", seeds=(0,), steps=1, only="ten shots")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plan.GROUPS, "ten shots", (plan.unet(2),))
-        patch.setattr(quick.experiment_samlp.samlp_runs, "digest", lambda root: "d")
-        experiment = quick.experiment_samlp.EXPERIMENT
-        experiment.work(args)
-        experiment.work(args)  # nothing is left to do
+        patch.setattr(runs, "digest", lambda root: "d")
+        experiment.EXPERIMENT.train_missing(options)
+        experiment.EXPERIMENT.train_missing(options)  # nothing is left to do
         assert len((tmp_path / "runs.jsonl").read_text().splitlines()) == 1
-        args.result = tmp_path / "result.json"
-        experiment.summarise(args)
-    content = json.loads(args.result.read_text())
+        experiment.EXPERIMENT.summarise(options)
+    content = json.loads(options.result.read_text())
     assert content["provenance"]["runs"] == 1
     assert set(content["rows"]) == {plan.unet(2).row}

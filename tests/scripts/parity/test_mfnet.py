@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
 
@@ -13,16 +12,8 @@ from torch import nn
 from mfnet_lite.nets import DeepFusionModule, UNetFormerDecoder
 from mfnet_lite.nets.encoders.multimodal_sam import BlockAdditions
 from mfnet_lite.sam import SamConfig, build_image_encoder
-
-
-@pytest.fixture(scope="module")
-def parity():
-    return importlib.import_module("scripts.parity.mfnet")
-
-
-@pytest.fixture(scope="module")
-def authors(parity):
-    return importlib.import_module("scripts.parity.authors_mfnet")
+from scripts.parity import authors_mfnet as authors
+from scripts.parity import mfnet as parity
 
 
 @pytest.fixture(scope="module")
@@ -36,24 +27,24 @@ def checkout() -> Path:
 
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
-def test_forward_and_training_step_are_the_authors(parity, checkout, tuning):
+def test_forward_and_training_step_are_the_authors(checkout, tuning):
     rows = parity.compare(checkout, tuning, "small", "float64")
     assert {row.quantity for row in rows} >= {"logits, training", "gradients"}
     assert [row for row in rows if not row.passed] == []
 
 
-def test_says_so_without_a_checkout(parity, capsys):
+def test_says_so_without_a_checkout(capsys):
     assert parity.main([]) == 0
     assert "skipped" in capsys.readouterr().out
 
 
-def test_a_folder_without_their_network_is_one_sentence(parity, tmp_path, capsys):
+def test_a_folder_without_their_network_is_one_sentence(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         parity.main(["--authors", str(tmp_path)])
     assert f"{tmp_path}: expected a checkout of sstary/SSRS" in capsys.readouterr().err
 
 
-def test_worst_error(parity):
+def test_worst_error():
     theirs = {"a": torch.tensor([1.0, -4.0]), "b": torch.tensor([2.0])}
     ours = {"a": torch.tensor([1.0, -4.2]), "b": torch.tensor([2.2])}
     error, name = parity.worst_error(ours, theirs)
@@ -65,7 +56,7 @@ def test_worst_error(parity):
         parity.worst_error(ours, {**theirs, "c": theirs["a"]})
 
 
-def test_rounding_around_zero_is_measured_by_the_largest_tensor(parity):
+def test_rounding_around_zero_is_measured_by_the_largest_tensor():
     theirs = {"zero": torch.tensor([1e-12]), "large": torch.tensor([1.0])}
     ours = {"zero": torch.tensor([-1e-12]), "large": torch.tensor([1.0])}
     assert parity.worst_error(ours, theirs)[0] == pytest.approx(2e-12 / parity.FLOOR)
@@ -117,19 +108,19 @@ def loads(module: nn.Module, prefix: str, translated: dict[str, torch.Tensor]) -
     module.load_state_dict({n.removeprefix(prefix): t for n, t in translated.items()})
 
 
-def test_the_whole_decoder_is_translated(authors):
+def test_the_whole_decoder_is_translated():
     translated = authors.translate(their_decoder(24, 32, 5))
     assert all(name.startswith("decoder.") for name in translated)
     loads(UNetFormerDecoder(24, 5, width=32), "decoder.", translated)
 
 
-def test_the_whole_fusion_is_translated_and_upsamples_as_theirs(authors):
+def test_the_whole_fusion_is_translated_and_upsamples_as_theirs():
     c = 32
     first, second = nn.ConvTranspose2d(c, c, 2, stride=2), nn.ConvTranspose2d(c, c, 2, stride=2)
     state = {}
     for sensor, conv in (("x", first), ("y", second)):
-        for place in (f"fpn1{sensor}.0", f"fpn1{sensor}.3", f"fpn2{sensor}.0"):
-            state |= {f"{place}.{k}": v for k, v in conv.state_dict().items()}
+        for layer_name in (f"fpn1{sensor}.0", f"fpn1{sensor}.3", f"fpn2{sensor}.0"):
+            state |= {f"{layer_name}.{k}": v for k, v in conv.state_dict().items()}
     state |= {f"fpn1x.1.ln.{k}": v for k, v in nn.LayerNorm(c).state_dict().items()}
     state |= {f"fpn1y.1.{k}": v for k, v in nn.BatchNorm2d(c).state_dict().items()}
     for level in range(1, 5):
@@ -148,7 +139,7 @@ def test_the_whole_fusion_is_translated_and_upsamples_as_theirs(authors):
 
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
-def test_additions_of_every_block_are_translated(authors, tuning):
+def test_additions_of_every_block_are_translated(tuning):
     d, r = 16, 4
     config = SamConfig(image_size=32, width=d, depth=2, heads=2, global_blocks=(1,))
     state = {}
@@ -180,7 +171,7 @@ def test_additions_of_every_block_are_translated(authors, tuning):
         assert torch.equal(translated["encoder.additions.1.qkv.lora_b"][1, 1], theirs[d:])
 
 
-def test_the_frozen_encoder_is_taken_under_official_names(authors):
+def test_the_frozen_encoder_is_taken_under_official_names():
     config = SamConfig(image_size=32, width=16, depth=1, heads=2, global_blocks=(0,))
     encoder = build_image_encoder(config)
     state = {

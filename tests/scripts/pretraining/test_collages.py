@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
 
-
-@pytest.fixture(scope="module")
-def collages():
-    return importlib.import_module("scripts.pretraining.collages")
+from scripts.pretraining import collages
 
 
 @pytest.fixture(scope="module")
-def made(collages):
+def made():
     return collages.make_collages(5, 8, 96)
 
 
-def test_a_seed_gives_the_same_pictures_and_another_gives_others(collages, made):
+def test_a_seed_gives_the_same_pictures_and_another_gives_others(made):
     again, other = collages.make_collages(5, 8, 96), collages.make_collages(6, 8, 96)
     assert torch.equal(again.image, made.image)
     assert torch.equal(again.levels, made.levels)
@@ -51,7 +46,7 @@ def test_small_objects_are_common_and_large_ones_there(made):
     assert (areas > 0.05).any()
 
 
-def test_photographs_come_from_the_packages_and_are_in_colour(collages):
+def test_photographs_come_from_the_packages_and_are_in_colour():
     found = collages.photographs()
     assert len(found) >= 10
     assert all(p.mode == "RGB" and max(p.size) <= 1024 for p in found)
@@ -63,7 +58,7 @@ def test_pictures_are_neither_flat_nor_clipped(made):
     assert ((made.image == 0) | (made.image == 255)).float().mean() < 0.3
 
 
-def test_the_same_object_looks_alike_in_its_family(collages):
+def test_the_same_object_looks_alike_in_its_family():
     """Members of a family are near in size and colour; a family of its own is not."""
     collage = collages._Collage(np.random.default_rng(0), 64)
     kind = collage._kind(0.1)

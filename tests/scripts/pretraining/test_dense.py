@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 import torch
 
 from mfnet_lite.world.shapes.images import make_images
+from scripts.pretraining import dense
 
 
-@pytest.fixture(scope="module")
-def dense():
-    return importlib.import_module("scripts.pretraining.dense")
-
-
-def test_share_counts_the_pixels_of_the_clicked_id(dense):
+def test_share_counts_the_pixels_of_the_clicked_id():
     # One level, two tokens of four pixels each.
     ids = torch.tensor([[[[1, 1, 1, 2], [2, 2, 0, 1]]]])
     places, pixel = torch.tensor([[0, 1, 1]]), torch.tensor([[0, 1, 2]])  # ids 1, 2 and 0
@@ -24,7 +18,7 @@ def test_share_counts_the_pixels_of_the_clicked_id(dense):
     assert torch.equal(share, expected[None, None])
 
 
-def test_reach_is_the_distance_to_the_sides_of_the_box(dense):
+def test_reach_is_the_distance_to_the_sides_of_the_box():
     levels = torch.zeros(1, 3, 16, 16, dtype=torch.int16)
     levels[:, :, 2:6, 1:15] = 5
     reach = torch.expm1(dense.log_reaches(levels, 8)) * 8
@@ -34,7 +28,7 @@ def test_reach_is_the_distance_to_the_sides_of_the_box(dense):
     assert reach[0, 0, 0, 2].tolist() == pytest.approx([2, 6, 13, 9], abs=1e-4)
 
 
-def test_reach_against_a_loop(dense):
+def test_reach_against_a_loop():
     made = make_images(4, 2, 32)
     reach = torch.expm1(dense.log_reaches(made.levels, 8)) * 8
     for token, (y, x) in ((0, (2, 2)), (5, (8 + 2, 8 + 2)), (15, (24 + 2, 24 + 2))):
@@ -46,7 +40,7 @@ def test_reach_against_a_loop(dense):
             assert reach[1, level, token, 0].tolist() == pytest.approx(expected, abs=1e-3)
 
 
-def test_heads_that_know_the_answer_have_no_loss(dense):
+def test_heads_that_know_the_answer_have_no_loss():
     """Ids in quarters of the picture, one token each: only the same token belongs together."""
     levels = torch.arange(1, 5).reshape(2, 2).repeat_interleave(8, 0).repeat_interleave(8, 1)
     levels = levels.expand(1, 3, 16, 16)
@@ -67,7 +61,7 @@ def test_heads_that_know_the_answer_have_no_loss(dense):
     assert worse[0] > 1
 
 
-def test_every_loss_reaches_the_embedding(dense):
+def test_every_loss_reaches_the_embedding():
     levels = make_images(0, 1, 32).levels
     for k in range(3):
         embeddings = torch.randn(1, 8, 4, 4, requires_grad=True)

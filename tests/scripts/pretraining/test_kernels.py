@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 import torch
 from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import mask_iou, mask_loss
+from scripts.pretraining import kernels
 
 
 @pytest.fixture(scope="module")
-def kernels():
-    return importlib.import_module("scripts.pretraining.kernels")
-
-
-@pytest.fixture(scope="module")
-def compiled(kernels):
+def compiled():
     if kernels.kernels() is None:
         pytest.skip("no C++ compiler")
     return kernels
@@ -31,7 +25,7 @@ def logits_and_truth():
     return logits, truth
 
 
-def check_losses(kernels, logits, truth, tolerance):
+def check_losses(logits, truth, tolerance):
     exact = logits.detach().float().requires_grad_()
     target = truth[:, :, None].expand_as(exact).float()
     expected, wanted_iou = mask_loss(exact, target), mask_iou(exact, target)
@@ -47,16 +41,16 @@ def check_losses(kernels, logits, truth, tolerance):
     torch.testing.assert_close(gradient.float(), of_exact, atol=tolerance, rtol=tolerance)
 
 
-def test_losses_without_kernels_equal_the_library(kernels):
+def test_losses_without_kernels_equal_the_library():
     logits, truth = logits_and_truth()
-    check_losses(kernels, logits, truth, 1e-6)
+    check_losses(logits, truth, 1e-6)
 
 
 @pytest.mark.slow
 def test_losses_of_the_kernel_equal_the_library(compiled):
     logits, truth = logits_and_truth()
     # bfloat16 has eight bits: the gradient is written with a relative error of up to 1/256.
-    check_losses(compiled, logits.bfloat16(), truth, 2**-8)
+    check_losses(logits.bfloat16(), truth, 2**-8)
 
 
 @pytest.mark.slow
@@ -82,7 +76,7 @@ def test_layer_norm_is_as_near_the_exact_one_as_pytorchs(compiled, columns):
         assert error <= 1.5 * allowed + 1e-3
 
 
-def test_single_precision_is_left_to_pytorch(kernels):
+def test_single_precision_is_left_to_pytorch():
     x = torch.randn(3, 8, requires_grad=True)
     weight, bias = torch.ones(8), torch.zeros(8)
     with kernels.FastKernels():

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import copy
-import importlib
 
 import pytest
 import torch
 from torch import nn
 
-
-@pytest.fixture(scope="module")
-def optim():
-    return importlib.import_module("scripts.pretraining.optim")
+from scripts.pretraining import optim
 
 
 def make():
@@ -20,7 +16,7 @@ def make():
     return nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Flatten(), nn.LayerNorm(32), nn.Linear(32, 8))
 
 
-def learn(optim, model, steps: int, optimiser=None):
+def learn(model, steps: int, optimiser=None):
     optimiser = optimiser or optim.MuonAndAdamW(list(model.parameters()), model, 0.01)
     for step in range(steps):
         torch.manual_seed(step)
@@ -29,7 +25,7 @@ def learn(optim, model, steps: int, optimiser=None):
     return optimiser
 
 
-def test_muon_has_the_maps_and_adam_the_rest(optim):
+def test_muon_has_the_maps_and_adam_the_rest():
     model = make()
     both = optim.MuonAndAdamW(list(model.parameters()), model, 0.01)
     assert [w is v for w, v in zip(both.weights, (model[0].weight, model[3].weight), strict=True)]
@@ -40,11 +36,11 @@ def test_muon_has_the_maps_and_adam_the_rest(optim):
     }
 
 
-def test_a_kernel_moves_in_all_directions_alike(optim):
+def test_a_kernel_moves_in_all_directions_alike():
     """One step of Muon: singular values of the update are near one length, whatever the gradient's are."""
     model = make()
     before = model[0].weight.detach().clone()
-    learn(optim, model, 1)
+    learn(model, 1)
     update = (model[0].weight.detach() - before * (1 - 0.01 * 0.05)).flatten(1)
     values = torch.linalg.svdvals(update)
     assert values.min() > 0.5 * values.max()
@@ -53,18 +49,18 @@ def test_a_kernel_moves_in_all_directions_alike(optim):
     assert all(p.grad is None for p in model.parameters())
 
 
-def test_what_has_no_gradient_stays(optim):
+def test_what_has_no_gradient_stays():
     model = make()
     model[3].weight.requires_grad_(False)
     before = model[3].weight.detach().clone()
-    learn(optim, model, 2)
+    learn(model, 2)
     assert torch.equal(model[3].weight, before)
 
 
-def test_it_continues_to_the_last_bit(optim):
+def test_it_continues_to_the_last_bit():
     whole, parts = make(), make()
-    learn(optim, whole, 4)
-    state = learn(optim, parts, 2).state_dict()
+    learn(whole, 4)
+    state = learn(parts, 2).state_dict()
     fresh = optim.MuonAndAdamW(list(parts.parameters()), parts, 0.01)
     fresh.load_state_dict(state)
     for step in (2, 3):
@@ -76,16 +72,16 @@ def test_it_continues_to_the_last_bit(optim):
     )
 
 
-def test_the_rate_is_that_of_both(optim):
+def test_the_rate_is_that_of_both():
     model = make()
     both = optim.MuonAndAdamW(list(model.parameters()), model, 0.01)
     both.set_rate(0.0)
     before = [p.detach().clone() for p in model.parameters()]
-    learn(optim, model, 1, both)
+    learn(model, 1, both)
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
 
 
-def test_all_matrices_at_once_move_as_with_torchs_muon(optim):
+def test_all_matrices_at_once_move_as_with_torchs_muon():
     """Shapes that repeat, a tall one and kernels: the same weights after three steps as one by one."""
     torch.manual_seed(0)
     ours = nn.Sequential(nn.Linear(6, 4), nn.Linear(6, 4), nn.Linear(3, 8), nn.Conv2d(3, 4, 2))

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 import torch
 from torch import nn
 
-
-@pytest.fixture(scope="module")
-def precision():
-    return importlib.import_module("scripts.pretraining.precision")
+from scripts.pretraining import precision
 
 
-def test_a_small_update_is_kept_though_the_copy_cannot_show_it(precision):
+def test_a_small_update_is_kept_though_the_copy_cannot_show_it():
     own = nn.Linear(1, 1, bias=False)
     with torch.no_grad():
         own.weight.fill_(1.0)
@@ -27,7 +22,7 @@ def test_a_small_update_is_kept_though_the_copy_cannot_show_it(precision):
     assert half["linear"].weight.item() == own.weight.item() == 1 + 16 * 2**-9
 
 
-def test_gradients_come_back_in_single_precision(precision):
+def test_gradients_come_back_in_single_precision():
     own = nn.Linear(3, 2)
     half = precision.HalfPrecision(linear=own)
     half["linear"](torch.ones(1, 3, dtype=torch.bfloat16)).sum().backward()
@@ -37,7 +32,7 @@ def test_gradients_come_back_in_single_precision(precision):
     assert half["linear"].weight.grad is None
 
 
-def test_without_half_precision_the_modules_are_the_copies(precision):
+def test_without_half_precision_the_modules_are_the_copies():
     own = nn.Linear(3, 2)
     half = precision.HalfPrecision(False, linear=own)
     assert half["linear"] is own
@@ -46,7 +41,7 @@ def test_without_half_precision_the_modules_are_the_copies(precision):
     assert torch.equal(own.weight.grad, torch.ones(2, 3))
 
 
-def test_buffers_stay_exact(precision):
+def test_buffers_stay_exact():
     own = nn.BatchNorm1d(2)
     own.running_mean.fill_(123.675)
     assert precision.HalfPrecision(norm=own)["norm"].running_mean[0].item() == pytest.approx(
@@ -54,7 +49,7 @@ def test_buffers_stay_exact(precision):
     )
 
 
-def test_clipping_equals_torch(precision):
+def test_clipping_equals_torch():
     torch.manual_seed(0)
     model = nn.Linear(5, 5)
     for factor in (0.01, 10.0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
@@ -15,18 +14,14 @@ from safetensors.torch import load_file
 
 from mfnet_lite.sam.build import TINY
 from mfnet_lite.world.shapes.images import make_images
+from scripts.pretraining import sam_tiny
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "pretrain_sam_tiny.py"
-
-
-@pytest.fixture(scope="module")
-def script():
-    return importlib.import_module("scripts.pretraining.sam_tiny")
+ROOT = Path(__file__).resolve().parents[3]
 
 
-def test_masks_are_neither_tiny_nor_everything(script):
+def test_masks_are_neither_tiny_nor_everything():
     pictures = make_images(0, 8, 64)
-    masks = script.sample_masks(pictures.levels, 9, torch.Generator().manual_seed(0))
+    masks = sam_tiny.sample_masks(pictures.levels, 9, torch.Generator().manual_seed(0))
     area = masks.flatten(2).sum(dim=2)
     assert masks.shape == (8, 9, 64, 64)
     assert area.min() >= 32
@@ -44,22 +39,22 @@ def test_masks_are_neither_tiny_nor_everything(script):
             assert tuple(mask.flatten().nonzero()[:, 0].tolist()) in of_picture
 
 
-def test_half_of_the_masks_are_drawn_by_area(script):
+def test_half_of_the_masks_are_drawn_by_area():
     """One large and many small objects: drawn by mask the large one is rare, by pixel it is not."""
     levels = torch.zeros(1, 3, 64, 64, dtype=torch.int16)
     levels[:, :, :, :32] = 1
     for k in range(8):
         levels[:, :, 8 * k : 8 * k + 8, 40:48] = k + 2
-    masks = script.sample_masks(levels, 4000, torch.Generator().manual_seed(0))[0]
+    masks = sam_tiny.sample_masks(levels, 4000, torch.Generator().manual_seed(0))[0]
     large = (masks.flatten(1).sum(dim=1) == 64 * 32).float()
     assert large[:2000].mean() == pytest.approx(1 / 9, abs=0.03)
     assert large[2000:].mean() == pytest.approx(0.8, abs=0.04)
 
 
-def test_learning_rate_warms_up_and_falls(script):
-    stage = replace(script.STAGES[1], steps=1000)
-    rates = [script.learning_rate(stage, s) for s in (0, script.WARM_UP, 999)]
-    assert rates[0] == pytest.approx(stage.first_rate / script.WARM_UP, rel=0.01)
+def test_learning_rate_warms_up_and_falls():
+    stage = replace(sam_tiny.STAGES[1], steps=1000)
+    rates = [sam_tiny.learning_rate(stage, s) for s in (0, sam_tiny.WARM_UP, 999)]
+    assert rates[0] == pytest.approx(stage.first_rate / sam_tiny.WARM_UP, rel=0.01)
     assert rates[1] > rates[2]
     assert rates[2] == pytest.approx(stage.last_rate, rel=0.01)
 
@@ -67,12 +62,12 @@ def test_learning_rate_warms_up_and_falls(script):
 SMALL = replace(TINY, image_size=64, width=24, depth=2, heads=2, window=2, global_blocks=(1,))
 
 
-def stages(script, steps: int):
+def stages(steps: int):
     """A few steps of each kind."""
     return (
-        script.Stage("dense", 32, steps, 2, 1, 0, 0, 1e-3, 1e-3, 1.0),
-        script.Stage("prompts", 32, steps, 2, 1, 2, 2, 1e-3, 1e-4, 0.5),
-        script.Stage("full size", 64, 1, 2, 2, 2, 2, 1e-3, 1e-4, 0.5),
+        sam_tiny.Stage("dense", 32, steps, 2, 1, 0, 0, 1e-3, 1e-3, 1.0),
+        sam_tiny.Stage("prompts", 32, steps, 2, 1, 2, 2, 1e-3, 1e-4, 0.5),
+        sam_tiny.Stage("full size", 64, 1, 2, 2, 2, 2, 1e-3, 1e-4, 0.5),
     )
 
 
@@ -82,11 +77,11 @@ def options(**others):
     return {"seed": 3, "device": cpu, "bf16": False, "config": SMALL, "log_every": 1} | others
 
 
-def test_a_stopped_run_continues_to_the_last_bit(script, tmp_path, monkeypatch):
-    monkeypatch.setattr(script, "POOL", 4)
-    whole = load_file(script.train(tmp_path / "whole", stages(script, 3), **options(save_every=1)))
+def test_a_stopped_run_continues_to_the_last_bit(tmp_path, monkeypatch):
+    monkeypatch.setattr(sam_tiny, "POOL", 4)
+    whole = load_file(sam_tiny.train(tmp_path / "whole", stages(3), **options(save_every=1)))
 
-    asked = script.prompt_losses
+    asked = sam_tiny.prompt_losses
     calls = []
 
     def stop_at_the_second(*arguments, **named):
@@ -95,22 +90,22 @@ def test_a_stopped_run_continues_to_the_last_bit(script, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return asked(*arguments, **named)
 
-    monkeypatch.setattr(script, "prompt_losses", stop_at_the_second)
+    monkeypatch.setattr(sam_tiny, "prompt_losses", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
-        script.train(tmp_path / "parts", stages(script, 3), **options(save_every=1))
+        sam_tiny.train(tmp_path / "parts", stages(3), **options(save_every=1))
     assert not (tmp_path / "parts" / "sam_tiny.safetensors").exists()
-    monkeypatch.setattr(script, "prompt_losses", asked)
-    parts = load_file(script.train(tmp_path / "parts", stages(script, 3), **options(save_every=1)))
+    monkeypatch.setattr(sam_tiny, "prompt_losses", asked)
+    parts = load_file(sam_tiny.train(tmp_path / "parts", stages(3), **options(save_every=1)))
     assert whole.keys() == parts.keys()
     assert all(torch.equal(whole[key], parts[key]) for key in whole)
     log = (tmp_path / "parts" / "log.csv").read_text().splitlines()
     assert len(log) == 1 + 3 + 3 + 1
 
 
-def test_kept_weights_are_the_running_average(script, tmp_path, monkeypatch):
+def test_kept_weights_are_the_running_average(tmp_path, monkeypatch):
     """After two steps of decay 0.75 the average is 3/4 of the first step's weights and 1/4 of the second's."""
-    monkeypatch.setattr(script, "AVERAGE", 0.75)
-    monkeypatch.setattr(script, "AVERAGE_EVERY", 1)
+    monkeypatch.setattr(sam_tiny, "AVERAGE", 0.75)
+    monkeypatch.setattr(sam_tiny, "AVERAGE_EVERY", 1)
     seen = []
     step = torch.optim.AdamW.step
 
@@ -119,36 +114,34 @@ def test_kept_weights_are_the_running_average(script, tmp_path, monkeypatch):
         seen.append([p.detach().clone() for g in optimiser.param_groups for p in g["params"]])
 
     monkeypatch.setattr(torch.optim.AdamW, "step", watch)
-    kept = load_file(script.train(tmp_path, stages(script, 2)[:1], **options(save_every=9)))
+    kept = load_file(sam_tiny.train(tmp_path, stages(2)[:1], **options(save_every=9)))
     expected = 0.75 * seen[0][0] + 0.25 * seen[1][0]
     found = [t for t in kept.values() if t.shape == expected.shape]
     assert any(torch.allclose(t, expected, atol=1e-7) for t in found)
     assert not torch.allclose(seen[0][0], seen[1][0])
 
 
-def test_two_processes_train_one_model(script, tmp_path):
+def test_two_processes_train_one_model(tmp_path):
     """Both halves of a step count: the shared run differs from either process alone, and they agree."""
     program = tmp_path / "part.py"
     program.write_text(
-        f"""
-import sys
-sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+        """
 from dataclasses import replace
 from pathlib import Path
-import scripts.pretraining.sam_tiny as script
 import torch
-script.distributed.init_process_group("gloo")
+from scripts.pretraining import sam_tiny
+sam_tiny.distributed.init_process_group("gloo")
 sizes = dict(image_size=64, width=24, depth=2, heads=2, window=2, global_blocks=(1,))
-config = replace(script.TINY, **sizes)
-run = script.Run(Path("."), config, 0, torch.device("cpu"), None)
+config = replace(sam_tiny.TINY, **sizes)
+run = sam_tiny.Run(Path("."), config, 0, torch.device("cpu"), None)
 learnt = [torch.nn.Parameter(torch.zeros(n)) for n in (2, 1, 1)]
 learnt[0].grad, learnt[1].grad = torch.full((2,), float(run.rank)), torch.ones(1) * 4
-script.average_gradients(learnt)
+sam_tiny.average_gradients(learnt)
 start = sum(float(p.sum()) for m in (run.sam, run.heads) for p in m.parameters())
 said = run.rank, run.world, learnt[0].grad.tolist(), learnt[1].grad.item(), start
 # a file each, since two processes that share one pipe cut each other's lines
-Path(f"said_{{run.rank}}.txt").write_text(" ".join(map(str, said)))
-script.distributed.destroy_process_group()
+Path(f"said_{run.rank}.txt").write_text(" ".join(map(str, said)))
+sam_tiny.distributed.destroy_process_group()
 """
     )
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -160,7 +153,7 @@ script.distributed.destroy_process_group()
         check=True,
         timeout=120,
         cwd=tmp_path,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )
     said = [path.read_text().split(" ", 1) for path in sorted(tmp_path.glob("said_*.txt"))]
     assert [rank for rank, _ in said] == ["0", "1"]
@@ -168,8 +161,8 @@ script.distributed.destroy_process_group()
     assert said[0][1].startswith("2 [0.5, 0.5] 4.0 ")
 
 
-def test_finished_stages_cannot_be_changed(script, tmp_path):
-    first = stages(script, 1)[:1]
-    script.train(tmp_path, first, **options(save_every=9))
+def test_finished_stages_cannot_be_changed(tmp_path):
+    first = stages(1)[:1]
+    sam_tiny.train(tmp_path, first, **options(save_every=9))
     with pytest.raises(ValueError, match="belongs to other stages"):
-        script.train(tmp_path, (replace(first[0], steps=2),), **options(save_every=9))
+        sam_tiny.train(tmp_path, (replace(first[0], steps=2),), **options(save_every=9))

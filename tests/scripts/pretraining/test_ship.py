@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 
 import pytest
@@ -12,16 +11,15 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from mfnet_lite.sam.build import METADATA_KEY, TINY
+from scripts.pretraining import ship
 
 
 @pytest.fixture
-def ship(monkeypatch, tmp_path):
-    module = importlib.import_module("scripts.pretraining.ship")
-    monkeypatch.setattr(module, "WEIGHTS", tmp_path / "weights")
-    return module
+def own_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(ship, "WEIGHTS", tmp_path / "weights")
 
 
-def test_weights_are_halved_and_named_by_their_digest(ship, tmp_path):
+def test_weights_are_halved_and_named_by_their_digest(own_folder, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     tensors = {"a": torch.tensor([1.0, 1 / 3]), "b": torch.arange(4.0).reshape(2, 2)}

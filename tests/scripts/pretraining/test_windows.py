@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 
 import pytest
@@ -11,13 +10,9 @@ from segment_anything.modeling.image_encoder import get_rel_pos
 
 from mfnet_lite.sam.build import TINY, build_sam
 from mfnet_lite.sam.prompts import embed_images, embed_points, predict_masks
+from scripts.pretraining import windows
 
 CONFIG = replace(TINY, image_size=128, depth=2, global_blocks=(1,))
-
-
-@pytest.fixture(scope="module")
-def windows():
-    return importlib.import_module("scripts.pretraining.windows")
 
 
 @pytest.fixture
@@ -31,7 +26,7 @@ def sam():
     return sam
 
 
-def test_the_whole_picture_as_window_is_the_model(windows, sam):
+def test_the_whole_picture_as_window_is_the_model(sam):
     image = torch.rand(1, 3, 128, 128) * 255
     boxes = torch.tensor([[[10.0, 20, 60, 70]]])
     face = windows.windowed(sam, CONFIG, 128)
@@ -42,7 +37,7 @@ def test_the_whole_picture_as_window_is_the_model(windows, sam):
     assert sam.image_encoder.img_size == 128  # the model itself stays as it was
 
 
-def test_tables_of_a_window_are_pieces_of_the_large_ones(windows, sam):
+def test_tables_of_a_window_are_pieces_of_the_large_ones(sam):
     face = windows.windowed(sam, CONFIG, 64)
     encoder = face.image_encoder
     encoder.position.top, encoder.position.left = 5, 3
@@ -60,7 +55,7 @@ def test_tables_of_a_window_are_pieces_of_the_large_ones(windows, sam):
     torch.testing.assert_close(encoder(picture), small(picture), atol=1e-5, rtol=1e-4)
 
 
-def test_a_point_has_the_code_of_its_place_in_the_large_picture(windows, sam):
+def test_a_point_has_the_code_of_its_place_in_the_large_picture(sam):
     face = windows.windowed(sam, CONFIG, 64)
     face.image_encoder.position.top, face.image_encoder.position.left = 2, 7
     points = torch.tensor([[4.0, 9.0], [40.0, 1.0]])
@@ -73,7 +68,7 @@ def test_a_point_has_the_code_of_its_place_in_the_large_picture(windows, sam):
     assert torch.equal(code, sam.prompt_encoder.pe_layer((16, 16))[:, 2:10, 7:15])
 
 
-def test_gradients_reach_the_large_models_parameters(windows, sam):
+def test_gradients_reach_the_large_models_parameters(sam):
     face = windows.windowed(sam, CONFIG, 64)
     face.image_encoder.position.top, face.image_encoder.position.left = 4, 4
     embed_images(face, torch.rand(1, 3, 64, 64) * 255).square().sum().backward()
@@ -83,7 +78,7 @@ def test_gradients_reach_the_large_models_parameters(windows, sam):
     assert sam.image_encoder.blocks[0].mlp.lin1.weight.grad.abs().sum() > 0
 
 
-def test_windows_come_to_lie_everywhere(windows, sam):
+def test_windows_come_to_lie_everywhere(sam):
     encoder = windows.windowed(sam, CONFIG, 64).image_encoder
     generator = torch.Generator().manual_seed(0)
     seen = set()

@@ -1,0 +1,234 @@
+"""From lines of results to verdicts on claims; the rules stand here before the runs are made.
+
+A claim is a weighted sum of scores, mostly one configuration minus another, seed by seed: same data, same order,
+same initial weights. It *holds* if the mean over the seeds lies more than two standard errors above the margin
+that the claim needs (0 without one; negative where a small loss is allowed), and *does not hold here* otherwise;
+the sentence beside it says whether the difference was too small to tell or went the other way. Fewer than three
+seeds give no verdict.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from scripts.experiments.planning import PlannedRun
+
+ERRORS = 2.0
+"""Standard errors by which a mean must exceed its margin."""
+FEWEST = 3
+"""Seeds below which there is no verdict."""
+
+Line = dict[str, Any]
+Score = str | tuple[str, str]
+"""Name of a score in a line of results; with the stage of the training it was measured after, where there are
+several."""
+Read = Callable[[Line, Any], float | None]
+"""Reads a score from a line; None where the line does not have it."""
+Rows = Mapping[str, Mapping[int, Line]]
+"""Lines by the name of their configuration and by their seed."""
+
+
+class Term(NamedTuple):
+    """One summand of a claim.
+
+    Attributes:
+        weight: What the score is multiplied by.
+        run: A configuration; its seed is without meaning.
+        score: Which of its scores.
+    """
+
+    weight: float
+    run: PlannedRun
+    score: Score
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim, as a weighted sum of scores whose mean must exceed a margin.
+
+    Attributes:
+        name: Short name.
+        claim: The sentence that is tested.
+        source: ``"paper"`` for a claim of the system's authors, ``"ours"`` for one of this project.
+        terms: What is summed.
+        margin: What the mean must exceed.
+        absolute: A number that is subtracted from the sum as well: a score measured elsewhere, or a limit.
+    """
+
+    name: str
+    claim: str
+    source: str
+    terms: tuple[Term, ...]
+    margin: float = 0.0
+    absolute: float = 0.0
+
+    @property
+    def rows(self) -> set[str]:
+        """Names of the configurations that the claim needs."""
+        return {term.run.row for term in self.terms}
+
+
+def weighted(score: Score, *terms: tuple[float, PlannedRun]) -> tuple[Term, ...]:
+    """Return the terms of a claim whose summands are one and the same score.
+
+    Args:
+        score: Which score.
+        *terms: Weight and configuration of each summand.
+    """
+    return tuple(Term(weight, run, score) for weight, run in terms)
+
+
+def versus(
+    name: str,
+    claim: str,
+    source: str,
+    better: PlannedRun,
+    worse: PlannedRun,
+    *,
+    score: Score,
+    worse_score: Score | None = None,
+    margin: float = 0.0,
+) -> Claim:
+    """Claim that one configuration beats another.
+
+    Args:
+        name: Short name.
+        claim: The sentence that is tested.
+        source: ``"paper"`` or ``"ours"``.
+        better: The configuration that is said to be better.
+        worse: The one it is compared with.
+        score: What they are compared by.
+        worse_score: Score of ``worse``, where it is another one.
+        margin: What the mean difference must exceed.
+    """
+    terms = (Term(1.0, better, score), Term(-1.0, worse, worse_score or score))
+    return Claim(name, claim, source, terms, margin)
+
+
+def by_row(lines: Sequence[Line]) -> dict[str, dict[int, Line]]:
+    """Sort lines by configuration and seed; of two lines of one run the later counts.
+
+    Example:
+        >>> lines = [{"row": "a", "seed": 1, "n": 0}, {"row": "a", "seed": 0}, {"row": "a", "seed": 1}]
+        >>> by_row(lines)
+        {'a': {0: {'row': 'a', 'seed': 0}, 1: {'row': 'a', 'seed': 1}}}
+    """
+    rows: dict[str, dict[int, Line]] = {}
+    for line in lines:
+        rows.setdefault(line["row"], {})[line["seed"]] = line
+    return {row: dict(sorted(seeds.items())) for row, seeds in rows.items()}
+
+
+def differences(claim: Claim, rows: Rows, read: Read) -> dict[int, float]:
+    """Sum the terms of a claim for each seed that has a value in all of them.
+
+    Args:
+        claim: What is summed.
+        rows: Lines, as :func:`by_row` gives them.
+        read: Reads a score from a line.
+
+    Returns:
+        Seed → weighted sum, less the claim's absolute number.
+    """
+    summands = [
+        {
+            seed: term.weight * value
+            for seed, line in rows.get(term.run.row, {}).items()
+            if (value := read(line, term.score)) is not None
+        }
+        for term in claim.terms
+    ]
+    seeds = set.intersection(*(set(values) for values in summands))
+    return {
+        seed: sum(values[seed] for values in summands) - claim.absolute for seed in sorted(seeds)
+    }
+
+
+def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
+    """Give the verdict on paired differences.
+
+    Args:
+        found: One difference per seed, as fractions of 1.
+        margin: What their mean must exceed by two standard errors.
+
+    Returns:
+        Mean, standard deviation, standard error, verdict and a sentence.
+
+    Example:
+        >>> judge([0.02, 0.03, 0.04])["verdict"], judge([0.02, -0.03, 0.04])["verdict"]
+        ('holds', 'does not hold here')
+    """
+    if len(found) < FEWEST:
+        return not_measured(len(found))
+    mean, deviation = statistics.mean(found), statistics.stdev(found)
+    error = deviation / len(found) ** 0.5
+    holds = mean - margin > ERRORS * error
+    points = f"{100 * mean:+.1f} ± {100 * error:.1f} points over {len(found)} seeds"
+    need = f", {100 * margin:.0f} were needed" if margin else ""
+    if holds:
+        sentence = f"Holds: {points}{need}."
+    elif mean - margin < -ERRORS * error:
+        sentence = f"Does not hold here: {points}{need}, the other way round."
+    else:
+        sentence = f"Does not hold here: {points}{need}, too small to tell from chance."
+    return {
+        "n": len(found),
+        "difference": round(mean, 5),
+        "standard_deviation": round(deviation, 5),
+        "standard_error": round(error, 5),
+        "margin": margin,
+        "verdict": "holds" if holds else "does not hold here",
+        "sentence": sentence,
+    }
+
+
+def not_measured(seeds: int) -> dict[str, Any]:
+    """Return the verdict on too few seeds."""
+    return {"n": seeds, "verdict": "not measured", "sentence": "Not measured yet."}
+
+
+def heading(claim: Claim) -> dict[str, str]:
+    """Return the words of a claim, as the file of results begins with them."""
+    return {"name": claim.name, "claim": claim.claim, "source": claim.source}
+
+
+def judged(claim: Claim, rows: Rows, read: Read) -> dict[str, Any]:
+    """Return the verdict on a claim from the lines of all configurations.
+
+    Args:
+        claim: What is judged.
+        rows: Lines, as :func:`by_row` gives them.
+        read: Reads a score from a line.
+    """
+    return judge(list(differences(claim, rows, read).values()), claim.margin)
+
+
+def spread(values: Sequence[float]) -> dict[str, Any]:
+    """Return mean and standard deviation of a score over the seeds, None where there are too few.
+
+    Example:
+        >>> spread([0.25, 0.75]), spread([0.5])
+        ({'mean': 0.5, 'std': 0.35355}, {'mean': 0.5, 'std': None})
+    """
+    return {
+        "mean": round(statistics.mean(values), 5) if values else None,
+        "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
+    }
+
+
+def values_by_seed(lines: Sequence[Line], read: Callable[[Line], float]) -> dict[str, Any]:
+    """Return a score of every seed, as the rows of a file of results hold it.
+
+    Args:
+        lines: Of one configuration.
+        read: Reads the score from a line.
+    """
+    return {"values": {str(line["seed"]): round(read(line), 5) for line in lines}}
+
+
+def mean_of(values: Sequence[float], digits: int) -> float:
+    """Return the rounded mean of some numbers."""
+    return round(statistics.mean(values), digits)
