@@ -265,8 +265,8 @@ def measure(setting: Setting, tuning: str) -> dict[str, Any]:
 
     found = fresh("times")
     found["bytes"] = {
-        phase: {name: fresh("memory", name, phase) for name in measured}
-        for phase, asked in found["seconds"].items()
+        phase: {name: fresh("memory", name, phase) for name in names}
+        for phase, names in found["seconds"].items()
     }
     found["operations"] = {
         n: bench.flops(n) for n in (AUTHORS, IN_TURN, OURS) if n in found["seconds"]["train"]
@@ -281,9 +281,11 @@ def measure(setting: Setting, tuning: str) -> dict[str, Any]:
         for name, seconds in found["seconds"][phase].items():
             peak = sum(found["bytes"][phase][name].values()) / 1e9
             row = found["ours against"].get(name, {})
-            more = "".join(f", {k.split(': ')[1]} {v:.2f}" for k, v in row.items() if phase in k)
+            comparison = "".join(
+                f", {k.split(': ')[1]} {v:.2f}" for k, v in row.items() if phase in k
+            )
             print(
-                f"  {phase:10} {name:20} {statistics.median(seconds):7.2f} s {peak:6.2f} GB{more}"
+                f"  {phase:10} {name:20} {statistics.median(seconds):7.2f} s {peak:6.2f} GB{comparison}"
             )
     assert set(found["seconds"]["train"]) == set(bench.variants())
     return found

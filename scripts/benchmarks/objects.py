@@ -39,7 +39,7 @@ from scripts.benchmarks.common import RESULTS, ROOT, added_memory, now, run_modu
 FILE = "SAM_RS/utils.py"
 AUTHORS, LOOP, OURS = "authors", "loop", "ours"
 NEEDED = 20.0
-"""Times faster than a loop that the project asks of itself."""
+"""Times faster than a loop that is the project's goal."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -28,7 +28,7 @@ BASE = "683a755"
 WARM_UP = 2
 """Steps that are not counted: kernels are compiled, pools of images filled."""
 NEEDED = 2.5
-"""Times as many windows per CPU second that the project asks of itself."""
+"""Times as many windows per CPU second that are the project's goal."""
 
 # name, window, steps planned, windows, new images, prompts, rounds, rates, weight of the dense losses
 STAGES = {
@@ -41,7 +41,7 @@ STAGES = {
 
 
 def train_in_steps(root: Path, name: str, out: Path) -> None:
-    """Train in this process; before every step, report CPU seconds and wait for a line."""
+    """Train in this process; before every step, print CPU seconds and wait for a line."""
     sys.path[:0] = [str(root), str(root / "scripts")]
     import psutil
     import torch

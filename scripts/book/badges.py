@@ -1,4 +1,4 @@
-"""Write the cells that every chapter shares, from the one place that knows the repository's address: _config.yml.
+"""Write the cells that every chapter shares, with the repository's address from _config.yml.
 
     python -m scripts.book.badges            write or refresh the cells in book/NN_*.ipynb
     python -m scripts.book.badges --check    change nothing; exit 1 and name the files that would change
@@ -10,7 +10,6 @@ leaves torch alone.
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tomllib
@@ -20,7 +19,7 @@ import nbformat
 import yaml
 from nbformat import NotebookNode
 
-from scripts.book.normalise_notebooks import normalise
+from scripts.book.normalise_notebooks import normalise, notebooks_and_check
 
 ROOT = Path(__file__).resolve().parents[2]
 # Colab brings these, and torch must stay the one that fits its driver.
@@ -79,8 +78,8 @@ def install_cell() -> str:
     )
 
 
-def _place(notebook: NotebookNode, tag: str, source: str, index: int, tags: list[str]) -> None:
-    """Put the generated cell ``tag`` at ``index``, replacing an earlier one wherever it stood."""
+def _insert(notebook: NotebookNode, tag: str, source: str, index: int, tags: list[str]) -> None:
+    """Insert the generated cell ``tag`` at ``index``; an earlier one is removed wherever it stood."""
     notebook.cells = [cell for cell in notebook.cells if tag not in cell.metadata.get("tags", [])]
     if tag == "colab-install":
         kinds = [cell.cell_type for cell in notebook.cells]
@@ -98,24 +97,16 @@ def generated(path: Path) -> str:
         sys.exit(
             f"{path.name}: expected the first cell to be the chapter's title, found another; start it with '# '"
         )
-    _place(notebook, "badges", badge_cell(path.name), 1, ["badges"])
-    _place(notebook, "colab-install", install_cell(), 2, ["colab-install", "hide-cell"])
+    _insert(notebook, "badges", badge_cell(path.name), 1, ["badges"])
+    _insert(notebook, "colab-install", install_cell(), 2, ["colab-install", "hide-cell"])
     return nbformat.writes(normalise(notebook), version=4).rstrip("\n") + "\n"
 
 
 def main() -> None:
     """Parse the command line and write or check."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("notebooks", nargs="*", type=Path, help="default: book/NN_*.ipynb")
-    parser.add_argument(
-        "--check", action="store_true", help="change nothing, exit 1 if something would change"
-    )
-    options = parser.parse_args()
-    paths = options.notebooks or sorted((ROOT / "book").glob("[0-9][0-9]_*.ipynb"))
+    paths, check = notebooks_and_check(__doc__, "[0-9][0-9]_*.ipynb")
     stale = [path for path in paths if generated(path) != path.read_text(encoding="utf-8")]
-    if options.check and stale:
+    if check and stale:
         names = ", ".join(path.name for path in stale)
         sys.exit(
             f"generated cells are missing or old in {names}; run python -m scripts.book.badges"

@@ -135,7 +135,7 @@ def problems(html: Path) -> list[str]:
 
 
 def main() -> None:
-    """Parse the command line, build, check, and say where the site is."""
+    """Parse the command line, build, check, and print where the site is."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

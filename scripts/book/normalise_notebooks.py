@@ -32,7 +32,7 @@ def _terminal(text: str) -> str:
 
 
 def _outputs(outputs: list[NotebookNode], count: int | None) -> list[NotebookNode]:
-    """Merge neighbouring pieces of one stream and keep only what a reader sees."""
+    """Merge neighbouring outputs of one stream and keep only what a reader sees."""
     kept: list[NotebookNode] = []
     for output in outputs:
         if output.output_type == "stream":
@@ -109,18 +109,31 @@ def normalise_file(path: Path) -> bool:
     return True
 
 
-def main() -> None:
-    """Parse the command line and rewrite or check."""
+def notebooks_and_check(description: str | None, pattern: str) -> tuple[list[Path], bool]:
+    """Read the command line of a script that rewrites notebooks.
+
+    Args:
+        description: Text of ``--help``.
+        pattern: Notebooks of the book that are meant where none is named.
+
+    Returns:
+        The notebooks, and whether they are checked only.
+    """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        description=description, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("notebooks", nargs="*", type=Path, help="default: book/*.ipynb")
+    parser.add_argument("notebooks", nargs="*", type=Path, help=f"default: book/{pattern}")
     parser.add_argument(
         "--check", action="store_true", help="change nothing, exit 1 if something would change"
     )
     options = parser.parse_args()
-    paths = options.notebooks or sorted(BOOK.glob("*.ipynb"))
-    if not options.check:
+    return options.notebooks or sorted(BOOK.glob(pattern)), options.check
+
+
+def main() -> None:
+    """Parse the command line and rewrite or check."""
+    paths, check = notebooks_and_check(__doc__, "*.ipynb")
+    if not check:
         for path in paths:
             print(f"{path.name}: {'rewritten' if normalise_file(path) else 'unchanged'}")
         return

@@ -98,7 +98,7 @@ def versus(
         name: Short name.
         claim: The sentence that is tested.
         source: ``"paper"`` or ``"ours"``.
-        better: The configuration that is said to be better.
+        better: The configuration that is claimed to be better.
         worse: The one it is compared with.
         score: What they are compared by.
         worse_score: Score of ``worse``, where it is another one.

@@ -27,7 +27,7 @@ def weights() -> str:
 
 
 def made_with(line: dict[str, Any], digest: str) -> bool:
-    """Say whether a line was made with these weights, or without any."""
+    """Return whether a line was made with these weights, or without any."""
     return line["weights_sha256"] in (digest, ANY)
 
 
@@ -52,7 +52,7 @@ def append_line(path: Path, line: dict[str, Any]) -> None:
 
 
 def stamp() -> dict[str, str]:
-    """Say with which code, when and on what a line is made."""
+    """Return with which code, when and on what a line is made."""
     return {
         "commit": commit(ROOT, short=True),
         "date": time.strftime("%Y-%m-%d"),

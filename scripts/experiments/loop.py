@@ -30,16 +30,16 @@ Line = dict[str, Any]
 Plan = Callable[[Sequence[int], str], Iterator[tuple[str, Any]]]
 
 STALE = 3600.0
-"""Seconds after which the mark of a process that was killed counts no more."""
+"""Seconds after which the mark of a process that was killed is void."""
 
 
 def planned_steps(line: Line, options: Options) -> bool:
-    """Say whether a line was trained for as many steps as its name says."""
+    """Return whether a line was trained for as many steps as its run asks for."""
     return bool(line["steps"] == round(options.steps * line["run"].get("effort", 1.0)))
 
 
 def scaled_like(line: Line, scaling: str) -> bool:
-    """Say whether heights were scaled like this; the first lines do not name it and had metres above ground."""
+    """Return whether heights were scaled like this; the first lines do not name it and had metres above ground."""
     return bool(line.get("scaling", "ground") == scaling)
 
 

@@ -1,4 +1,4 @@
-"""The command line of an experiment, and what it says as plain parameters."""
+"""The command line of an experiment, as plain parameters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Prove three things about the procedural world and write them to book/results/world_proof.json.
 
 1. At the default parameters a random forest gains at least 10 points of mIoU from height above ground.
-2. At ambiguity 0 nearly all of that gain is gone: colours and textures say the same.
+2. At ambiguity 0 nearly all of that gain is gone: colours and textures carry the same information.
 3. Plain differencing of two dates finds built and removed buildings on a day like the first, and is
    fooled by another season, sun, haze and other parked cars.
 
@@ -43,7 +43,7 @@ def local_statistics(band: np.ndarray) -> list[np.ndarray]:
 
 
 def features(scene: Scene, height: bool) -> np.ndarray:
-    """Return one row per pixel: the R, G, B bands, with height above ground where asked for.
+    """Return one row per pixel: the R, G, B bands, with height above ground on request.
 
     Holes of the DSM are filled by the nearest measurement.
     """

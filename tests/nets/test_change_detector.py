@@ -15,15 +15,15 @@ from mfnet_lite import world
 from mfnet_lite.cli import app
 from mfnet_lite.losses import temporal_similarity
 from mfnet_lite.nets import ChangeDetector, ChangeOutput, SamPyramid, build_model
-from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.sam import build_sam
+from tests.small_sam import FOUR_LEVELS
 
-SIZES = SamConfig(image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4, prompt_dim=32)
 DATES = {"before": 3, "after": 3}
 
 
 def detector(**options) -> ChangeDetector:
     torch.manual_seed(0)
-    return ChangeDetector(SamPyramid(build_sam(SIZES, seed=0)), **options)
+    return ChangeDetector(SamPyramid(build_sam(FOUR_LEVELS, seed=0)), **options)
 
 
 def pair(height: int = 64, width: int = 64) -> dict[str, torch.Tensor]:

@@ -10,13 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet
 from mfnet_lite.nets.inputs import ToRGB
-from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, SamConfig, build_sam
+from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, build_sam
 from mfnet_lite.tuning import attach_lora, detach, freeze, merge, merge_and_unload
-
-SMALL = SamConfig(
-    image_size=64, patch_size=8, width=24, depth=2, heads=3, window=4, global_blocks=(1,),
-    prompt_dim=32,
-)  # fmt: skip
+from tests.small_sam import SMALL
 
 
 def network(**options) -> MFNet:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from mfnet_lite.losses import temporal_similarity
 from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid
 from mfnet_lite.nets.sam_cd import SAMCD
-from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.sam import build_sam
+from tests.small_sam import FOUR_LEVELS
 
 
 def ramp(*shape: int, f: float, p: float) -> Tensor:
@@ -162,11 +163,8 @@ def test_golden_equal_dates_do_not_force_no_change() -> None:
 
 
 def small(**options) -> SAMCD:
-    sizes = SamConfig(
-        image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4, prompt_dim=32
-    )
     torch.manual_seed(0)
-    return SAMCD(SamPyramid(build_sam(sizes, seed=0)), **options)
+    return SAMCD(SamPyramid(build_sam(FOUR_LEVELS, seed=0)), **options)
 
 
 @pytest.mark.parametrize(("options", "same"), [({}, True), ({"official": True}, False)])

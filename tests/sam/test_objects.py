@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from skimage.segmentation import find_boundaries
 
-from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.sam import build_sam
 from mfnet_lite.sam.objects import (
     ObjectSettings,
     find_objects,
     objects_from_masks,
     outlines,
 )
+from tests.small_sam import ONE_BLOCK
 
 
 def golden_masks() -> np.ndarray:
@@ -67,8 +68,7 @@ def test_no_masks() -> None:
 
 
 def test_find_objects_in_a_image() -> None:
-    config = SamConfig(image_size=32, width=16, depth=1, heads=2, global_blocks=(0,))
-    sam = build_sam(config, seed=0)
+    sam = build_sam(ONE_BLOCK, seed=0)
     image = np.zeros((24, 32, 3), dtype=np.uint8)
     loose = ObjectSettings(
         points_per_side=2, pred_iou_thresh=-1.0, stability_score_thresh=0.0, min_area=1

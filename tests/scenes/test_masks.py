@@ -12,16 +12,15 @@ import mfnet_lite.scenes.masks as scene_masks
 from mfnet_lite.rasters import read_raster, write_raster
 from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.tiling import Window
-from mfnet_lite.sam import ObjectSettings, SamConfig, build_sam, objects_from_masks
+from mfnet_lite.sam import ObjectSettings, build_sam, objects_from_masks
 from mfnet_lite.scenes.masks import mask_scene
 from mfnet_lite.scenes.seams import match_objects
-
-SMALL = SamConfig(image_size=32, width=16, depth=1, heads=2, global_blocks=(0,))
+from tests.small_sam import ONE_BLOCK
 
 
 @pytest.fixture
 def sam():
-    return build_sam(SMALL, seed=0)
+    return build_sam(ONE_BLOCK, seed=0)
 
 
 def true_objects(height: int, width: int) -> np.ndarray:

@@ -14,17 +14,17 @@ from typer.testing import CliRunner
 from mfnet_lite.cli import app
 from mfnet_lite.nets import ChangeDetector, SamPyramid
 from mfnet_lite.rasters.write import write_raster
-from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.sam import build_sam
 from mfnet_lite.scenes.predict import predict_scene
+from tests.small_sam import FOUR_LEVELS
 
 PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)
-SIZES = SamConfig(image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4, prompt_dim=32)
 GREY = ((0, 0, 0), (255, 255, 255))
 
 
 def detector() -> ChangeDetector:
     torch.manual_seed(0)
-    return ChangeDetector(SamPyramid(build_sam(SIZES, seed=0)), fine=8).eval()
+    return ChangeDetector(SamPyramid(build_sam(FOUR_LEVELS, seed=0)), fine=8).eval()
 
 
 @pytest.fixture

@@ -7,15 +7,12 @@ import torch
 from torch import nn
 
 from mfnet_lite.nets import MFNet
-from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.sam import build_sam
 from mfnet_lite.training.config import TrainConfig
 from mfnet_lite.training.optim import build_optimizer, decayed
 from mfnet_lite.tuning import MMAdapter, SensorAdapter, attach_adapters
+from tests.small_sam import SMALL
 
-SIZES = SamConfig(
-    image_size=64, patch_size=8, width=24, depth=2, heads=3, window=4, global_blocks=(1,),
-    prompt_dim=32,
-)  # fmt: skip
 MAPS = {"weight", "lora_a", "lora_b", "down_weight", "up_weight", "squeeze", "excite"}
 
 
@@ -30,7 +27,7 @@ def split(net: nn.Module) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
 @pytest.mark.parametrize("official", [False, True])
 def test_of_mfnet_only_the_weights_of_maps_are_decayed(tuning: str, official: bool) -> None:
-    net = MFNet(build_sam(SIZES), 6, tuning=tuning, official=official)
+    net = MFNet(build_sam(SMALL), 6, tuning=tuning, official=official)
     pulled, spared = split(net)
     assert pulled | spared == {n for n, p in net.named_parameters() if p.requires_grad}
     norms = {
@@ -59,7 +56,7 @@ def test_stacked_biases_are_matrices_and_not_decayed() -> None:
 
 
 def test_embeddings_and_tables_are_not_decayed_when_the_whole_encoder_trains() -> None:
-    net = build_sam(SIZES)
+    net = build_sam(SMALL)
     pulled, spared = split(net)
     for name in (
         "image_encoder.pos_embed",

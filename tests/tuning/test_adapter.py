@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.sam import build_sam
 from mfnet_lite.tuning import (
     Adapter,
     ParallelAdapter,
@@ -19,22 +19,12 @@ from mfnet_lite.tuning import (
     detach,
 )
 from tests.golden.tuning import check, fill, given
-
-SMALL = SamConfig(
-    image_size=32,
-    patch_size=8,
-    width=16,
-    depth=2,
-    heads=2,
-    window=2,
-    global_blocks=(1,),
-    prompt_dim=16,
-)
+from tests.small_sam import SMALLEST
 
 
 def small_encoder() -> nn.Module:
     """SAM's own encoder with random weights, position tables included."""
-    encoder = build_sam(SMALL, seed=0).image_encoder
+    encoder = build_sam(SMALLEST, seed=0).image_encoder
     generator = torch.Generator().manual_seed(1)
     for parameter in encoder.parameters():
         if not parameter.any():
@@ -145,7 +135,7 @@ def test_a_random_start_is_not_the_frozen_encoder(image: Tensor) -> None:
 
 
 def test_only_the_encoder_blocks_of_a_whole_sam_are_default_targets() -> None:
-    sam = attach_adapters(build_sam(SMALL, seed=0))
+    sam = attach_adapters(build_sam(SMALLEST, seed=0))
     names = [n for n, m in sam.named_modules() if isinstance(m, SerialAdapter)]
     assert names == [f"image_encoder.blocks.{i}.{part}" for i in (0, 1) for part in ("attn", "mlp")]
 

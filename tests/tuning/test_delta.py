@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mfnet_lite.nets import MFNet, UNet
-from mfnet_lite.sam import SamConfig, build_image_encoder
+from mfnet_lite.sam import build_image_encoder
 from mfnet_lite.sam.build import build_sam
 from mfnet_lite.tuning import (
     attach_adapters,
@@ -26,17 +26,8 @@ from mfnet_lite.tuning import (
     merge,
     save_delta,
 )
+from tests.small_sam import SMALLEST
 
-SMALL = SamConfig(
-    image_size=32,
-    patch_size=8,
-    width=16,
-    depth=2,
-    heads=2,
-    window=2,
-    global_blocks=(1,),
-    prompt_dim=16,
-)
 ATTACH: dict[str, Callable[[nn.Module], nn.Module]] = {
     "serial": lambda m: attach_adapters(m, seed=0),
     "parallel": lambda m: attach_adapters(m, kind="parallel", seed=0),
@@ -52,7 +43,7 @@ class Net(nn.Module):
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.encoder = build_image_encoder(SMALL)
+            self.encoder = build_image_encoder(SMALLEST)
             self.head = nn.Sequential(
                 nn.Conv2d(16, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1)
             )
@@ -335,8 +326,8 @@ WAYS: dict[str, tuple[Callable[[nn.Module], nn.Module], Callable[[nn.Module], nn
 @pytest.mark.parametrize("way", list(WAYS))
 def test_modules_that_compute_otherwise_are_refused(way: str, tmp_path: Path) -> None:
     then, now, message = WAYS[way]
-    path = save_delta(then(build_image_encoder(SMALL)), tmp_path / "delta.safetensors")
-    other = now(build_image_encoder(SMALL))
+    path = save_delta(then(build_image_encoder(SMALLEST)), tmp_path / "delta.safetensors")
+    other = now(build_image_encoder(SMALLEST))
     before = copy.deepcopy(other.state_dict())
     with pytest.raises(
         ValueError, match=f"trained on something that computes otherwise: .*{message}"
@@ -347,7 +338,7 @@ def test_modules_that_compute_otherwise_are_refused(way: str, tmp_path: Path) ->
 
 def mfnet(*sensors: str) -> MFNet:
     torch.manual_seed(0)
-    return MFNet(build_sam(SMALL), 4, sensors=dict.fromkeys(sensors, 3), rank=2)
+    return MFNet(build_sam(SMALLEST), 4, sensors=dict.fromkeys(sensors, 3), rank=2)
 
 
 def test_an_mfnet_with_its_sensors_in_another_order_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from timm.models import VisionTransformer
 from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
-from mfnet_lite.sam import SamConfig, build_image_encoder, fuse_attention
+from mfnet_lite.sam import build_image_encoder, fuse_attention
 from mfnet_lite.tuning import (
     LoRALinear,
     LoRAQKV,
@@ -23,14 +24,11 @@ from mfnet_lite.tuning import (
     merge_and_unload,
     unmerge,
 )
+from tests.small_sam import SMALLEST
 
 
 def sam() -> nn.Module:
-    config = SamConfig(
-        image_size=32, patch_size=8, width=16, depth=2, heads=2, window=2,
-        global_blocks=(1,), prompt_dim=8,
-    )  # fmt: skip
-    return build_image_encoder(config)
+    return build_image_encoder(replace(SMALLEST, prompt_dim=8))
 
 
 def fused_sam() -> nn.Module:

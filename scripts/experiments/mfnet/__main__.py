@@ -31,7 +31,7 @@ DEFAULTS = Defaults(
 
 
 def scaled_as_planned(line: Line) -> bool:
-    """Whether heights, if there are any, were scaled as the plan says today."""
+    """Whether heights, if there are any, were scaled as today's plan has it."""
     run = Run(**line["run"])
     return "dsm" not in run.sensors or scaled_like(line, run.heights)
 

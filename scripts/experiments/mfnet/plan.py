@@ -50,11 +50,11 @@ class Run(PlannedRun):
         fusion: ``"dfm"`` or ``"sum"`` (MFNet).
         rank: of LoRA (MFNet).
         pretrained: whether the encoder starts from the small SAM or from random weights.
-        ambiguity: knob of the world.
-        dsm_error: knob of the world.
+        ambiguity: parameter of the world.
+        dsm_error: parameter of the world.
         scenes: training scenes.
         effort: multiple of the usual number of steps.
-        drop: chance that one sensor of a training crop is withheld.
+        drop: probability that one sensor of a training crop is dropped.
         scaling: of elevations; that of :data:`SCALINGS` if empty.
     """
 

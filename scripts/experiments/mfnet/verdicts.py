@@ -2,8 +2,8 @@
 
 The rule of the verdicts is in claims.py; scores are compared with the same scenes, crops and order. Some claims came
 later: that on five times the steps, after a trial on the tuning seed had shown that MFNet is far from done after the
-usual number, the two on scaling, after it had been chosen on the tuning seeds, and those that say so, after rows had
-been seen.
+usual number, the two on scaling, after it had been chosen on the tuning seeds, and those whose sentence names it,
+after rows had been seen.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ IN_THE_PAPER: dict[str, tuple[float, float]] = {
     "mmadapter>adapter": (84.72, 84.35),
     "dfm>sum": (83.96, 83.24),
 }
-"""mIoU in points of what is said to be better and worse, one training each: Ma et al. (2025), tables IV and V,
+"""mIoU in points of the better and the worse configuration, one training each: Ma et al. (2025), tables IV and V,
 Vaihingen, ViT-L. There, "frozen" is compared with LoRA and adapters on the optical image alone."""
 
 UNTESTED = (

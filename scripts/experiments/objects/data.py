@@ -105,7 +105,7 @@ def maps_of(run: Run, tiles: Sequence[Tile], root: Path, digest: str) -> tuple[O
     """Maps of the training tiles of a run, made at their first use.
 
     Args:
-        run: says which.
+        run: The run that reads them.
         tiles: the tiles.
         root: folder for what is made.
         digest: of the small SAM's weights: maps of two models never mix.

@@ -1,4 +1,4 @@
-"""Claims about objects and boundaries, and what lines of results say on them; the claims stand here before the runs.
+"""Claims about objects and boundaries, and their verdicts from lines of results; they stand here before the runs.
 
 The rule of the verdicts is in claims.py; scores are compared with the same scenes, crops and initial weights. No
 verdict is given where all networks of both sides call the whole test area one class (added after the runs on the

@@ -11,13 +11,12 @@ import torch
 from PIL import Image
 
 from mfnet_lite.nets import SamPyramid
-from mfnet_lite.sam import SamConfig, build_sam
+from mfnet_lite.sam import build_sam
 from scripts.experiments import claims
 from scripts.experiments.options import Options
 from scripts.experiments.sam_cd import __main__ as experiment
 from scripts.experiments.sam_cd import plan, runs, verdicts
-
-SIZES = SamConfig(image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4, prompt_dim=32)
+from tests.small_sam import FOUR_LEVELS
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def small_runs(monkeypatch):
     """Small pairs, crops and encoder, and nothing remembered."""
     for name, value in (("TILE", 64), ("SIZE", 32), ("PAIRS", 2), ("TEST_PAIRS", 1), ("POOL", 4)):
         monkeypatch.setattr(runs, name, value)
-    monkeypatch.setattr(runs, "load_sam", lambda _: build_sam(SIZES, seed=0))
+    monkeypatch.setattr(runs, "load_sam", lambda _: build_sam(FOUR_LEVELS, seed=0))
     runs.Remembering.memory.clear()
     yield
     runs.Remembering.memory.clear()
@@ -79,7 +78,7 @@ def test_plan_names_runs_and_keeps_seeds_apart():
 
 def test_remembered_maps_are_those_of_the_encoder(small_runs):
     torch.manual_seed(0)
-    pyramid = SamPyramid(build_sam(SIZES, seed=0))
+    pyramid = SamPyramid(build_sam(FOUR_LEVELS, seed=0))
     remembering, x = runs.Remembering(pyramid, "a"), torch.rand(3, 3, 32, 32)
     remembering(x[:2])
     calls: list[int] = []
@@ -87,7 +86,7 @@ def test_remembered_maps_are_those_of_the_encoder(small_runs):
     for ours, theirs in zip(remembering(x), pyramid.features(x), strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=2e-3)  # kept in half precision
     assert calls == [1]  # the third image alone was new
-    other = runs.Remembering(SamPyramid(build_sam(SIZES, seed=1)), "b")
+    other = runs.Remembering(SamPyramid(build_sam(FOUR_LEVELS, seed=1)), "b")
     assert not torch.allclose(other(x)[0], remembering(x)[0])
 
 

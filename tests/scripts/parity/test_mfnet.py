@@ -14,6 +14,7 @@ from mfnet_lite.nets.encoders.multimodal_sam import BlockAdditions
 from mfnet_lite.sam import SamConfig, build_image_encoder
 from scripts.parity import authors_mfnet as authors
 from scripts.parity import mfnet as parity
+from tests.small_sam import ONE_BLOCK
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +173,7 @@ def test_additions_of_every_block_are_translated(tuning):
 
 
 def test_the_frozen_encoder_is_taken_under_official_names():
-    config = SamConfig(image_size=32, width=16, depth=1, heads=2, global_blocks=(0,))
-    encoder = build_image_encoder(config)
+    encoder = build_image_encoder(ONE_BLOCK)
     state = {
         f"image_encoder.{name.replace('.rel_pos_', '.rel_')}": tensor
         for name, tensor in encoder.state_dict().items()
