@@ -490,7 +490,26 @@ std::vector<Tensor> gelu_masks_backward(const Tensor& grad, const Tensor& hyper,
   return {of_hyper, of_x};
 }
 
+// In attention.cpp, products.cpp and optimiser.cpp.
+bool tiles_usable();
+std::vector<Tensor> grid_attention(const Tensor&, const Tensor&, int64_t, int64_t, int64_t);
+std::vector<Tensor> grid_attention_backward(
+    const Tensor&, const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t, int64_t);
+Tensor product_atb(const Tensor&, const Tensor&);
+void newton_schulz(const Tensor&, double, double, double, int64_t);
+double gradient_norm(const std::vector<Tensor>&);
+void move_momenta(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, bool, double, double);
+void move_weights(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, bool, double, double);
+
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
+  m.def("tiles_usable", &tiles_usable);
+  m.def("grid_attention", &grid_attention);
+  m.def("grid_attention_backward", &grid_attention_backward);
+  m.def("product_atb", &product_atb);
+  m.def("newton_schulz", &newton_schulz);
+  m.def("gradient_norm", &gradient_norm);
+  m.def("move_momenta", &move_momenta);
+  m.def("move_weights", &move_weights);
   m.def("layer_norm", &layer_norm);
   m.def("layer_norm_backward", &layer_norm_backward);
   m.def("mask_sums", &mask_sums);
