@@ -39,6 +39,8 @@ def window_attention(
 ) -> Float[Tensor, "batch height width channels"]:
     """Attend within windows of a grid of any size, without computing padded tokens.
 
+    A ``TorchFunctionMode`` may exchange this function as it may exchange PyTorch's own.
+
     Args:
         qkv: Projected tokens, query, key and value one after the other (3 · channels).
         padding: What the projection makes of a padded token: its bias; None for zeros.
@@ -51,6 +53,21 @@ def window_attention(
     Returns:
         The attended values, before the output projection.
     """
+    if has_torch_function((qkv,)):
+        arguments = (qkv, padding, heads, window, tables, scale)
+        return handle_torch_function(window_attention, (qkv,), *arguments)
+    return attend_windows(qkv, padding, heads, window, tables, scale)
+
+
+def attend_windows(
+    qkv: Float[Tensor, "batch height width tokens"],
+    padding: Float[Tensor, " tokens"] | None,
+    heads: int,
+    window: int,
+    tables: tuple[Table, Table] | None,
+    scale: float,
+) -> Float[Tensor, "batch height width channels"]:
+    """Attend as :func:`window_attention`, which nothing can exchange; the arguments are the same."""
     height, width = qkv.shape[1:3]
     if window == 0 or (window == height == width):
         return _attend(qkv, padding, heads, (1, 1), (height, width), tables, scale)

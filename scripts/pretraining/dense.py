@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss
 from mfnet_lite.world.shapes.images import LEVELS
+from scripts.pretraining.kernels import kernels
 
 CORNERS = 4  # places in each patch that say how far their thing reaches
 
@@ -105,6 +106,20 @@ def token_shares(
     return torch.gather(share, 2, clicked)
 
 
+def id_ends(levels: Int[Tensor, "n levels height width"]) -> Int[Tensor, "4 n levels ids"]:
+    """First column, first row, last column and last row of every id; what is absent begins after its end."""
+    n, depth, height, width = levels.shape
+    top = int(levels.max()) + 1
+    if levels.device.type == "cpu" and levels.dtype == torch.int16 and kernels() is not None:
+        return kernels().id_ends(levels.contiguous(), top)
+    flat = rearrange(levels.long(), "n l y x -> n l (y x)")
+    y = torch.arange(height, device=levels.device).repeat_interleave(width).expand_as(flat)
+    x = torch.arange(width, device=levels.device).repeat(height).expand_as(flat)
+    fresh = torch.zeros(n, depth, top, dtype=torch.long, device=levels.device)
+    first = [(fresh + max(height, width)).scatter_reduce(2, flat, at, "amin") for at in (x, y)]
+    return torch.stack([*first, *(fresh.scatter_reduce(2, flat, at, "amax") for at in (x, y))])
+
+
 def log_reaches(
     levels: Int[Tensor, "n levels height width"], patch: int
 ) -> Float[Tensor, "n levels t corners 4"]:
@@ -113,15 +128,8 @@ def log_reaches(
     Returns:
         log(1 + distance in patches) from the middle of the quarter to the sides of the thing's box.
     """
-    n, depth, height, width = levels.shape
-    flat = rearrange(levels.long(), "n l y x -> n l (y x)")
-    y = torch.arange(height, device=levels.device).repeat_interleave(width).expand_as(flat)
-    x = torch.arange(width, device=levels.device).repeat(height).expand_as(flat)
-    top = int(levels.max()) + 1
-    fresh = torch.zeros(n, depth, top, dtype=torch.long, device=levels.device)
-    ends = [(fresh + max(height, width)).scatter_reduce(2, flat, at, "amin") for at in (x, y)] + [
-        fresh.scatter_reduce(2, flat, at, "amax") for at in (x, y)
-    ]
+    height, width = levels.shape[2:]
+    ends = id_ends(levels)
     quarter = slice(patch // 4, None, patch // 2)
     ids = levels[:, :, quarter, quarter].long()
     inner = rearrange(ids, "n l y x -> n l (y x)")

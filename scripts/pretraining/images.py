@@ -57,11 +57,11 @@ class Stream(IterableDataset):
         kept = [self._draw(self.first - k) for k in range(steps, 0, -1)]
         for step in range(self.first, self.last):
             kept = [*kept[1:], self._draw(step)]
-            images = torch.cat([images for images, _ in kept])
-            levels = torch.cat([levels for _, levels in kept])
             generator = torch.Generator().manual_seed(self.seed + 31 * step)
-            chosen = torch.randperm(len(images), generator=generator)[: self.batch]
-            seen = [vary(images[i], levels[i], self.window, generator) for i in chosen]
+            chosen = torch.randperm(len(kept) * self.fresh, generator=generator)[: self.batch]
+            # The pool is tens of megabytes: only what is seen is touched.
+            places = [divmod(i, self.fresh) for i in chosen.tolist()]
+            seen = [vary(kept[k][0][i], kept[k][1][i], self.window, generator) for k, i in places]
             yield torch.stack([i for i, _ in seen]), torch.stack([m for _, m in seen])
 
     def _draw(self, step: int) -> tuple[Tensor, Tensor]:

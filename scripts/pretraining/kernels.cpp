@@ -490,7 +490,51 @@ std::vector<Tensor> gelu_masks_backward(const Tensor& grad, const Tensor& hyper,
   return {of_hyper, of_x};
 }
 
+// First column, first row, last column and last row of every id below `top` in maps (n, levels, height, width).
+Tensor id_ends(const Tensor& ids, int64_t top) {
+  TORCH_CHECK(ids.is_contiguous() && ids.scalar_type() == at::kShort, "expected contiguous int16");
+  const int64_t maps = ids.size(0) * ids.size(1), height = ids.size(2), width = ids.size(3);
+  Tensor ends = at::empty({4, ids.size(0), ids.size(1), top}, ids.options().dtype(at::kLong));
+  const int16_t* from = ids.data_ptr<int16_t>();
+  int64_t* left = ends.data_ptr<int64_t>();
+  int64_t *above = left + maps * top, *right = above + maps * top, *below = right + maps * top;
+  std::fill(left, right, std::max(height, width));
+  std::fill(right, below + maps * top, 0);
+  for (int64_t map = 0; map < maps; ++map)
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width;) {
+        const int16_t id = *from;
+        const int64_t begin = x, at = map * top + id;
+        TORCH_CHECK(id >= 0 && id < top, "expected ids from 0 to ", top - 1, ", got ", id);
+        do ++x, ++from;  // along a run of one id
+        while (x < width && *from == id);
+        left[at] = std::min(left[at], begin), right[at] = std::max(right[at], x - 1);
+        above[at] = std::min(above[at], y), below[at] = y;
+      }
+  return ends;
+}
+
+// In attention.cpp, products.cpp and optimiser.cpp.
+bool tiles_usable();
+std::vector<Tensor> grid_attention(const Tensor&, const Tensor&, int64_t, int64_t, int64_t);
+std::vector<Tensor> grid_attention_backward(
+    const Tensor&, const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t, int64_t);
+Tensor product_atb(const Tensor&, const Tensor&);
+void newton_schulz(const Tensor&, double, double, double, int64_t);
+double gradient_norm(const std::vector<Tensor>&);
+void move_momenta(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, bool, double, double);
+void move_weights(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, bool, double, double);
+
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
+  m.def("id_ends", &id_ends);
+  m.def("tiles_usable", &tiles_usable);
+  m.def("grid_attention", &grid_attention);
+  m.def("grid_attention_backward", &grid_attention_backward);
+  m.def("product_atb", &product_atb);
+  m.def("newton_schulz", &newton_schulz);
+  m.def("gradient_norm", &gradient_norm);
+  m.def("move_momenta", &move_momenta);
+  m.def("move_weights", &move_weights);
   m.def("layer_norm", &layer_norm);
   m.def("layer_norm_backward", &layer_norm_backward);
   m.def("mask_sums", &mask_sums);

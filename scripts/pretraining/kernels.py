@@ -21,10 +21,15 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from mfnet_lite.sam.mask_decoder import gelu_masks
-from mfnet_lite.sam.window_attention import attend_grid
+from mfnet_lite.sam.window_attention import attend_grid, attend_windows, window_attention
 
 MASKS = (4, 16)
 """Masks of a prompt and channels of each pixel, for which the kernel is written."""
+
+TILED_CHANNELS, TILED_COLUMNS = 32, (8, 16, 32)
+"""Channels of a head and columns of a window, for which the attention on matrix tiles is written."""
+
+SOURCES = ("kernels.cpp", "attention.cpp", "products.cpp", "optimiser.cpp")
 
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512"]
 
@@ -36,11 +41,11 @@ def kernels() -> Any:
         return None
     from torch.utils.cpp_extension import load
 
-    source = Path(__file__).with_suffix(".cpp")
+    sources = [str(Path(__file__).with_name(name)) for name in SOURCES]
     try:
-        return load("pretrain_kernels", [str(source)], extra_cflags=FLAGS)
+        return load("pretraining_kernels", sources, extra_cflags=FLAGS)
     except (RuntimeError, OSError) as error:
-        warnings.warn(f"{source.name} was not compiled, training is slower: {error}", stacklevel=2)
+        warnings.warn(f"{sources} were not compiled, training is slower: {error}", stacklevel=2)
         return None
 
 
@@ -72,6 +77,13 @@ class FastKernels(TorchFunctionMode):
             return _Gelu.apply(*args)
         if func is Tensor.softmax and kwargs and "dtype" not in kwargs and usable(args[0]):
             return _Softmax.apply(args[0], kwargs["dim"])
+        if func is window_attention:
+            sides = _tiled(*args)
+            if sides is not None:
+                qkv, _, heads, _, tables, _ = args
+                return _WindowAttention.apply(qkv, all_distances(*tables), heads, *sides)
+            with self:
+                return attend_windows(*args)
         if func is attend_grid and usable(*args[:3]) and args[3] is not None and args[4] == 1:
             q, k, v, tables, _ = args
             return _GridAttention.apply(q, k, v, all_distances(*tables), *(len(t) for t in tables))
@@ -93,7 +105,12 @@ class _Linear(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         flat, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
         of_x = (flat @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
-        return of_x, flat.mT @ rows, kernels().row_sums(flat.contiguous()).to(grad.dtype)
+        flat, rows = flat.contiguous(), rows.contiguous()
+        if kernels().tiles_usable():
+            of_weight = kernels().product_atb(flat[None], rows[None])[0]
+        else:
+            of_weight = flat.mT @ rows
+        return of_x, of_weight, kernels().row_sums(flat).to(grad.dtype)
 
 
 def _layer_norm_arguments(
@@ -155,6 +172,43 @@ def all_distances(
 ) -> Float[Tensor, "distances dim"]:
     """Both tables of relative positions with every distance once, from -(side - 1) to side - 1."""
     return torch.cat([part for t in (rows, columns) for part in (t[0].flip(0), t[1:, 0])])
+
+
+def _tiled(
+    qkv: Tensor, _: Tensor | None, heads: int, window: int, tables: Any, scale: float
+) -> tuple[int, int] | None:
+    """Rows and columns of a window, if the kernel on matrix tiles takes these arguments."""
+    height, width = qkv.shape[1:3]
+    rows, columns = (window, window) if window else (height, width)
+    fits = (
+        tables is not None
+        and scale == 1
+        and qkv.shape[3] == 3 * heads * TILED_CHANNELS
+        and height % rows == 0
+        and width % columns == 0
+        and columns in TILED_COLUMNS
+        and rows * columns % 32 == 0
+        and usable(qkv, *tables)
+        and kernels().tiles_usable()
+    )
+    return (rows, columns) if fits else None
+
+
+class _WindowAttention(torch.autograd.Function):
+    """Attention within windows, from the projected tokens as they lie (``attention.cpp``)."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, table: Tensor, *sizes: int) -> Tensor:
+        qkv, table, ctx.sizes = qkv.contiguous(), table.contiguous(), sizes
+        out, shares = kernels().grid_attention(qkv, table, *sizes)
+        ctx.save_for_backward(qkv, table, shares)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple:
+        saved = ctx.saved_tensors
+        of_qkv, of_table = kernels().grid_attention_backward(grad.contiguous(), *saved, *ctx.sizes)
+        return of_qkv, of_table.to(grad.dtype), None, None, None
 
 
 class _GridAttention(torch.autograd.Function):

@@ -17,6 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from scripts.pretraining.kernels import kernels
+from scripts.pretraining.precision import HalfPrecision, clip_gradients
+
 MULTIPLIERS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 COEFFICIENTS = (3.4445, -4.775, 2.0315)  # of the Newton-Schulz polynomial, torch.optim.Muon's
 ITERATIONS = 5
@@ -32,6 +35,11 @@ def orthogonalise(matrices: Float[Tensor, "n rows columns"]) -> Float[Tensor, "n
     a, b, c = COEFFICIENTS
     x = matrices.bfloat16()
     x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)
+    rows, columns = x.shape[1:]
+    on_tiles = x.device.type == "cpu" and rows % 32 == columns % 32 == 0
+    if on_tiles and kernels() is not None and kernels().tiles_usable():
+        kernels().newton_schulz(x, a, b, c, ITERATIONS)
+        return x
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
@@ -98,6 +106,62 @@ class MuonAndAdamW:
         for weight in self.weights:
             weight.grad = None
         self.adam.zero_grad(set_to_none=True)
+
+    @torch.no_grad()
+    def step_halves(self, half: HalfPrecision, longest: float = 1.0) -> None:
+        """Collect the gradients of half-precision copies, clip them, move all parameters, refresh the copies.
+
+        The same as :meth:`HalfPrecision.collect`, :func:`clip_gradients`, :meth:`step` and
+        :meth:`HalfPrecision.refresh`, in a third of the time where the kernels are compiled.
+
+        Args:
+            half: Copies of everything that is trained.
+            longest: Gradients together are not longer than this.
+        """
+        fast = half.enabled and kernels() is not None
+        if not fast or any(own.device.type != "cpu" for own, _ in half.pairs):
+            half.collect()
+            clip_gradients((own.grad for own, _ in half.pairs if own.grad is not None), longest)
+            self.step()
+            half.refresh()
+            return
+        found = {id(own): copy for own, copy in half.pairs if copy.grad is not None}
+        for copy in found.values():
+            copy.grad = copy.grad.contiguous()
+        norm = kernels().gradient_norm([copy.grad for copy in found.values()])
+        clip = min(1.0, longest / (norm + 1e-6))
+        for (tall, rows, columns), group in self._alike(found).items():
+            weights, momenta = [self.weights[i] for i in group], [self.momenta[i] for i in group]
+            copies = [found[id(w)] for w in weights]
+            updates = torch.empty(len(group), rows, columns, dtype=torch.bfloat16)
+            gradients = [copy.grad for copy in copies]
+            kernels().move_momenta(gradients, momenta, updates, tall, clip, MOMENTUM)
+            length = self.rate * 0.2 * max(rows, columns) ** 0.5  # as in _move
+            decay = self.rate * self.weight_decay
+            found_updates = orthogonalise(updates)
+            kernels().move_weights(weights, copies, found_updates, tall, decay, length)
+        rest = [p for group in self.adam.param_groups for p in group["params"] if id(p) in found]
+        copies = [found[id(p)] for p in rest]
+        for own in rest:
+            own.grad = torch.empty_like(own)
+        gradients = [own.grad for own in rest]
+        torch._foreach_copy_(gradients, [copy.grad for copy in copies])
+        torch._foreach_mul_(gradients, clip)
+        self.adam.step()
+        torch._foreach_copy_(copies, rest)
+        self.adam.zero_grad(set_to_none=True)
+        for _, copy in half.pairs:
+            copy.grad = None
+
+    def _alike(self, found: dict[int, Tensor]) -> dict[tuple[bool, int, int], list[int]]:
+        """Numbers of Muon's weights with a gradient, by shape."""
+        shapes: dict[tuple[bool, int, int], list[int]] = {}
+        for i, weight in enumerate(self.weights):
+            if id(weight) in found:
+                sides = weight.shape[0], weight.numel() // weight.shape[0]
+                key = sides[0] > sides[1], min(sides), max(sides)
+                shapes.setdefault(key, []).append(i)
+        return shapes
 
     def _move(self, weights: list[Tensor], updates: list[Tensor]) -> None:
         """Orthogonalise the updates, shape by shape, and add them."""

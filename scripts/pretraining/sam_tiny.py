@@ -261,12 +261,14 @@ def train(
             if not torch.isfinite(loss):
                 raise FloatingPointError(f"{stage.name}, step {step}: the loss is {loss.item()}")
             loss.backward()
-            run.half.collect()
-            if run.world > 1:
+            if run.world == 1:
+                run.optimiser.step_halves(run.half)
+            else:
+                run.half.collect()
                 average_gradients(trained)
-            clip_gradients(p.grad for p in trained if p.grad is not None)
-            run.optimiser.step()
-            run.half.refresh()
+                clip_gradients(p.grad for p in trained if p.grad is not None)
+                run.optimiser.step()
+                run.half.refresh()
             if (step + 1) % AVERAGE_EVERY == 0:
                 run.average.update_parameters(run.sam)
             sums += torch.stack([loss, *dense, prompted, iou]).detach().float().cpu()
