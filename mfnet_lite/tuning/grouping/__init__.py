@@ -9,6 +9,7 @@ from mfnet_lite.tuning.grouping.assignment import (
     gumbel_noise,
 )
 from mfnet_lite.tuning.grouping.cross_modal import CrossModalPrompter
+from mfnet_lite.tuning.grouping.normalised_linear import NormalisedLinear
 from mfnet_lite.tuning.grouping.prompter import (
     GroupingPrompter,
     Prompt,
@@ -21,6 +22,7 @@ __all__ = [
     "CrossModalPrompter",
     "GroupAssignment",
     "GroupingPrompter",
+    "NormalisedLinear",
     "Prompt",
     "PromptHierarchy",
     "UniModalOutput",

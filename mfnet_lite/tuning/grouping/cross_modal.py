@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.tuning.grouping.assignment import Groups, Tokens
+from mfnet_lite.tuning.grouping.normalised_linear import NormalisedLinear
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
 Query = Literal["rgb", "both"]
@@ -54,7 +55,7 @@ class CrossModalPrompter(nn.Module):
         check_counts(channels=channels, bottleneck=bottleneck)
         if query not in get_args(Query):
             raise ValueError(f"unknown query {query!r}; available: {', '.join(get_args(Query))}")
-        self.query = nn.Linear(channels, bottleneck)
+        self.query = NormalisedLinear(channels, bottleneck)
         self.place = nn.Linear(bottleneck, bottleneck, bias=False) if query == "both" else None
         self.key = nn.Linear(bottleneck, bottleneck)
         self.value = nn.Linear(bottleneck, bottleneck)
@@ -81,7 +82,7 @@ class CrossModalPrompter(nn.Module):
             tokens: Patch tokens of each in the bottleneck, read by ``query="both"`` alone.
             present: For each sensor which samples have it; None for all.
         """
-        query = self.query(F.layer_norm(rgb, rgb.shape[-1:]))
+        query = self.query(rgb)
         answers = []
         for number, (classes, patches) in enumerate(zip(groups, tokens, strict=True)):
             normal = F.layer_norm(classes, classes.shape[-1:])

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.tuning.grouping.assignment import Assignment, GroupAssignment, Groups, Tokens
+from mfnet_lite.tuning.grouping.normalised_linear import NormalisedLinear
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
 
@@ -67,7 +68,7 @@ class UniModalPrompter(nn.Module):
     ) -> None:
         super().__init__()
         check_counts(bottleneck=bottleneck, channels=channels or 1)
-        self.down = None if channels is None else nn.Linear(channels, bottleneck)
+        self.down = None if channels is None else NormalisedLinear(channels, bottleneck)
         self.qkv = nn.Linear(bottleneck, 3 * bottleneck)
         self.out = nn.Linear(bottleneck, bottleneck)
         self.assignment = GroupAssignment(bottleneck, hard, tau, eps)
@@ -86,8 +87,7 @@ class UniModalPrompter(nn.Module):
             generator: Source of the noise in training.
         """
         if self.down is not None:
-            # scale and shift of the normalisation are in the weights of the product that follows
-            patches = self.down(F.layer_norm(patches, patches.shape[-1:]))
+            patches = self.down(patches)
         joint = torch.cat([classes, patches], dim=1)
         joint = joint + self.out(self._attend(F.layer_norm(joint, joint.shape[-1:])))
         groups, tokens = joint.split([classes.shape[1], patches.shape[1]], dim=1)

@@ -32,7 +32,10 @@ def test_uni_modal_prompter_equals_attention_written_out() -> None:
     classes, patches = random(2, 3, 4).double(), random(2, 20, 12, seed=1).double()
     made = net(classes, patches)
     normal = nn.functional.layer_norm
-    joint = torch.cat([classes, net.down(normal(patches, (12,)))], dim=1)
+    joint = torch.cat(
+        [classes, nn.functional.linear(normal(patches, (12,)), net.down.weight, net.down.bias)],
+        dim=1,
+    )
     query, key, value = net.qkv(normal(joint, (4,))).chunk(3, dim=-1)
     joint = joint + net.out((query @ key.mT / 2).softmax(dim=-1) @ value)
     torch.testing.assert_close(made.tokens, joint[:, 3:])
@@ -57,7 +60,7 @@ def test_cross_modal_prompter_equals_its_formula(query) -> None:
     groups = [random(2, 3, 4, seed=2).double(), random(2, 5, 4, seed=3).double()]
     normal, total = nn.functional.layer_norm, torch.zeros(())
     for own in groups:
-        question = net.query(normal(rgb, (12,)))
+        question = normal(rgb, (12,)) @ net.query.weight.T + net.query.bias
         if query == "both":
             question = question + net.place(normal(tokens, (4,)))
         own = normal(own, (4,))
