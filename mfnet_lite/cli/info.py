@@ -24,7 +24,7 @@ def _installation() -> list[tuple[str, str]]:
     """Versions, device, networks, weights."""
     import torch
 
-    from mfnet_lite.nets import BUILDERS
+    from mfnet_lite.nets.registry import list_models
     from mfnet_lite.runs.folder import versions
     from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
     from mfnet_lite.utils.devices import pick_device
@@ -33,7 +33,7 @@ def _installation() -> list[tuple[str, str]]:
     device = pick_device()
     label = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     lines.append(("device", f"{label} ({torch.get_num_threads()} CPU threads)"))
-    lines.append(("models", ", ".join(sorted(BUILDERS))))
+    lines.append(("models", ", ".join(list_models())))
     lines.append(("cache", str(cache_folder())))
     for name in NAMES:
         if name in REGISTRY:

@@ -60,8 +60,10 @@ def content_of(dataset: TileSet, inputs: Mapping[str, Path]) -> dict[str, str]:
     stated = dataset.root / STATED
     if stated.is_file():
         # what it says, not how it is laid out; opening the dataset has found it valid
-        said = json.dumps(json.loads(stated.read_text(encoding="utf-8")), sort_keys=True)
-        content[STATED] = hashlib.blake2b(said.encode(), digest_size=DIGEST_BYTES).hexdigest()
+        stated_text = json.dumps(json.loads(stated.read_text(encoding="utf-8")), sort_keys=True)
+        content[STATED] = hashlib.blake2b(
+            stated_text.encode(), digest_size=DIGEST_BYTES
+        ).hexdigest()
     return content
 
 

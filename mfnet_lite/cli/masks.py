@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.options import band_numbers
+
+if TYPE_CHECKING:
+    from mfnet_lite.sam.objects import ObjectSettings
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Which masks are kept, as given by the user; None keeps what the preset has.
+
+    Attributes:
+        points: Clicks along a tile's side.
+        quality: Smallest expected IoU.
+        stability: Smallest stability.
+        min_area: Smallest object in pixels.
+    """
+
+    points: int | None = field(default=None, metadata={"help": "Clicks along a tile's side."})
+    quality: float | None = field(
+        default=None, metadata={"help": "Smallest expected IoU of a mask, 0 to 1."}
+    )
+    stability: float | None = field(
+        default=None, metadata={"help": "Smallest stability of a mask, 0 to 1."}
+    )
+    min_area: int | None = field(default=None, metadata={"help": "Smallest object in pixels."})
+
+    def applied(self, settings: ObjectSettings) -> ObjectSettings:
+        """Return settings with these thresholds in place of theirs.
+
+        Args:
+            settings: Of a preset.
+        """
+        changes: dict[str, Any] = {
+            "points_per_side": self.points,
+            "pred_iou_thresh": self.quality,
+            "stability_score_thresh": self.stability,
+            "min_area": self.min_area,
+        }
+        return replace(settings, **{k: v for k, v in changes.items() if v is not None})
 
 
 @plain_errors
@@ -22,6 +61,7 @@ def masks(
             help="Folder for objects.tif and boundaries.tif; of a dataset for objects/ and boundaries/."
         ),
     ],
+    thresholds: Thresholds,
     backbone: Annotated[
         str, typer.Option(help="tiny, vit_b, vit_l, vit_h or a checkpoint file.")
     ] = "tiny",
@@ -38,14 +78,6 @@ def masks(
     overlap: Annotated[
         int | None, typer.Option(help="Pixels neighbouring tiles share; a quarter if absent.")
     ] = None,
-    points: Annotated[int | None, typer.Option(help="Clicks along a tile's side.")] = None,
-    quality: Annotated[
-        float | None, typer.Option(help="Smallest expected IoU of a mask, 0 to 1.")
-    ] = None,
-    stability: Annotated[
-        float | None, typer.Option(help="Smallest stability of a mask, 0 to 1.")
-    ] = None,
-    min_area: Annotated[int | None, typer.Option(help="Smallest object in pixels.")] = None,
     bands: Annotated[
         str | None,
         typer.Option(help="Red, green and blue counted from 1, or one band; 1,2,3 if absent."),
@@ -53,8 +85,6 @@ def masks(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Find objects and boundaries; an interrupted run goes on where it was."""
-    from dataclasses import replace
-
     from mfnet_lite import load_sam
     from mfnet_lite.sam.objects import ObjectSettings
     from mfnet_lite.scenes.masks import mask_scene
@@ -68,14 +98,7 @@ def masks(
         preset = "small" if backbone == "tiny" else "sam"
     if preset not in presets:
         raise ValueError(f"unknown preset {preset!r}; available: {', '.join(presets)}")
-    settings = presets[preset]
-    changes: dict[str, Any] = {
-        "points_per_side": points,
-        "pred_iou_thresh": quality,
-        "stability_score_thresh": stability,
-        "min_area": min_area,
-    }
-    settings = replace(settings, **{k: v for k, v in changes.items() if v is not None})
+    settings = thresholds.applied(presets[preset])
     chosen = band_numbers(bands)
     sam = load_sam(backbone, device=device)
     cutting: dict[str, Any] = {"tile": tile, "overlap": overlap}

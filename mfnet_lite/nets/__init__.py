@@ -1,81 +1,91 @@
-"""Whole networks, one file each, and the one table that names them."""
+"""Whole networks, one file each, and the registry that names them; each is imported on first use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from mfnet_lite.nets.config import NetworkConfig
+from mfnet_lite.nets.registry import NETWORKS, build_model, config_class, list_models, make_config
 
-from mfnet_lite.nets.change_detector import ChangeDetector, build_sam_cd
-from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SEFusion, SumFusion
-from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
-from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
-from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
-from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
-from mfnet_lite.nets.mfnet import MFNet, build_mfnet
-from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
-from mfnet_lite.nets.samlp import PlateOutput, SamLP, build_samlp
-from mfnet_lite.nets.samlp_prompts import InteractiveOutput, PromptTuning, refine_interactively
-from mfnet_lite.nets.unet import UNet, build_unet
-from mfnet_lite.nets.unetformer import UNetFormer, build_unetformer
+if TYPE_CHECKING:
+    from mfnet_lite.nets.change_detector import ChangeDetector, ChangeDetectorConfig
+    from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SEFusion, SumFusion
+    from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
+    from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
+    from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
+    from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
+    from mfnet_lite.nets.mfnet import MFNet, MFNetConfig
+    from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput, SAMCDConfig
+    from mfnet_lite.nets.samlp import PlateOutput, SamLP, SamLPConfig
+    from mfnet_lite.nets.samlp_prompts import (
+        InteractiveOutput,
+        PromptTuning,
+        refine_interactively,
+    )
+    from mfnet_lite.nets.unet import UNet, UNetConfig
+    from mfnet_lite.nets.unetformer import UNetFormer, UNetFormerConfig
 
 __all__ = [
-    "BUILDERS",
+    "NETWORKS",
     "SAMCD",
     "ChangeDetector",
+    "ChangeDetectorConfig",
     "ChangeOutput",
     "DeepFusionModule",
     "FastSamPyramid",
     "InteractiveOutput",
     "MFNet",
+    "MFNetConfig",
     "MultimodalEncoder",
+    "NetworkConfig",
     "PlateOutput",
     "PromptTuning",
     "Pyramid",
+    "SAMCDConfig",
     "SEFusion",
     "SamLP",
+    "SamLPConfig",
     "SamPyramid",
     "SumFusion",
     "TimmPyramid",
     "UNet",
+    "UNetConfig",
     "UNetFormer",
+    "UNetFormerConfig",
     "UNetFormerDecoder",
-    "build",
+    "build_model",
+    "config_class",
+    "list_models",
+    "make_config",
     "open_fastsam",
     "refine_interactively",
 ]
 
-BUILDERS: dict[str, Callable[..., nn.Module]] = {
-    "unet": build_unet,
-    "unetformer": build_unetformer,
-    "mfnet": build_mfnet,
-    "sam_cd": build_sam_cd,
-    "samlp": build_samlp,
+_FILES = {
+    "change_detector": ("ChangeDetector", "ChangeDetectorConfig"),
+    "decoders.dfm": ("DeepFusionModule", "SEFusion", "SumFusion"),
+    "decoders.unetformer_decoder": ("UNetFormerDecoder",),
+    "encoders.fastsam": ("FastSamPyramid", "open_fastsam"),
+    "encoders.multimodal_sam": ("MultimodalEncoder",),
+    "encoders.pyramids": ("Pyramid", "SamPyramid", "TimmPyramid"),
+    "mfnet": ("MFNet", "MFNetConfig"),
+    "sam_cd": ("SAMCD", "ChangeOutput", "SAMCDConfig"),
+    "samlp": ("PlateOutput", "SamLP", "SamLPConfig"),
+    "samlp_prompts": ("InteractiveOutput", "PromptTuning", "refine_interactively"),
+    "unet": ("UNet", "UNetConfig"),
+    "unetformer": ("UNetFormer", "UNetFormerConfig"),
 }
-"""Name → builder ``(sensors: {name: channels}, num_classes, **options) -> nn.Module``."""
+_HOMES = {name: file for file, names in _FILES.items() for name in names}
 
 
-def build(name: str, sensors: Mapping[str, int], num_classes: int, **options: Any) -> nn.Module:
-    """Build a network by name, the way the command line does.
+def __getattr__(name: str) -> Any:
+    """Import what is asked for: listing the networks, or building one, need not load the others."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    Args:
-        name: a key of :data:`BUILDERS`.
-        sensors: channels of each sensor, by name.
-        num_classes: number of classes.
-        **options: what the builder takes beyond that, e.g. ``width`` and ``depth`` of the U-Net.
 
-    Returns:
-        A module which maps ``{sensor: (batch, channels, height, width)}`` to logits
-        ``(batch, num_classes, height, width)``.
-
-    Raises:
-        ValueError: if the name is unknown.
-
-    Example:
-        >>> sum(p.numel() for p in build("unet", {"optical": 3}, 2, width=4, depth=1).parameters())
-        1754
-    """
-    if name not in BUILDERS:
-        raise ValueError(f"unknown model {name!r}; available: {', '.join(sorted(BUILDERS))}")
-    return BUILDERS[name](sensors, num_classes, **options)
+def __dir__() -> list[str]:
+    """Name what can be imported from here."""
+    return sorted({*globals(), *__all__})

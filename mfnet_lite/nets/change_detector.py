@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -12,12 +13,72 @@ from torch import Tensor, nn
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.temporal import temporal_similarity
 from mfnet_lite.nets.encoders.fastsam import open_fastsam
-from mfnet_lite.nets.encoders.pyramids import STRIDES, Pyramid, SamPyramid, TimmPyramid
-from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput
-from mfnet_lite.nets.unet import pad_to_multiple
+from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
+from mfnet_lite.nets.encoders.timm_network import STRIDES
+from mfnet_lite.nets.layers.padding import pad_to_multiple
+from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput, SAMCDConfig
 from mfnet_lite.sam import load_sam
 
 DATES = ("before", "after")
+
+
+@dataclass(frozen=True)
+class ChangeDetectorConfig(SAMCDConfig):
+    """Options of :class:`ChangeDetector`: those of SAM-CD, its encoder and its loss."""
+
+    lr = 1e-3
+    crop = 128
+    recorded = ("backbone", "temporal")
+
+    backbone: str = field(
+        default="tiny",
+        metadata={
+            "help": "tiny, vit_b, vit_l, vit_h or a checkpoint file; timm:NAME, whose weights are "
+            "fetched; fastsam:FILE, which needs the package ultralytics (AGPL-3.0)."
+        },
+    )
+    temporal: float = field(default=1.0, metadata={"help": "Weight of the temporal constraint."})
+    temperature: float = field(default=3.0, metadata={"help": "T of the temporal constraint."})
+    changed_weight: float = field(
+        default=1.0,
+        metadata={"help": "A changed pixel counts so much; more than 1 for short trainings."},
+    )
+
+    def build(self, sensors: Mapping[str, int], num_classes: int) -> ChangeDetector:
+        """Build SAM-CD on the encoder that ``backbone`` names.
+
+        Args:
+            sensors: Must be the dates before and after with three bands each.
+            num_classes: Must be 2.
+
+        Raises:
+            ValueError: If sensors or classes are others.
+        """
+        if dict(sensors) != dict.fromkeys(DATES, 3) or num_classes != 2:
+            raise ValueError(
+                "sam_cd compares the sensors before and after with 3 bands each in 2 classes, got "
+                f"{dict(sensors)} and {num_classes} classes; train it on a folder of pairs"
+            )
+        return ChangeDetector(open_pyramid(self.backbone), **self.without("backbone"))
+
+    def crop_multiple(self, network: nn.Module) -> int:
+        """Crops are cut into patches where the encoder is SAM's."""
+        pyramid = cast(ChangeDetector, network).net.encoder
+        return pyramid.encoder.patch if isinstance(pyramid, SamPyramid) else 1
+
+
+def open_pyramid(backbone: str) -> Pyramid:
+    """Build a frozen pyramid.
+
+    Args:
+        backbone: What :func:`mfnet_lite.load_sam` takes, or ``timm:NAME`` (its pre-trained weights are
+            fetched), or ``fastsam:FILE`` (needs the optional package ``ultralytics``, AGPL-3.0).
+    """
+    if backbone.startswith("timm:"):
+        return TimmPyramid(backbone.removeprefix("timm:"), pretrained=True)
+    if backbone.startswith("fastsam:"):
+        return open_fastsam(backbone.removeprefix("fastsam:"))
+    return SamPyramid(load_sam(backbone))
 
 
 class ChangeDetector(nn.Module):
@@ -40,13 +101,14 @@ class ChangeDetector(nn.Module):
     def __init__(
         self,
         encoder: Pyramid,
-        temporal: float = 1.0,
-        temperature: float = 3.0,
-        changed_weight: float = 1.0,
+        temporal: float = ChangeDetectorConfig.temporal,
+        temperature: float = ChangeDetectorConfig.temperature,
+        changed_weight: float = ChangeDetectorConfig.changed_weight,
         **options: Any,
     ) -> None:
         super().__init__()
         self.net = SAMCD(encoder, **options)
+        self.per_unchanged = self.net.variant.per_unchanged
         self.temporal = temporal if self.net.semantic is not None else 0.0
         self.temperature = temperature
         self.changed_weight = changed_weight
@@ -77,7 +139,7 @@ class ChangeDetector(nn.Module):
     def loss(
         self, output: ChangeOutput, batch: Mapping[str, Tensor], ignore_index: int = 255
     ) -> Float[Tensor, ""]:
-        """Cross-entropy of change plus the temporal constraint (fact sheet, section 7).
+        """Cross-entropy of change plus the temporal constraint.
 
         The constraint is the mean over unchanged pixels, as the paper says. The authors' code divides by
         all pixels, so that it shrinks where much changed; ``official=True`` does the same.
@@ -96,68 +158,7 @@ class ChangeDetector(nn.Module):
                 output.after,
                 label != 0,
                 self.temperature,
-                per_unchanged=not self.net.official,
+                per_unchanged=self.per_unchanged,
             )
             total = total + self.temporal * constraint
         return total
-
-
-def build_sam_cd(
-    sensors: Mapping[str, int],
-    num_classes: int,
-    backbone: str = "tiny",
-    temporal: float = 1.0,
-    semantic: bool = True,
-    adaptor: bool = True,
-    symmetric: bool = True,
-    official: bool = False,
-    latent: int = 8,
-    temperature: float = 3.0,
-    fine: int = 64,
-    changed_weight: float = 1.0,
-) -> ChangeDetector:
-    """Build SAM-CD on a SAM, on a convolutional network of timm or on FastSAM, in the shared argument order.
-
-    Args:
-        sensors: Must be the dates before and after with three bands each.
-        num_classes: Must be 2.
-        backbone: What :func:`mfnet_lite.load_sam` takes, or ``timm:NAME`` such as ``timm:resnet18``
-            (its pre-trained weights are fetched), or ``fastsam:FILE`` (needs the optional package
-            ``ultralytics``, AGPL-3.0).
-        temporal: Weight of the temporal constraint.
-        semantic: Whether there is a semantic branch.
-        adaptor: Whether there are adaptors.
-        symmetric: Whether swapping the dates changes nothing.
-        official: The authors' code.
-        latent: Channels of the semantic branch.
-        temperature: T of the temporal constraint.
-        fine: Channels of the finest decoded map.
-        changed_weight: How much a changed pixel counts beside an unchanged one.
-
-    Raises:
-        ValueError: If sensors or classes are others.
-    """
-    if dict(sensors) != dict.fromkeys(DATES, 3) or num_classes != 2:
-        raise ValueError(
-            "sam_cd compares the sensors before and after with 3 bands each in 2 classes, got "
-            f"{dict(sensors)} and {num_classes} classes; train it on a folder of pairs"
-        )
-    encoder: Pyramid
-    if backbone.startswith("timm:"):
-        encoder = TimmPyramid(backbone.removeprefix("timm:"), pretrained=True)
-    elif backbone.startswith("fastsam:"):
-        encoder = open_fastsam(backbone.removeprefix("fastsam:"))
-    else:
-        encoder = SamPyramid(load_sam(backbone))
-    return ChangeDetector(
-        encoder,
-        temporal,
-        temperature,
-        changed_weight,
-        latent=latent,
-        semantic=semantic,
-        adaptor=adaptor,
-        symmetric=symmetric,
-        official=official,
-        fine=fine,
-    )

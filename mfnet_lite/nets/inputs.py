@@ -100,3 +100,37 @@ def sensor_order(sensors: Mapping[str, int]) -> list[str]:
         ['optical:3', 'dsm:1']
     """
     return [f"{name}:{bands}" for name, bands in sensors.items()]
+
+
+def stack_sensors(
+    sample: Mapping[str, Float[Tensor, "batch channels height width"]],
+    sensors: Mapping[str, int],
+    network: str,
+) -> Float[Tensor, "batch stacked height width"]:
+    """Concatenate sensors on the channel axis, after a check of their shapes.
+
+    Args:
+        sample: A map per sensor; further entries are not read.
+        sensors: Channels of each sensor, in the order of stacking.
+        network: What to call the network in messages.
+
+    Raises:
+        ValueError: If a sensor is missing or shapes do not fit.
+    """
+    maps = []
+    for name, channels in sensors.items():
+        if name not in sample:
+            raise ValueError(
+                f"this {network} was built for the sensors {list(sensors)}, "
+                f"but the sample holds only {list(sample)}"
+            )
+        x = sample[name]
+        if x.ndim != 4 or x.shape[1] != channels:
+            raise ValueError(
+                f"expected {name} of shape (batch, {channels}, height, width), got {tuple(x.shape)}"
+            )
+        maps.append(x)
+    if len({(m.shape[0], *m.shape[2:]) for m in maps}) > 1:
+        shapes = {name: tuple(sample[name].shape) for name in sensors}
+        raise ValueError(f"all sensors must lie on one grid, got {shapes}")
+    return torch.cat(maps, dim=1)

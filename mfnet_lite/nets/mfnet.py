@@ -13,23 +13,107 @@ Segmentation", IEEE TGRS 2025, arXiv 2410.11160::
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
+from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SumFusion
 from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder, Tuning
 from mfnet_lite.nets.inputs import ToRGB, band_counts, check_map, sensor_order
 from mfnet_lite.nets.layers.modality_mask import drop_modalities
-from mfnet_lite.nets.unet import pad_to_multiple
+from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.multimodal.stacked import check_modality_mask
 
 Fusion = Literal["dfm", "sum"]
+
+
+@dataclass(frozen=True)
+class MFNetVariant:
+    """Where the authors' code departs from the default, as parameters of the parts.
+
+    Attributes:
+        normalise: Take SAM's mean off the images and divide by its standard deviation.
+        batch_norm: Of :class:`DeepFusionModule`: batch norm for all sensors but the first.
+        zero_init: Of :class:`MultimodalEncoder`: adapters start with a zero update.
+        alpha: Of :class:`MultimodalEncoder`: scaling of LoRA in the attention.
+    """
+
+    normalise: bool = True
+    batch_norm: bool = False
+    zero_init: bool = True
+    alpha: float | None = None
+
+
+OFFICIAL = MFNetVariant(normalise=False, batch_norm=True, zero_init=False, alpha=1.0)
+"""The authors' code; ``official=True`` stands for it."""
+
+
+@dataclass(frozen=True)
+class MFNetConfig(TransformerConfig):
+    """Options of :class:`MFNet`, and the SAM that it is built on."""
+
+    lr = 2e-3
+    # Half the side of the small backbone's own input: a quarter of the work, and still eight of its
+    # attention windows.
+    crop = 128
+    recorded = ("backbone", "tuning", "fusion", "rank")
+    takes_missing_sensors = True
+
+    backbone: str = field(
+        default="tiny", metadata={"help": "tiny, vit_b, vit_l, vit_h or a checkpoint file."}
+    )
+    tuning: Tuning = field(
+        default="mmlora",
+        metadata={"help": "What is trained in the encoder."},
+    )
+    fusion: Fusion = field(
+        default="dfm", metadata={"help": "How sensors are fused.", "computes": True}
+    )
+    rank: int = field(default=4, metadata={"help": "Rank of LoRA."})
+    bottleneck: int | None = field(
+        default=None,
+        metadata={"help": "Hidden width of the adapter kinds; a quarter of the block's if absent."},
+    )
+    official: bool = field(
+        default=False,
+        metadata={"help": "The authors' code to the last number.", "computes": True},
+    )
+    checkpointing: bool = field(
+        default=False, metadata={"help": "Less memory for a third more computing."}
+    )
+    sensor_dropout: float = field(
+        default=0.0,
+        metadata={
+            "help": "Probability that a sample is trained without one of its sensors. For data in "
+            "which a sensor may be missing."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if not 0 <= self.sensor_dropout <= 1:
+            raise ValueError(f"sensor_dropout is a probability, 0 to 1, got {self.sensor_dropout}")
+
+    @property
+    def variant(self) -> MFNetVariant:
+        """What ``official`` stands for."""
+        return OFFICIAL if self.official else MFNetVariant()
+
+    def build(self, sensors: Mapping[str, int], num_classes: int) -> MFNet:
+        """Build the network on the SAM that ``backbone`` names."""
+        return MFNet(load_sam(self.backbone), num_classes, sensors, **self.without("backbone"))
+
+    def crop_multiple(self, network: nn.Module) -> int:
+        """Crops are cut into patches."""
+        return cast(MFNet, network).encoder.patch
 
 
 class MFNet(nn.Module):
@@ -43,10 +127,11 @@ class MFNet(nn.Module):
         fusion: ``"dfm"``, or ``"sum"`` for the ablation without it.
         rank: Rank of the LoRA kinds.
         bottleneck: Hidden width of the adapter kinds; None for a quarter.
-        official: The authors' code to the last number: no normalisation with SAM's mean and standard
-            deviation, batch norm in the pyramids of all sensors but the first, their initial values.
+        official: The authors' code to the last number, see :class:`MFNetVariant`: no normalisation with
+            SAM's mean and standard deviation, batch norm in the pyramids of all sensors but the first,
+            their initial values and their scaling.
         checkpointing: Trade a third more computing in training for the memory of the encoder.
-        sensor_dropout: Probability that a sample is trained without one of its sensors, chosen by lot, so
+        sensor_dropout: Probability that a sample is trained without one of its sensors, drawn at random, so
             that the network learns to do without. Nothing is withheld where a sample has but one, or in
             ``eval`` mode.
 
@@ -75,13 +160,13 @@ class MFNet(nn.Module):
         sam: Sam,
         num_classes: int,
         sensors: Sequence[str] | Mapping[str, int] = ("optical", "dsm"),
-        tuning: Tuning = "mmlora",
-        fusion: Fusion = "dfm",
-        rank: int = 4,
-        bottleneck: int | None = None,
-        official: bool = False,
-        checkpointing: bool = False,
-        sensor_dropout: float = 0.0,
+        tuning: Tuning = MFNetConfig.tuning,
+        fusion: Fusion = MFNetConfig.fusion,
+        rank: int = MFNetConfig.rank,
+        bottleneck: int | None = MFNetConfig.bottleneck,
+        official: bool = MFNetConfig.official,
+        checkpointing: bool = MFNetConfig.checkpointing,
+        sensor_dropout: float = MFNetConfig.sensor_dropout,
     ) -> None:
         super().__init__()
         if not isinstance(sam, Sam):
@@ -92,34 +177,45 @@ class MFNet(nn.Module):
         self.sensors = band_counts(sensors)
         if num_classes < 1:
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
-        if fusion not in ("dfm", "sum"):
-            raise ValueError(f"unknown fusion {fusion!r}; available: dfm, sum")
-        if not 0 <= sensor_dropout <= 1:
-            raise ValueError(f"sensor_dropout is a probability, 0 to 1, got {sensor_dropout}")
+        self.config = MFNetConfig(
+            tuning=tuning,
+            fusion=fusion,
+            rank=rank,
+            bottleneck=bottleneck,
+            official=official,
+            checkpointing=checkpointing,
+            sensor_dropout=sensor_dropout,
+        )
+        variant = self.config.variant
         count = len(self.sensors)
         self.encoder = MultimodalEncoder(
-            sam.image_encoder, count, tuning, rank, bottleneck, official, checkpointing
+            sam.image_encoder,
+            count,
+            tuning,
+            rank,
+            bottleneck,
+            variant.alpha,
+            variant.zero_init,
+            checkpointing,
         )
         channels = sam.image_encoder.neck[0].out_channels
         self.pictures = nn.ModuleDict({name: ToRGB(b) for name, b in self.sensors.items()})
         self.fusion: DeepFusionModule | SumFusion = (
-            DeepFusionModule(channels, count, official) if fusion == "dfm" else SumFusion()
+            DeepFusionModule(channels, count, variant.batch_norm)
+            if fusion == "dfm"
+            else SumFusion()
         )
         self.decoder = UNetFormerDecoder(channels, num_classes, skips=fusion == "dfm")
         # Images are in [0, 1] here; the official model works in [0, 255]. The constants belong to
         # SAM, are not trained, and so are not saved with what is.
         self.register_buffer("mean", sam.pixel_mean / 255, persistent=False)
         self.register_buffer("std", sam.pixel_std / 255, persistent=False)
-        self.official = official
+        self.normalise = variant.normalise
         self.sensor_dropout = sensor_dropout
 
     def computation(self) -> dict[str, Any]:
         """Return what no tensor holds, for a delta's header: above all which sensor stands where."""
-        return {
-            "sensors": sensor_order(self.sensors),
-            "fusion": "dfm" if isinstance(self.fusion, DeepFusionModule) else "sum",
-            "official": self.official,
-        }
+        return {"sensors": sensor_order(self.sensors), **self.config.computing()}
 
     def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""
@@ -216,7 +312,7 @@ class MFNet(nn.Module):
             ):  # before a trained projection, whose gradient would be NaN
                 x = torch.where(modality_mask[:, place, None, None, None], x, 0.0)
             x = self.pictures[name](x)
-            maps.append(x if self.official else (x - self.mean) / self.std)
+            maps.append((x - self.mean) / self.std if self.normalise else x)
         return torch.stack(maps), modality_mask
 
 
@@ -226,44 +322,3 @@ def _pad(
     """Mirror the images to whole patches."""
     flat = pad_to_multiple(stacked.flatten(0, 1), patch)
     return flat.unflatten(0, stacked.shape[:2])
-
-
-def build_mfnet(
-    sensors: Mapping[str, int],
-    num_classes: int,
-    backbone: str = "tiny",
-    tuning: Tuning = "mmlora",
-    fusion: Fusion = "dfm",
-    rank: int = 4,
-    bottleneck: int | None = None,
-    official: bool = False,
-    checkpointing: bool = False,
-    sensor_dropout: float = 0.0,
-) -> MFNet:
-    """Build MFNet on a named SAM or a checkpoint file, with the argument order all builders share.
-
-    Args:
-        sensors: Bands by name.
-        num_classes: Number of classes.
-        backbone: What :func:`mfnet_lite.load_sam` takes: ``tiny``, ``vit_b``, ``vit_l``, ``vit_h`` or
-            a file.
-        tuning: What is trained in the encoder.
-        fusion: How sensors are fused.
-        rank: Rank of the LoRA kinds.
-        bottleneck: Hidden width of the adapter kinds.
-        official: The authors' code to the last number.
-        checkpointing: Less memory, more time.
-        sensor_dropout: Probability that a sample is trained without one of its sensors.
-    """
-    return MFNet(
-        load_sam(backbone),
-        num_classes,
-        sensors,
-        tuning,
-        fusion,
-        rank,
-        bottleneck,
-        official,
-        checkpointing,
-        sensor_dropout,
-    )

@@ -21,6 +21,7 @@ Names beside the authors' (``official=True`` computes the same)::
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -29,10 +30,69 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.encoders.pyramids import Pyramid
+from mfnet_lite.nets.layers.conv import conv_norm_relu
 
 GATED = 16
 """Channels that the latents gate."""
+
+
+@dataclass(frozen=True)
+class SAMCDVariant:
+    """Where the authors' code departs from the default, as parameters of network and loss.
+
+    Attributes:
+        concatenate: Dates are concatenated, whatever ``symmetric`` says.
+        all_levels: The heads read all three decoded maps, as the paper says, and not the last alone.
+        softmax: The gate reads the softmax of the latents, as the paper says, and not the logits.
+        momentum: Of the gate's batch norm.
+        per_unchanged: The temporal constraint is the mean over unchanged pixels, as the paper says, and
+            not over all.
+    """
+
+    concatenate: bool = False
+    all_levels: bool = True
+    softmax: bool = True
+    momentum: float = 0.1
+    per_unchanged: bool = True
+
+
+OFFICIAL = SAMCDVariant(
+    concatenate=True, all_levels=False, softmax=False, momentum=0.95, per_unchanged=False
+)
+"""The authors' code; ``official=True`` stands for it."""
+
+
+@dataclass(frozen=True)
+class SAMCDConfig(TransformerConfig):
+    """Options of :class:`SAMCD`; a subclass adds those of encoder and loss, which make it a system."""
+
+    semantic: bool = field(default=True, metadata={"help": "Semantic branch."})
+    adaptor: bool = field(default=True, metadata={"help": "Adaptors."})
+    symmetric: bool = field(
+        default=True,
+        metadata={"help": "Whether swapping the dates changes nothing.", "computes": True},
+    )
+    official: bool = field(
+        default=False,
+        metadata={"help": "The authors' code to the last number.", "computes": True},
+    )
+    latent: int = field(default=8, metadata={"help": "Channels of the semantic branch."})
+    fine: int = field(default=64, metadata={"help": "Channels of the finest decoded map."})
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        super().__post_init__()
+        if self.latent < 1 or self.fine < 1:
+            raise ValueError(
+                f"latent and fine must be at least 1, got {self.latent} and {self.fine}"
+            )
+
+    @property
+    def variant(self) -> SAMCDVariant:
+        """What ``official`` stands for."""
+        return OFFICIAL if self.official else SAMCDVariant()
 
 
 class ChangeOutput(NamedTuple):
@@ -49,15 +109,6 @@ class ChangeOutput(NamedTuple):
     after: Float[Tensor, "batch latent height width"]
 
 
-def conv_bn(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Convolution without bias, batch norm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
 class DecoderStep(nn.Module):
     """Enlarge a coarse map, put the finer one beside it, and mix them by two convolutions.
 
@@ -70,7 +121,9 @@ class DecoderStep(nn.Module):
     def __init__(self, coarse: int, fine: int, outputs: int) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(coarse, coarse, 2, stride=2)
-        self.mix = nn.Sequential(*conv_bn(coarse + fine, outputs, 3), *conv_bn(outputs, outputs, 3))
+        self.mix = nn.Sequential(
+            *conv_norm_relu(coarse + fine, outputs, 3), *conv_norm_relu(outputs, outputs, 3)
+        )
 
     def forward(
         self, coarse: Float[Tensor, "batch c h w"], fine: Float[Tensor, "batch f h2 w2"]
@@ -110,9 +163,9 @@ class SAMCD(nn.Module):
         adaptor: False replaces the adaptors by nothing (the ablation): the decoder reads the encoder.
         symmetric: Swapping the dates changes nothing: what is fused is the sum and the absolute
             difference of both dates. False concatenates them, as the authors do.
-        official: The authors' code: dates concatenated, heads read the last decoder map alone (the paper
-            concatenates all three), the gate reads raw latents (the paper: their softmax) through a
-            batch norm of momentum 0.95. Implies ``symmetric=False``.
+        official: The authors' code, see :class:`SAMCDVariant`: dates concatenated, heads read the last
+            decoder map alone (the paper concatenates all three), the gate reads raw latents (the paper:
+            their softmax) through a batch norm of momentum 0.95. Implies ``symmetric=False``.
         fine: Channels of the finest decoded map; half as many cost a quarter in the residual stack.
 
     Shape:
@@ -133,23 +186,23 @@ class SAMCD(nn.Module):
     def __init__(
         self,
         encoder: Pyramid,
-        latent: int = 8,
-        semantic: bool = True,
-        adaptor: bool = True,
-        symmetric: bool = True,
-        official: bool = False,
-        fine: int = 64,
+        latent: int = SAMCDConfig.latent,
+        semantic: bool = SAMCDConfig.semantic,
+        adaptor: bool = SAMCDConfig.adaptor,
+        symmetric: bool = SAMCDConfig.symmetric,
+        official: bool = SAMCDConfig.official,
+        fine: int = SAMCDConfig.fine,
     ) -> None:
         super().__init__()
-        if latent < 1 or fine < 1:
-            raise ValueError(f"latent and fine must be at least 1, got {latent} and {fine}")
+        config = SAMCDConfig(semantic, adaptor, symmetric, official, latent, fine)
+        self.variant = config.variant
+        self.symmetric = symmetric and not self.variant.concatenate
+        self.config = replace(config, symmetric=self.symmetric)
         self.encoder = encoder.requires_grad_(False)
-        self.official = official
-        self.symmetric = symmetric and not official
         given = encoder.channels
         widths = tuple(max(1, c // 4) for c in given) if adaptor else given
         self.adapt = nn.ModuleList(
-            conv_bn(c, w, 1) if adaptor else nn.Identity()
+            conv_norm_relu(c, w, 1) if adaptor else nn.Identity()
             for c, w in zip(given, widths, strict=True)
         )
         steps = (max(8, widths[3] // 2), max(8, widths[3] // 4), fine)
@@ -159,13 +212,15 @@ class SAMCD(nn.Module):
                 (widths[3], *steps[:2]), (widths[2], widths[1], widths[0]), steps, strict=True
             )
         )
-        self.collect = nn.Identity() if official else conv_bn(sum(steps), fine, 1)
+        self.collect = (
+            conv_norm_relu(sum(steps), fine, 1) if self.variant.all_levels else nn.Identity()
+        )
         self.semantic = nn.Conv2d(fine, latent, 1) if semantic else None
         self.stack = nn.Sequential(*(ResidualBlock(2 * fine) for _ in range(6)))
-        self.reduce = conv_bn(2 * fine, GATED, 1)
+        self.reduce = conv_norm_relu(2 * fine, GATED, 1)
         self.gate = nn.Sequential(
             nn.Conv2d(2 * latent, 4, 1),
-            nn.BatchNorm2d(4, momentum=0.95 if official else 0.1),
+            nn.BatchNorm2d(4, momentum=self.variant.momentum),
             nn.ReLU(inplace=True),
             nn.Conv2d(4, GATED, 1),
             nn.Sigmoid(),
@@ -203,7 +258,7 @@ class SAMCD(nn.Module):
             latents = fine.new_zeros(len(fine), 0, *fine.shape[2:])
         else:
             latents = self.semantic(fine)
-            read = latents if self.official else latents.softmax(dim=1)
+            read = latents.softmax(dim=1) if self.variant.softmax else latents
             reduced = reduced * self.gate(self._pair(read))
         change = self.change(reduced)
         one, two = latents.chunk(2)
@@ -211,7 +266,7 @@ class SAMCD(nn.Module):
 
     def computation(self) -> dict[str, Any]:
         """Return how both dates meet and whose code it is, for a delta's header."""
-        return {"symmetric": self.symmetric, "official": self.official}
+        return self.config.computing()
 
     def decoded(
         self, maps: list[Float[Tensor, "dates c h w"]]
@@ -221,7 +276,7 @@ class SAMCD(nn.Module):
         for step, fine in zip(self.decode, reversed(maps[:3]), strict=True):
             x = step(x, fine)
             all_maps.append(x)
-        if self.official:
+        if not self.variant.all_levels:
             return x
         size = x.shape[2:]
         beside = [F.interpolate(m, size=size, mode="bilinear") for m in all_maps[:2]]

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from einops import rearrange
@@ -26,16 +27,100 @@ from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss, mask_iou
 from mfnet_lite.losses.plate_dice import two_class_dice
+from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.sam import embed_images, load_sam, predict_masks
 from mfnet_lite.tuning import attach_lora, freeze
 
-__all__ = ["PlateOutput", "SamLP", "build_samlp"]
+__all__ = ["PlateOutput", "SamLP", "SamLPConfig", "SamLPVariant"]
 
 Tuning = Literal["lora", "encoder", "decoder"]
 
 ENCODER = ("image_encoder.blocks.*.attn.qkv",)
 DECODER = ("mask_decoder.transformer.*.q_proj", "mask_decoder.transformer.*.v_proj")
 """Where updates go: q and v of each block's fused layer, and of all attentions of the decoder."""
+
+
+@dataclass(frozen=True)
+class SamLPVariant:
+    """Where the authors' code departs from the default, as parameters of the loss.
+
+    Attributes:
+        two_class: :func:`~mfnet_lite.losses.two_class_dice` over the batch, instead of the Dice of each
+            mask's sigmoid.
+        full_size: Masks are enlarged to the size of the label, whose padding does not count, instead of
+            the label scaled to the low-resolution masks, with the padding as background.
+    """
+
+    two_class: bool = False
+    full_size: bool = True
+
+
+OFFICIAL = SamLPVariant(two_class=True, full_size=False)
+"""The authors' code; ``official=True`` stands for it."""
+
+
+@dataclass(frozen=True)
+class SamLPConfig(TransformerConfig):
+    """Options of :class:`SamLP`, and the SAM that it is built on."""
+
+    crop = 256  # SamLP enlarges whatever it gets to its encoder's own input, as SAM does
+    recorded = ("backbone", "rank")
+
+    backbone: str = field(
+        default="tiny", metadata={"help": "tiny, vit_b, vit_l, vit_h or a checkpoint file."}
+    )
+    rank: int = field(default=4, metadata={"help": "Rank of LoRA."})
+    tuning: Tuning = field(default="lora", metadata={"help": "What is trained."})
+    official: bool = field(
+        default=False, metadata={"help": "The authors' code to the last number."}
+    )
+    iou_weight: float = field(
+        default=0.0,
+        metadata={"help": "Weight of a squared error between estimated and true IoU of each mask."},
+    )
+    image_size: int | None = field(
+        default=None,
+        metadata={
+            "help": "Side of the square that the encoder reads; that of the backbone if absent."
+        },
+    )
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        if self.tuning not in get_args(Tuning):  # MFNet has an option of this name, too
+            raise ValueError(
+                f"unknown tuning {self.tuning!r} of SamLP; available: {', '.join(get_args(Tuning))}"
+            )
+        super().__post_init__()
+        if not self.iou_weight >= 0:
+            raise ValueError(f"iou_weight must not be negative, got {self.iou_weight}")
+
+    @property
+    def variant(self) -> SamLPVariant:
+        """What ``official`` stands for."""
+        return OFFICIAL if self.official else SamLPVariant()
+
+    def build(self, sensors: Mapping[str, int], num_classes: int) -> SamLP:
+        """Build SamLP on the SAM that ``backbone`` names.
+
+        Args:
+            sensors: Must hold ``optical`` with three bands; others are not read.
+            num_classes: Must be 2: elsewhere, plate.
+
+        Raises:
+            ValueError: If sensors or classes are others.
+        """
+        if sensors.get("optical") != 3 or num_classes != 2:
+            raise ValueError(
+                f"samlp finds one thing (2 classes) in optical images of 3 bands, got {dict(sensors)} "
+                f"and {num_classes} classes; use a folder whose label is 0 elsewhere and 1 on plates"
+            )
+        sam = load_sam(self.backbone, self.image_size)
+        return SamLP(sam, **self.without("backbone", "image_size"))
+
+    def crop_multiple(self, network: nn.Module) -> int:
+        """Crops are cut into patches."""
+        return int(cast(SamLP, network).sam.image_encoder.patch_embed.proj.stride[0])
 
 
 class PlateOutput(NamedTuple):
@@ -60,9 +145,10 @@ class SamLP(nn.Module):
         rank: Rank r of the updates (2 is the default of the authors' training, 4 of their test).
         tuning: ``"lora"``, in encoder and decoder; ``"encoder"``, there alone, which the authors also
             have; ``"decoder"``, no updates but every weight of the mask decoder, for comparison.
-        official: Train as the authors' code does: :func:`~mfnet_lite.losses.two_class_dice` over the
-            batch, at the resolution of the low-resolution masks, with the padding as background. Else:
-            sigmoid Dice of each mask at the size of its label, padding and ignored pixels left out.
+        official: Train as the authors' code does, see :class:`SamLPVariant`:
+            :func:`~mfnet_lite.losses.two_class_dice` over the batch, at the resolution of the
+            low-resolution masks, with the padding as background. Else: sigmoid Dice of each mask at the
+            size of its label, padding and ignored pixels left out.
         iou_weight: Weight of a squared error between estimated and true IoU of each mask. The paper
             has no such term, and then nothing teaches the estimate by which the masks are ranked.
         seed: Seed of the updates; None draws from torch's own generator.
@@ -84,13 +170,16 @@ class SamLP(nn.Module):
     def __init__(
         self,
         sam: Sam,
-        rank: int = 4,
-        tuning: Tuning = "lora",
-        official: bool = False,
-        iou_weight: float = 0.0,
+        rank: int = SamLPConfig.rank,
+        tuning: Tuning = SamLPConfig.tuning,
+        official: bool = SamLPConfig.official,
+        iou_weight: float = SamLPConfig.iou_weight,
         seed: int | None = None,
     ) -> None:
         super().__init__()
+        self.config = SamLPConfig(
+            rank=rank, tuning=tuning, official=official, iou_weight=iou_weight
+        )
         self.sam = sam
         if tuning == "decoder":
             freeze(sam)
@@ -99,15 +188,10 @@ class SamLP(nn.Module):
                 sam.mask_decoder.iou_prediction_head.requires_grad_(False)
             # The single mask is not among the three that are trained.
             sam.mask_decoder.output_hypernetworks_mlps[0].requires_grad_(False)
-        elif tuning in ("lora", "encoder"):
-            attach_lora(sam, ENCODER + DECODER * (tuning == "lora"), rank=rank, seed=seed)
         else:
-            raise ValueError(
-                f"unknown tuning {tuning!r} of SamLP; available: lora, encoder, decoder"
-            )
-        if not iou_weight >= 0:
-            raise ValueError(f"iou_weight must not be negative, got {iou_weight}")
-        self.tuning, self.official, self.iou_weight = tuning, official, iou_weight
+            attach_lora(sam, ENCODER + DECODER * (tuning == "lora"), rank=rank, seed=seed)
+        self.variant = self.config.variant
+        self.tuning, self.iou_weight = tuning, iou_weight
 
     @property
     def side(self) -> int:
@@ -194,13 +278,13 @@ class SamLP(nn.Module):
         label = batch["label"]
         valid = rearrange(label != ignore_index, "b h w -> b 1 h w")
         target = rearrange((label == 1).to(output.masks.dtype), "b h w -> b 1 h w")
-        if self.official:
-            target, valid = (self._low(x, output.masks.shape[-2:]) for x in (target, valid))
-            masks = output.masks
-        else:
+        if self.variant.full_size:
             masks = self.full_size(output, label.shape[-2:]).masks
+        else:
+            masks = output.masks
+            target, valid = (self._low(x, masks.shape[-2:]) for x in (target, valid))
         target, valid = target.expand_as(masks), valid.expand_as(masks)
-        if self.official:
+        if self.variant.two_class:
             each = [
                 two_class_dice(masks[:, m], target[:, m], valid[:, m])
                 for m in range(masks.shape[1])
@@ -251,34 +335,3 @@ def fitted(size: tuple[int, ...] | torch.Size, side: int) -> tuple[int, int]:
     scale = side / max(size)
     height, width = (math.floor(length * scale + 0.5) for length in size)
     return max(1, height), max(1, width)
-
-
-def build_samlp(
-    sensors: Mapping[str, int],
-    num_classes: int,
-    backbone: str = "tiny",
-    rank: int = 4,
-    tuning: Tuning = "lora",
-    official: bool = False,
-    image_size: int | None = None,
-) -> SamLP:
-    """Build SamLP on a named SAM or a checkpoint file, with the argument order all builders share.
-
-    Args:
-        sensors: Must hold ``optical`` with three bands; others are not read.
-        num_classes: Must be 2: elsewhere, plate.
-        backbone: What :func:`mfnet_lite.load_sam` takes.
-        rank: Rank of the updates.
-        tuning: What is trained.
-        official: Train as the authors' code does.
-        image_size: Side of the square that the encoder reads; that of the backbone without.
-
-    Raises:
-        ValueError: If sensors or classes are others.
-    """
-    if sensors.get("optical") != 3 or num_classes != 2:
-        raise ValueError(
-            f"samlp finds one thing (2 classes) in optical images of 3 bands, got {dict(sensors)} "
-            f"and {num_classes} classes; use a folder whose label is 0 elsewhere and 1 on plates"
-        )
-    return SamLP(load_sam(backbone, image_size), rank, tuning, official)

@@ -200,8 +200,8 @@ def refine_interactively(
     clicks: Clicks | None = None
     for _ in range(rounds - 1):
         logits = pick_best(prediction).detach()
-        lot = float(torch.rand((), generator=generator, device=masks.device))
-        kind = BOTH if lot < 0.5 else CLICKS if lot < 0.75 else LOGITS
+        draw = float(torch.rand((), generator=generator, device=masks.device))
+        kind = BOTH if draw < 0.5 else CLICKS if draw < 0.75 else LOGITS
         if kind != LOGITS:
             full = F.interpolate(logits, masks.shape[-2:], mode="bilinear")
             new = correction_clicks(full, masks, generator)
@@ -237,7 +237,7 @@ def some_objects(
     there = (sizes > 0).to(sizes.dtype)
     there[:, 0] = 0
     some = there.sum(dim=1) > 0
-    there[~some, 0] = 1  # the lot needs something to fall on
+    there[~some, 0] = 1  # multinomial needs something to draw
     ids = torch.multinomial(there, number, replacement=True)
     masks = rearrange(instances, "b h w -> b 1 h w") == rearrange(ids, "b n -> b n 1 1")
     present = rearrange(some, "b -> b 1").expand_as(ids)

@@ -22,22 +22,38 @@ not on the rest of the window, so that overlapping windows of a large scene agre
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mfnet_lite.nets.inputs import sensor_order
+from mfnet_lite.nets.config import NetworkConfig
+from mfnet_lite.nets.inputs import sensor_order, stack_sensors
+from mfnet_lite.nets.layers.padding import pad_to_multiple
+
+
+@dataclass(frozen=True)
+class UNetConfig(NetworkConfig):
+    """Options of :class:`UNet`."""
+
+    recorded = ("width", "depth")
+
+    width: int = field(default=16, metadata={"help": "Channels of the first level."})
+    depth: int = field(default=4, metadata={"help": "Halvings of the resolution."})
+
+    def build(self, sensors: Mapping[str, int], num_classes: int) -> UNet:
+        """Build the network."""
+        return UNet(sensors, num_classes, **self.without())
 
 
 class ConvBlock(nn.Sequential):
     """Twice (3×3 convolution, batch norm, ReLU).
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
+        inputs: Channels in.
+        outputs: Channels out.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -55,11 +71,11 @@ class UNet(nn.Module):
     """U-Net on one sensor, or on several stacked ones.
 
     Args:
-        sensors: number of channels of each sensor, by name, e.g. ``{"optical": 3, "dsm": 1}``. The
+        sensors: Number of channels of each sensor, by name, e.g. ``{"optical": 3, "dsm": 1}``. The
             order is the order of stacking.
-        num_classes: number of classes.
-        width: channels of the first level; they double at each level down.
-        depth: number of halvings; one pixel of the lowest level sees ``2**depth`` input pixels.
+        num_classes: Number of classes.
+        width: Channels of the first level; they double at each level down.
+        depth: Number of halvings; one pixel of the lowest level sees ``2**depth`` input pixels.
 
     Shape:
         dict of ``(batch, channels, height, width)`` → ``(batch, num_classes, height, width)``, any
@@ -73,7 +89,11 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, sensors: Mapping[str, int], num_classes: int, width: int = 32, depth: int = 4
+        self,
+        sensors: Mapping[str, int],
+        num_classes: int,
+        width: int = UNetConfig.width,
+        depth: int = UNetConfig.depth,
     ) -> None:
         super().__init__()
         if not sensors or min(sensors.values()) < 1:
@@ -124,63 +144,3 @@ class UNet(nn.Module):
     ) -> Float[Tensor, "batch stacked height width"]:
         """Concatenate the sensors on the channel axis, after a check of their shapes."""
         return stack_sensors(sample, self.sensors, "U-Net")
-
-
-def stack_sensors(
-    sample: Mapping[str, Float[Tensor, "batch channels height width"]],
-    sensors: Mapping[str, int],
-    network: str,
-) -> Float[Tensor, "batch stacked height width"]:
-    """Concatenate sensors on the channel axis, after a check of their shapes.
-
-    Args:
-        sample: a map per sensor; further entries are not read.
-        sensors: channels of each sensor, in the order of stacking.
-        network: what to call the network in messages.
-
-    Raises:
-        ValueError: if a sensor is missing or shapes do not fit.
-    """
-    maps = []
-    for name, channels in sensors.items():
-        if name not in sample:
-            raise ValueError(
-                f"this {network} was built for the sensors {list(sensors)}, "
-                f"but the sample holds only {list(sample)}"
-            )
-        x = sample[name]
-        if x.ndim != 4 or x.shape[1] != channels:
-            raise ValueError(
-                f"expected {name} of shape (batch, {channels}, height, width), got {tuple(x.shape)}"
-            )
-        maps.append(x)
-    if len({(m.shape[0], *m.shape[2:]) for m in maps}) > 1:
-        shapes = {name: tuple(sample[name].shape) for name in sensors}
-        raise ValueError(f"all sensors must lie on one grid, got {shapes}")
-    return torch.cat(maps, dim=1)
-
-
-def pad_to_multiple(
-    x: Float[Tensor, "batch channels height width"], multiple: int
-) -> Float[Tensor, "batch channels padded_height padded_width"]:
-    """Extend the right and lower border to a multiple, by mirroring where the map is large enough.
-
-    A mirrored border looks like a scene that goes on; zeros would look like a black object.
-
-    Args:
-        x: maps of any size.
-        multiple: what height and width must be divisible by.
-    """
-    height, width = x.shape[-2:]
-    below, right = -height % multiple, -width % multiple
-    if not (below or right):
-        return x
-    mode = "reflect" if below < height and right < width else "replicate"
-    return F.pad(x, (0, right, 0, below), mode=mode)
-
-
-def build_unet(
-    sensors: Mapping[str, int], num_classes: int, width: int = 32, depth: int = 4
-) -> UNet:
-    """Build a U-Net, with the argument order all builders share."""
-    return UNet(sensors, num_classes, width=width, depth=depth)

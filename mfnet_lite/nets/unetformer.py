@@ -10,37 +10,61 @@ Sensors are stacked on the channel axis, as in the U-Net; timm's first convoluti
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from mfnet_lite.nets.config import NetworkConfig
 from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
-from mfnet_lite.nets.encoders.pyramids import STRIDES
-from mfnet_lite.nets.inputs import sensor_order
-from mfnet_lite.nets.unet import pad_to_multiple, stack_sensors
+from mfnet_lite.nets.encoders.timm_network import STRIDES, open_timm
+from mfnet_lite.nets.inputs import sensor_order, stack_sensors
+from mfnet_lite.nets.layers.padding import pad_to_multiple
+
+
+@dataclass(frozen=True)
+class UNetFormerConfig(NetworkConfig):
+    """Options of :class:`UNetFormer`."""
+
+    recorded = ("encoder",)
+
+    encoder: str = field(default="resnet18", metadata={"help": "A convolutional network of timm."})
+    pretrained: bool = field(default=False, metadata={"help": "Fetch timm's weights."})
+    width: int = field(default=64, metadata={"help": "Channels of the decoder."})
+    window: int = field(
+        default=8, metadata={"help": "Side of the decoder's attention windows.", "hidden": True}
+    )
+
+    def build(self, sensors: Mapping[str, int], num_classes: int) -> UNetFormer:
+        """Build the network."""
+        return UNetFormer(sensors, num_classes, **self.without())
+
+    def with_weights(self) -> UNetFormerConfig:
+        """Leave timm's weights where they are."""
+        return replace(self, pretrained=False)
 
 
 class UNetFormer(nn.Module):
     """A trained encoder of timm and :class:`~mfnet_lite.nets.UNetFormerDecoder` on four of its maps.
 
     Args:
-        sensors: number of channels of each sensor, by name; the order is the order of stacking.
-        num_classes: number of classes.
-        encoder: a convolutional network of timm with maps at strides 4, 8, 16 and 32, such as
+        sensors: Number of channels of each sensor, by name; the order is the order of stacking.
+        num_classes: Number of classes.
+        encoder: A convolutional network of timm with maps at strides 4, 8, 16 and 32, such as
             ``"resnet18"``; the authors' is ``"resnet18.fb_swsl_ig1b_ft_in1k"`` with ``pretrained``.
-        pretrained: fetch timm's weights. Inputs stay in [0, 1], as with the authors: the encoder is
+        pretrained: Fetch timm's weights. Inputs stay in [0, 1], as with the authors: the encoder is
             trained and its first layers adapt.
-        width: channels inside the decoder, a multiple of 8.
-        window: side of the decoder's attention windows.
+        width: Channels inside the decoder, a multiple of 8.
+        window: Side of the decoder's attention windows.
 
     Shape:
         dict of ``(batch, channels, height, width)`` → ``(batch, num_classes, height, width)``, any
         height and width.
 
     Raises:
-        ImportError: if timm is not installed.
-        ValueError: if the encoder is unknown or has no maps at these strides.
+        ImportError: If timm is not installed.
+        ValueError: If the encoder is unknown or has no maps at these strides.
 
     Example:
         >>> import torch
@@ -53,16 +77,18 @@ class UNetFormer(nn.Module):
         self,
         sensors: Mapping[str, int],
         num_classes: int,
-        encoder: str = "resnet18",
-        pretrained: bool = False,
-        width: int = 64,
-        window: int = 8,
+        encoder: str = UNetFormerConfig.encoder,
+        pretrained: bool = UNetFormerConfig.pretrained,
+        width: int = UNetFormerConfig.width,
+        window: int = UNetFormerConfig.window,
     ) -> None:
         super().__init__()
         if not sensors or min(sensors.values()) < 1:
             raise ValueError(f"sensors must name at least one channel each, got {dict(sensors)}")
         self.sensors = dict(sensors)
-        self.encoder, self.levels, channels = _encoder(encoder, pretrained, sum(sensors.values()))
+        self.encoder, self.levels, channels = open_timm(
+            encoder, pretrained, "UNetFormer", in_chans=sum(sensors.values())
+        )
         self.decoder = UNetFormerDecoder(channels, num_classes, width, window=window)
 
     def computation(self) -> dict[str, Any]:
@@ -80,43 +106,3 @@ class UNetFormer(nn.Module):
         maps = [maps[level] for level in self.levels]
         logits: Tensor = self.decoder(maps, size=(x.shape[-2], x.shape[-1]))
         return logits[..., :height, :width]
-
-
-def _encoder(
-    name: str, pretrained: bool, bands: int
-) -> tuple[nn.Module, tuple[int, ...], tuple[int, ...]]:
-    """Build the encoder; say which of its maps are the four, finest first, and count their channels."""
-    try:
-        import timm
-    except ImportError as error:
-        raise ImportError("UNetFormer needs timm; install it with `pip install timm`") from error
-    try:
-        net = timm.create_model(name, pretrained=pretrained, features_only=True, in_chans=bands)
-    except (RuntimeError, AttributeError) as error:  # unknown to timm, or not made for its maps
-        raise ValueError(
-            f"timm cannot build the encoder {name!r} ({error}); choose a convolutional network such "
-            "as resnet18"
-        ) from error
-    info: Any = net.feature_info
-    strides = list(info.reduction())
-    missing = [stride for stride in STRIDES if stride not in strides]
-    if missing:
-        raise ValueError(
-            f"the encoder {name} has maps at strides {strides}, but none at {missing}; choose "
-            "another such as resnet18"
-        )
-    levels = tuple(strides.index(stride) for stride in STRIDES)
-    channels = info.channels()
-    return net, levels, tuple(channels[level] for level in levels)
-
-
-def build_unetformer(
-    sensors: Mapping[str, int],
-    num_classes: int,
-    encoder: str = "resnet18",
-    pretrained: bool = False,
-    width: int = 64,
-    window: int = 8,
-) -> UNetFormer:
-    """Build UNetFormer, with the argument order all builders share."""
-    return UNetFormer(sensors, num_classes, encoder, pretrained, width, window)

@@ -21,8 +21,8 @@ from mfnet_lite.nets.samlp import PlateOutput, SamLP
 from mfnet_lite.nets.samlp_prompts import on_square
 from mfnet_lite.sam import predict_masks
 from mfnet_lite.sam.interactive import mask_boxes
-from mfnet_lite.utils.samples import Samples
 from mfnet_lite.sam.prompt_sampling import distance_transform_centres
+from mfnet_lite.utils.samples import Samples
 
 __all__ = ["PromptScores", "mean_or_nan", "overlap", "promptability"]
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 
+from mfnet_lite.metrics.detection import BoxScores, BoxSettings, boxes_from_mask, score_boxes
 from mfnet_lite.nets.samlp import PlateOutput, SamLP
 from mfnet_lite.nets.samlp_prompts import PromptTuning
 from mfnet_lite.runs.promptability import PromptScores, mean_or_nan, overlap, promptability
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.metrics.detection import BoxScores, BoxSettings, boxes_from_mask, score_boxes
 from mfnet_lite.utils.samples import Samples
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from mfnet_lite.training.schedule import Schedule
@@ -19,58 +19,76 @@ FREE_ON_RESUME = frozenset(
 class TrainConfig:
     """Settings of :func:`mfnet_lite.training.fit`.
 
-    The defaults suit a small network on a CPU. :meth:`authors` gives MFNet's published recipe.
+    The defaults suit a small network on a CPU. :meth:`authors` gives MFNet's published recipe. Fields with a
+    ``help`` are options of the command line as well; ``command`` is their default there, where it is another.
 
     Attributes:
-        steps: optimiser steps of the whole run.
-        batch: samples per forward pass and device.
-        accumulate: forward passes per step; the gradient is that of ``batch × accumulate`` samples.
-        lr: base learning rate.
+        steps: Optimiser steps of the whole run.
+        batch: Samples per forward pass and device.
+        accumulate: Forward passes per step; the gradient is that of ``batch × accumulate`` samples.
+        lr: Base learning rate.
         optimizer: ``"adamw"`` or ``"sgd"``.
-        weight_decay: decay of the weights.
-        decay_all: decay also biases, norms and scalars; the usual choice is not to.
-        momentum: momentum of SGD.
+        weight_decay: Decay of the weights.
+        decay_all: Decay also biases, norms and scalars; the usual choice is not to.
+        momentum: Momentum of SGD.
         schedule: ``"cosine"``, ``"multistep"`` (the authors') or ``"constant"``.
-        warmup: steps of linear rise at the start.
-        clip: largest norm of the gradient; 0 leaves it alone.
-        precision: number format. There is no fp16: its loss scaler is a state that bf16 spares us.
+        warmup: Steps of linear rise at the start.
+        clip: Largest norm of the gradient; 0 leaves it alone.
+        precision: Number format. There is no fp16: its loss scaler is a state that bf16 spares us.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
-        devices: how many of them.
-        strategy: how Fabric uses several, e.g. ``"ddp"``.
-        workers: reading processes.
-        seed: of the sample order and of dropout; the initial weights are the caller's.
-        ignore_index: label of pixels without truth.
-        log_every: steps per row of ``log.csv``.
-        save_every: steps between two saved states.
-        evaluate_every: steps between two scorings of the validation set; 0 = only at the end.
-        keep: whether ``model.safetensors`` holds the ``"last"`` weights or the ``"best"`` ones by
+        devices: How many of them.
+        strategy: How Fabric uses several, e.g. ``"ddp"``.
+        workers: Reading processes.
+        seed: Of the sample order and of dropout; the initial weights are the caller's.
+        ignore_index: Label of pixels without truth.
+        log_every: Steps per row of ``log.csv``.
+        save_every: Steps between two saved states.
+        evaluate_every: Steps between two scorings of the validation set; 0 = only at the end.
+        keep: Whether ``model.safetensors`` holds the ``"last"`` weights or the ``"best"`` ones by
             validation mIoU.
-        window: side of the windows in which validation tiles are predicted.
-        progress: whether to draw a progress bar.
+        window: Side of the windows in which validation tiles are predicted.
+        progress: Whether to draw a progress bar.
     """
 
-    steps: int = 1000
-    batch: int = 8
-    accumulate: int = 1
-    lr: float = 1e-3
+    steps: int = field(default=1000, metadata={"help": "Optimiser steps.", "command": 500})
+    batch: int = field(default=8, metadata={"help": "Crops per step."})
+    accumulate: int = field(default=1, metadata={"help": "Batches per step."})
+    lr: float = field(default=1e-3, metadata={"help": "Base learning rate.", "command": None})
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 1e-2
     decay_all: bool = False
     momentum: float = 0.9
     schedule: Schedule = "cosine"
-    warmup: int = 20
-    clip: float = 1.0
-    precision: Precision = "32-true"
-    device: str = "auto"
+    warmup: int = field(
+        default=20,
+        metadata={
+            "help": "Steps in which the learning rate rises; a fifth of all but at most 20, for "
+            "--recipe authors 0, if absent.",
+            "command": None,
+        },
+    )
+    clip: float = field(
+        default=1.0,
+        metadata={
+            "help": "Largest norm of the gradient, 0 = any; 1, for --recipe authors 0, if absent.",
+            "command": None,
+        },
+    )
+    precision: Precision = field(default="32-true", metadata={"help": "32-true or bf16-mixed."})
+    device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
     devices: int = 1
     strategy: str = "auto"
-    workers: int = 0
-    seed: int = 0
+    workers: int = field(default=0, metadata={"help": "Reading processes."})
+    seed: int = field(default=0, metadata={"help": "Of weights, crops and order."})
     ignore_index: int = 255
     log_every: int = 10
-    save_every: int = 200
-    evaluate_every: int = 0
-    keep: Literal["last", "best"] = "last"
+    save_every: int = field(
+        default=200, metadata={"help": "Steps between saved states.", "command": 100}
+    )
+    evaluate_every: int = field(default=0, metadata={"help": "Steps; 0 = only at the end."})
+    keep: Literal["last", "best"] = field(
+        default="last", metadata={"help": "Which weights to keep: last or best."}
+    )
     window: int = 256
     progress: bool = True
 
@@ -100,7 +118,7 @@ class TrainConfig:
         """MFNet's published recipe: SGD, batch 10, 50 epochs of 1000 steps, multi-step.
 
         Args:
-            **changes: fields to set differently.
+            **changes: Fields to set differently.
 
         Example:
             >>> TrainConfig.authors(steps=100).lr
@@ -124,10 +142,10 @@ class TrainConfig:
         """Refuse to continue a run under settings that would have made another run.
 
         Args:
-            saved: the settings stored with the state.
+            saved: The settings stored with the state.
 
         Raises:
-            ValueError: naming each setting that differs.
+            ValueError: Naming each setting that differs.
         """
         ours = asdict(self)
         differing = [

@@ -32,7 +32,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 from tqdm import tqdm
 
-from mfnet_lite.nets import build
+from mfnet_lite.nets import build_model
 from mfnet_lite.rasters import geotiff_profile
 from mfnet_lite.runs.folder import RunConfig, frozen_hash
 from mfnet_lite.training.state import MODEL_FILE, save_model
@@ -152,7 +152,7 @@ def write_run(folder: Path, pair: bool = False) -> Path:
         classes=classes,
         size=WINDOW,
         palette=tuple((40 * k, 255 - 40 * k, 128) for k in range(len(classes))),
-        base=frozen_hash(build(model, channels, len(classes), **options)),
+        base=frozen_hash(build_model(model, channels, len(classes), **options)),
     )
     folder.mkdir(parents=True, exist_ok=True)
     run.save(folder)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import trange
 
-from mfnet_lite.nets import build
+from mfnet_lite.nets import build_model
 from mfnet_lite.plotting import ISPRS, legend, panels, show_height, show_image, show_label
 from mfnet_lite.world import Scene, make_scene
 
@@ -39,7 +39,7 @@ def train(steps: int) -> nn.Module:
     rng = np.random.default_rng(0)
     scenes = [make_scene(seed=seed, size=SIZE) for seed in TRAIN]
     data = [(inputs(scene), torch.from_numpy(scene.label.astype(np.int64))) for scene in scenes]
-    model = build("unet", {"optical": 4, "dsm": 1}, len(ISPRS), width=16)
+    model = build_model("unet", {"optical": 4, "dsm": 1}, len(ISPRS), width=16)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for _ in trange(steps, desc="training"):

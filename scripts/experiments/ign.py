@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from mfnet_lite.nets import build
+from mfnet_lite.nets import build_model
 from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
 from mfnet_lite.runs.folder import channels_of, versions
 from mfnet_lite.scenes import evaluate
@@ -61,7 +61,7 @@ def one_run(
     torch.manual_seed(seed)
     channels, classes = channels_of(dataset, "train"), len(dataset.info.classes)
     if make is None:
-        model = build("unet", channels, classes, width=args.width, depth=args.depth)
+        model = build_model("unet", channels, classes, width=args.width, depth=args.depth)
     else:
         model = make(channels, classes)
     config = TrainConfig(steps=args.steps, batch=args.batch, lr=args.lr, seed=seed,

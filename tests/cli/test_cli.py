@@ -192,30 +192,34 @@ def test_mistakes_are_one_sentence(run, folder, tmp_path):
     assert not out.exists()
 
 
-def test_the_world_has_knobs(tmp_path):
+def test_the_world_has_parameters(tmp_path):
     size = ("--tiles", 1, "--size", 64)
-    for name, knobs in {
+    for name, parameters in {
         "usual": (),
-        "night": ("--knob", "domain=night", "--knob", "noise=0"),
+        "night": ("--parameter", "domain=night", "--parameter", "noise=0"),
     }.items():
-        assert call("world", "make", tmp_path / name, *size, *knobs).exit_code == 0
+        assert call("world", "make", tmp_path / name, *size, *parameters).exit_code == 0
     usual, night = (
         read_raster(next((tmp_path / name).glob("*/image/*.tif"))).array
         for name in ("usual", "night")
     )
     assert night.mean() < 0.7 * usual.mean()
     refused(
-        call("world", "make", tmp_path / "x", "--knob", "fog=1"),
+        call("world", "make", tmp_path / "x", "--parameter", "fog=1"),
         "'fog=1' is not NAME=VALUE",
         "haze",
     )
-    refused(call("world", "make", tmp_path / "x", "--knob", "haze"), "'haze' is not NAME=VALUE")
     refused(
-        call("world", "make", tmp_path / "x", "--knob", "haze=thick"),
+        call("world", "make", tmp_path / "x", "--parameter", "haze"), "'haze' is not NAME=VALUE"
+    )
+    refused(
+        call("world", "make", tmp_path / "x", "--parameter", "haze=thick"),
         "haze wants a number",
         "thick",
     )
-    refused(call("world", "make", tmp_path / "x", "--knob", "haze=2"), "haze must lie in [0, 1]")
+    refused(
+        call("world", "make", tmp_path / "x", "--parameter", "haze=2"), "haze must lie in [0, 1]"
+    )
     assert not (tmp_path / "x").exists()
 
 

@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import fields
+
 import pytest
-import torch
-from segment_anything.modeling.image_encoder import PatchEmbed
 from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
-from mfnet_lite.cli.options import (
-    KINDS,
-    band_numbers,
-    builder_options,
-    check_crop,
-    check_window,
-    defaults_of,
-    listed,
-    parameters_of,
-    vote,
-)
-from mfnet_lite.nets import BUILDERS
+from mfnet_lite.cli.network_options import check_owner, network_options, usual, visible
+from mfnet_lite.cli.new_run import check_crop
+from mfnet_lite.cli.options import KINDS, band_numbers, listed
+from mfnet_lite.cli.windows import check_window, overlap_mode
+from mfnet_lite.nets import NETWORKS, NetworkConfig, config_class, list_models, make_config
 from mfnet_lite.rasters import READERS
+from mfnet_lite.sam import SamConfig, build_sam
 
-NOTHING = dict.fromkeys(["width", "depth", "tuning", "fusion", "backbone", "rank"])
+
+def shown(*command: str) -> str:
+    """The help of a command in one line."""
+    text = CliRunner(env={"COLUMNS": "300"}).invoke(app, [*command, "--help"]).output
+    return " ".join(text.replace("│", " ").split())
 
 
 def test_defaults_and_what_was_said():
-    assert builder_options("unet", NOTHING) == {"width": 16, "depth": 4}
-    assert builder_options("mfnet", NOTHING | {"tuning": "adapter", "rank": 8}) == {
+    assert make_config("unet", {}).options() == {"width": 16, "depth": 4}
+    assert make_config("mfnet", {"tuning": "adapter", "rank": 8}).options() == {
         "backbone": "tiny",
         "tuning": "adapter",
         "fusion": "dfm",
         "rank": 8,
     }
-    assert defaults_of("mfnet").size % 16 == 0
-    assert defaults_of("a network to come").lr == defaults_of("unet").lr
+    assert config_class("mfnet").crop % 16 == 0
+    assert NetworkConfig.lr == config_class("unet").lr
 
 
-@pytest.mark.parametrize("name", sorted(BUILDERS))
-def test_every_default_is_an_argument_of_its_builder(name):
-    assert set(builder_options(name, NOTHING)) <= set(parameters_of(BUILDERS[name]))
+@pytest.mark.parametrize("name", list_models())
+def test_every_recorded_option_is_one_and_is_written_down(name):
+    config = config_class(name)()
+    assert tuple(config.options()) == config.recorded
+    assert set(config.recorded) <= {f.name for f in fields(config)}
 
 
 @pytest.mark.parametrize(
@@ -50,18 +51,48 @@ def test_an_option_of_another_network_is_refused(model, option, owner):
     with pytest.raises(
         ValueError, match=rf"--{option} is no option of {model}, it belongs to .*{owner}"
     ):
-        builder_options(model, NOTHING | {option: 3})
+        check_owner(model, [option])
 
 
 def test_a_flag_that_is_off_is_no_mistake():
-    assert "official" not in builder_options("unet", NOTHING | {"official": None})
+    check_owner("unet", [])
+    flags = {p.name: p.default for p in network_options() if p.name in ("official", "pretrained")}
+    assert flags == {"official": None, "pretrained": None}
+
+
+def test_help_lists_every_option_of_every_network():
+    text = shown("train")
+    for model in NETWORKS:
+        for name, f in visible(model).items():
+            assert f"--{name.replace('_', '-')} " in text
+            assert f.metadata["help"].rstrip(".") in text
+    assert "Options of mfnet, samlp" in text
+    assert "mmlora, mmadapter, lora, adapter, none, full" in text
+    assert "default: 0.003; mfnet 0.002, sam_cd 0.001" in text.replace("(", "").replace(")", "")
+    assert "--window " not in text
+
+
+def test_what_networks_start_from():
+    assert usual("crop") == "96; mfnet 128, sam_cd 128, samlp 256"
+
+
+@pytest.mark.parametrize(
+    "names", [("train",), ("evaluate",), ("predict",), ("masks",), ("world", "make")]
+)
+def test_commands_have_few_parameters_of_their_own(names):
+    group = app
+    for name in names[:-1]:
+        group = next(g.typer_instance for g in group.registered_groups if g.name == name)
+    (command,) = [c.callback for c in group.registered_commands if c.callback.__name__ == names[-1]]
+    command = getattr(command, "command", command)
+    assert len(inspect.signature(command).parameters) <= 12
 
 
 def test_votes():
-    assert vote("smooth") == ("smooth", False)
-    assert vote("sum") == ("sum", False)
+    assert overlap_mode("smooth") == ("smooth", False)
+    assert overlap_mode("sum") == ("sum", False)
     with pytest.raises(ValueError, match=r"unknown blend 'max'; available: smooth, sum, authors"):
-        vote("max")
+        overlap_mode("max")
 
 
 def test_lists():
@@ -79,18 +110,34 @@ def test_lists():
     ("size", "advice"), [(100, "96 or 104"), (5, "8 or 8"), (129, "128 or 136")]
 )
 def test_crops_are_cut_into_patches(size, advice):
-    network = torch.nn.Sequential(PatchEmbed((8, 8), (8, 8), embed_dim=4))
     with pytest.raises(ValueError, match=rf"multiple of 8; take {advice}"):
-        check_crop(network, size)
-    check_crop(network, 96)
-    check_crop(torch.nn.Conv2d(1, 1, 3), 97)
+        check_crop(size, 8)
+    check_crop(96, 8)
+    check_crop(97, 1)
+
+
+def test_networks_say_what_crops_must_be_a_multiple_of(tmp_path):
+    import torch
+
+    sizes = SamConfig(image_size=64, patch_size=8, width=16, depth=2, heads=2, global_blocks=(1,))
+    torch.save(build_sam(sizes).state_dict(), tmp_path / "sam.pth")
+    backbone = str(tmp_path / "sam.pth")
+    dates, sensors = {"before": 3, "after": 3}, {"optical": 3}
+    for name, options, bands, multiple in (
+        ("unet", {"width": 2}, sensors, 1),
+        ("unetformer", {"encoder": "test_resnet"}, sensors, 1),
+        ("mfnet", {"backbone": backbone}, sensors, 8),
+        ("sam_cd", {"backbone": backbone}, dates, 8),
+        ("samlp", {"backbone": backbone}, sensors, 8),
+    ):
+        config = make_config(name, options)
+        assert config.crop_multiple(config.build(bands, 2)) == multiple
 
 
 def test_kinds_are_those_of_the_readers():
     assert KINDS.replace(" or ", ", ").split(", ") == ["auto", *READERS]
     for command in (["train"], ["evaluate"], ["data", "check"]):
-        shown = CliRunner(env={"COLUMNS": "200"}).invoke(app, [*command, "--help"]).output
-        assert "auto, folder, pairs" in " ".join(shown.replace("│", " ").split())
+        assert "auto, folder, pairs" in shown(*command)
 
 
 @pytest.mark.parametrize("window", [0, -4])

@@ -9,7 +9,7 @@ import torch
 from segment_anything.modeling import PromptEncoder
 from torch import nn
 
-from mfnet_lite.nets import BUILDERS, build
+from mfnet_lite.nets import build_model, list_models
 
 SENSORS = {"optical": 3, "dsm": 1, "before": 3, "after": 3}
 DATES = {"before": 3, "after": 3}
@@ -24,7 +24,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 def small(name: str) -> nn.Module:
     sensors = DATES if name == "sam_cd" else {"optical": 3, "dsm": 1}
-    return build(name, sensors, classes(name), **SMALL[name])
+    return build_model(name, sensors, classes(name), **SMALL[name])
 
 
 def classes(name: str) -> int:
@@ -52,7 +52,7 @@ def net(name) -> nn.Module:
 
 
 def test_every_network_is_tested():
-    assert set(SMALL) == set(BUILDERS)
+    assert set(SMALL) == set(list_models())
 
 
 @pytest.mark.parametrize("size", [(32, 32), (16, 47), (33, 21)])
@@ -103,4 +103,4 @@ def test_unused_entries_are_not_read(net):
 
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"unknown model 'vnet'; available: .*unet"):
-        build("vnet", SENSORS, 2)
+        build_model("vnet", SENSORS, 2)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mfnet_lite import world
 from mfnet_lite.cli import app
 from mfnet_lite.losses import temporal_similarity
-from mfnet_lite.nets import ChangeDetector, ChangeOutput, SamPyramid, build
+from mfnet_lite.nets import ChangeDetector, ChangeOutput, SamPyramid, build_model
 from mfnet_lite.sam import SamConfig, build_sam
 
 SIZES = SamConfig(image_size=64, patch_size=8, width=16, depth=4, heads=2, window=4, prompt_dim=32)
@@ -74,7 +74,7 @@ def test_errors() -> None:
     with pytest.raises(ValueError, match=r"expected after of shape .* got \(1, 4, 32, 32\)"):
         detector()({"before": torch.rand(1, 3, 32, 32), "after": torch.rand(1, 4, 32, 32)})
     with pytest.raises(ValueError, match="train it on a folder of pairs"):
-        build("sam_cd", {"optical": 3, "dsm": 1}, 6)
+        build_model("sam_cd", {"optical": 3, "dsm": 1}, 6)
 
 
 def test_from_pairs_to_a_change_map(tmp_path: Path) -> None:

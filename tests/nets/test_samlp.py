@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from mfnet_lite.losses import dice_loss, two_class_dice
-from mfnet_lite.nets.samlp import PlateOutput, SamLP, build_samlp, fitted, iou_error
+from mfnet_lite.nets import build_model
+from mfnet_lite.nets.samlp import PlateOutput, SamLP, fitted, iou_error
 from mfnet_lite.sam import (
     VIT_B,
     VIT_H,
@@ -316,4 +317,4 @@ def test_faults_say_what_to_do():
     with pytest.raises(ValueError, match="found nothing"):
         small()({"dsm": torch.zeros(1, 1, 8, 8)})
     with pytest.raises(ValueError, match="samlp finds one thing"):
-        build_samlp({"optical": 3}, 6)
+        build_model("samlp", {"optical": 3}, 6)

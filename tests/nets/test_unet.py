@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mfnet_lite.nets.unet import UNet, pad_to_multiple
+from mfnet_lite.nets.layers.padding import pad_to_multiple
+from mfnet_lite.nets.unet import UNet
 
 
 def test_parameter_count_by_hand():

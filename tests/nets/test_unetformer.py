@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 
-from mfnet_lite.nets import UNetFormer, UNetFormerDecoder, build
+from mfnet_lite.nets import UNetFormer, UNetFormerDecoder, build_model
 
 BOTH = {"optical": 3, "dsm": 1}
 
@@ -66,7 +66,7 @@ def test_mistakes():
     with pytest.raises(ValueError, match="at least one channel"):
         UNetFormer({}, 2)
     with pytest.raises(ValueError, match=r"this UNetFormer was built for the sensors .*'dsm'"):
-        build("unetformer", BOTH, 2, encoder="test_resnet", width=16)({
+        build_model("unetformer", BOTH, 2, encoder="test_resnet", width=16)({
             "optical": torch.zeros(1, 3, 32, 32)
         })  # fmt: skip
 

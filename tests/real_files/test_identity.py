@@ -29,7 +29,7 @@ UNET = [
     "16",
     "--batch",
     "2",
-    "--light",
+    "--jitter",
     "0",
     "--device",
     "cpu",

@@ -12,7 +12,7 @@ from rasterio.transform import Affine
 from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
-from mfnet_lite.cli.options import HOLES
+from mfnet_lite.cli.options import NODATA_POLICIES
 from mfnet_lite.rasters import WholeTiles, open_dataset, write_raster
 from mfnet_lite.rasters.datasets.tile_reader import POLICIES
 
@@ -56,7 +56,7 @@ def dataset(root: Path) -> Path:
 def test_holes_of_the_heights(tmp_path, policy, rows):
     """NRCan/geo-deep-learning#480: gaps of a surface model."""
     root = dataset(tmp_path / "d")
-    call("train", root, "--out", tmp_path / "run", *SHORT, "--holes", policy)
+    call("train", root, "--out", tmp_path / "run", *SHORT, "--nodata-policy", policy)
     scores = json.loads(call("evaluate", tmp_path / "run", root, "--json").stdout)
     assert scores["nodata_policy"] == policy
     assert sum(row["pixels"] for row in scores["per_class"].values()) == rows * N
@@ -95,4 +95,4 @@ def test_gaps_of_either_date_are_not_learnt_and_not_scored(tmp_path, date):
 
 
 def test_the_command_line_knows_the_reader_s_policies():
-    assert set(HOLES) == set(POLICIES)
+    assert set(NODATA_POLICIES) == set(POLICIES)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
+from mfnet_lite.cli.resume import check_same_run
+from mfnet_lite.nets import list_models
 from mfnet_lite.rasters import SensorInfo
 from mfnet_lite.runs.folder import RunConfig, check_fits, colours_for, load_config, load_run
 from mfnet_lite.training.state import save_model
@@ -64,3 +68,62 @@ def test_colours():
     assert colours_for(6)[1] == (0, 0, 255)
     assert colours_for(2, ((1, 1, 1), (2, 2, 2))) == ((1, 1, 1), (2, 2, 2))
     assert len(set(colours_for(20))) == 20
+
+
+OLD_OPTIONS = {
+    "unet": {"width": 2, "depth": 1},
+    "unetformer": {"encoder": "test_resnet", "pretrained": False, "width": 16, "window": 8},
+    "mfnet": {
+        "backbone": "tiny",
+        "tuning": "mmlora",
+        "fusion": "dfm",
+        "rank": 4,
+        "bottleneck": None,
+        "official": False,
+        "checkpointing": False,
+        "sensor_dropout": 0.0,
+    },
+    "sam_cd": {
+        "backbone": "tiny",
+        "temporal": 1.0,
+        "semantic": True,
+        "adaptor": True,
+        "symmetric": True,
+        "official": False,
+        "latent": 8,
+        "temperature": 3.0,
+        "fine": 64,
+        "changed_weight": 1.0,
+    },
+    "samlp": {
+        "backbone": "tiny",
+        "rank": 4,
+        "tuning": "lora",
+        "official": False,
+        "image_size": None,
+    },
+}
+"""Every option that a run of an earlier version may hold."""
+
+
+@pytest.mark.parametrize("model", list_models())
+def test_options_of_earlier_versions_are_understood(model, tmp_path):
+    options = OLD_OPTIONS[model]
+    replace(CONFIG, model=model, options=options).save(tmp_path)
+    network = load_config(tmp_path).network
+    assert {name: getattr(network, name) for name in options} == options
+
+
+def test_a_run_that_spells_a_default_out_is_the_same_run(tmp_path):
+    old = replace(CONFIG, model="mfnet", options=OLD_OPTIONS["mfnet"])
+    new = replace(old, options=old.network.options())
+    assert old.options != new.options
+    check_same_run(old, new, tmp_path)
+    with pytest.raises(ValueError, match="options was"):
+        check_same_run(old, replace(new, options=new.options | {"rank": 2}), tmp_path)
+
+
+def test_an_option_that_no_network_has_is_told(tmp_path):
+    replace(CONFIG, options={"depth": 1, "colour": "red"}).save(tmp_path)
+    with pytest.raises(ValueError, match="colour is no option of unet; available: width, depth"):
+        load_config(tmp_path).build()

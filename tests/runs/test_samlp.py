@@ -12,17 +12,16 @@ from torch import Tensor, nn
 from mfnet_lite import load_sam
 from mfnet_lite.nets import PromptTuning, SamLP
 from mfnet_lite.nets.samlp import PlateOutput
+from mfnet_lite.rasters import PlateSamples, open_plates
+from mfnet_lite.runs.promptability import overlap
 from mfnet_lite.runs.samlp import (
     Embedded,
     evaluate_plates,
     find_plates,
     train_plates,
 )
-from mfnet_lite.runs.promptability import overlap
-from mfnet_lite.rasters import PlateSamples, open_plates
 from mfnet_lite.training import TrainConfig
 from mfnet_lite.world.plates.image import PlateConfig, make_plate_image
-
 from tests.nets.test_samlp import small
 
 SIZE = 64

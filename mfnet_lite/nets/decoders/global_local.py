@@ -19,29 +19,16 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-
-def conv_norm(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Convolution that keeps the size, without bias (the norm's shift is one), and batch norm."""
-    conv = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(outputs))
-
-
-def separable(channels: int, kernel: int, padding: int) -> nn.Sequential:
-    """Depthwise convolution, batch norm, 1×1 convolution."""
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, kernel, padding=padding, groups=channels, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.Conv2d(channels, channels, 1, bias=False),
-    )
+from mfnet_lite.nets.layers.conv import conv_norm, separable
 
 
 class GlobalLocalAttention(nn.Module):
     """Window attention beside convolutions.
 
     Args:
-        channels: channels of the map, a multiple of ``heads``.
-        heads: attention heads.
-        window: side of a window in pixels, even.
+        channels: Channels of the map, a multiple of ``heads``.
+        heads: Attention heads.
+        window: Side of a window in pixels, even.
 
     Names beside the authors': ``qkv`` = qkv.0, ``table`` = relative_position_bias_table,
     ``wide`` = local1, ``narrow`` = local2, ``project`` = proj (indices 0, 1, 2 as there).
@@ -99,10 +86,10 @@ class GlobalLocalBlock(nn.Module):
     """Pre-normalised residual block: attention, then a 1×1-convolution MLP.
 
     Args:
-        channels: channels of the map.
-        heads: attention heads.
-        window: side of a window.
-        ratio: hidden channels of the MLP per channel.
+        channels: Channels of the map.
+        heads: Attention heads.
+        window: Side of a window.
+        ratio: Hidden channels of the MLP per channel.
 
     Names beside the authors': ``mlp.0`` = mlp.fc1, ``mlp.2`` = mlp.fc2, ``attention`` = attn.
 
@@ -134,7 +121,7 @@ def relative_index(window: int) -> Int[Tensor, "pixel pixel"]:
     """Row of the bias table for each query and key: their offset, counted from the most negative.
 
     Args:
-        window: side of the window; it has ``window ** 2`` pixels and ``(2 * window - 1) ** 2``
+        window: Side of the window; it has ``window ** 2`` pixels and ``(2 * window - 1) ** 2``
             different offsets.
 
     Example:
@@ -179,8 +166,8 @@ def box(size: int, window: int) -> Float[Tensor, "size size"]:
     """Matrix of the running mean over an even window, one pixel mirrored at the end, zeros beyond.
 
     Args:
-        size: length of the axis.
-        window: pixels in the mean, even; output i takes in ``i - window/2 + 1 … i + window/2``.
+        size: Length of the axis.
+        window: Pixels in the mean, even; output i takes in ``i - window/2 + 1 … i + window/2``.
 
     Example:
         >>> box(3, 2) * 2

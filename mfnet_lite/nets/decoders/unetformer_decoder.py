@@ -30,7 +30,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mfnet_lite.nets.decoders.global_local import GlobalLocalBlock, conv_norm, separable
+from mfnet_lite.nets.decoders.global_local import GlobalLocalBlock
+from mfnet_lite.nets.layers.conv import conv_norm, separable
 
 
 class WeightedFusion(nn.Module):
@@ -39,8 +40,8 @@ class WeightedFusion(nn.Module):
     The weights are ``relu(theta) / (sum + 1e-8)``: non-negative, and they sum to one.
 
     Args:
-        in_channels: channels of the skip; ``None`` builds the variant without one.
-        width: channels of the map from below, and of the result.
+        in_channels: Channels of the skip; ``None`` builds the variant without one.
+        width: Channels of the map from below, and of the result.
     """
 
     def __init__(self, in_channels: int | None, width: int) -> None:
@@ -60,9 +61,9 @@ class WeightedFusion(nn.Module):
         """Fuse.
 
         Args:
-            x: map from below.
-            skip: map of the next finer level, nominally twice as large; its size is the result's.
-            projected: whether ``skip`` has already passed ``lateral``.
+            x: Map from below.
+            skip: Map of the next finer level, nominally twice as large; its size is the result's.
+            projected: Whether ``skip`` has already passed ``lateral``.
         """
         if self.lateral is None or skip is None:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
@@ -79,9 +80,9 @@ class RefinementHead(nn.Module):
     """Last fusion, then two gates side by side: one over places and channels, one over channels.
 
     Args:
-        in_channels: channels of the skip; ``None`` builds the variant without one.
-        width: channels of the map from below, and of the result.
-        reduction: the channel gate's hidden width is ``width // reduction``, at least 1.
+        in_channels: Channels of the skip; ``None`` builds the variant without one.
+        width: Channels of the map from below, and of the result.
+        reduction: The channel gate's hidden width is ``width // reduction``, at least 1.
     """
 
     def __init__(self, in_channels: int | None, width: int, reduction: int = 16) -> None:
@@ -115,14 +116,14 @@ class UNetFormerDecoder(nn.Module):
     """Class scores from the maps of a pyramid.
 
     Args:
-        in_channels: channels of each map; or of the four maps, finest first.
-        num_classes: number of classes.
-        width: channels inside the decoder, a multiple of ``heads``.
+        in_channels: Channels of each map; or of the four maps, finest first.
+        num_classes: Number of classes.
+        width: Channels inside the decoder, a multiple of ``heads``.
         skips: ``False`` builds the variant that takes the coarsest map only (the authors' ablation
             without the Deep Fusion Module).
-        heads: attention heads of the blocks.
-        window: side of their attention windows.
-        dropout: share of channels that are dropped before the last layer in training.
+        heads: Attention heads of the blocks.
+        window: Side of their attention windows.
+        dropout: Share of channels that are dropped before the last layer in training.
 
     Example:
         >>> decoder = UNetFormerDecoder(in_channels=32, num_classes=6, width=16)
@@ -182,15 +183,15 @@ class UNetFormerDecoder(nn.Module):
         """Decode.
 
         Args:
-            maps: four maps, finest first; without skips, or from the last of four, a single map.
-            size: height and width of the logits.
-            projected: whether the maps have already passed the matrices of :meth:`project`.
+            maps: Four maps, finest first; without skips, or from the last of four, a single map.
+            size: Height and width of the logits.
+            projected: Whether the maps have already passed the matrices of :meth:`project`.
 
         Returns:
             Logits at ``size``.
 
         Raises:
-            ValueError: if the number of maps does not fit.
+            ValueError: If the number of maps does not fit.
         """
         maps = [maps] if isinstance(maps, Tensor) else list(maps)
         if len(maps) != (4 if self.skips else 1):

@@ -19,7 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mfnet_lite.nets.encoders.pyramids import STRIDES, Pyramid
+from mfnet_lite.nets.encoders.pyramids import Pyramid
+from mfnet_lite.nets.encoders.timm_network import STRIDES
 
 TAPS = (1, 15, 18, 21)
 """YOLOv8's layers at strides 4, 8, 16 and 32: stem, and the three outputs of the neck."""
@@ -67,13 +68,13 @@ class FastSamPyramid(Pyramid):
         self.channels = (a, b, c, d)
 
     def features(self, images: Float[Tensor, "batch 3 height width"]) -> list[Tensor]:
-        """Run the network up to the last layer that is read, and return what the four layers said."""
+        """Run the network up to the last layer that is read, and return the outputs of the four layers."""
         layers: Any = self.net.model
-        said: dict[int, Tensor] = {}
+        outputs: dict[int, Tensor] = {}
 
         def listen(index: int) -> Any:
             def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
-                said[index] = output
+                outputs[index] = output
                 if index == TAPS[-1]:
                     raise _EnoughError
 
@@ -87,7 +88,7 @@ class FastSamPyramid(Pyramid):
         finally:
             for handle in handles:
                 handle.remove()
-        return [said[index] for index in TAPS]
+        return [outputs[index] for index in TAPS]
 
 
 def open_fastsam(path: str | Path) -> FastSamPyramid:
@@ -118,4 +119,4 @@ def open_fastsam(path: str | Path) -> FastSamPyramid:
 
 
 class _EnoughError(Exception):
-    """All layers that are read have spoken."""
+    """All layers that are read have run."""

@@ -2,7 +2,7 @@ r"""SAM's image encoder for several sensors at once, with what is trained beside
 
 The official ``ImageEncoderViT`` stays as it is, frozen. M sensors are stacked in front of the batch, so the
 frozen weights see one batch of M·B images. What is trained lives in ``additions``, one per block,
-with a leading sensor axis (Ma et al. 2025; fact sheet 1.3 and 1.4)::
+with a leading sensor axis (Ma et al. 2025; ``book/paper_versus_code.md``)::
 
     x ── norm1 ── qkv [+ LoRA] ── attention ── proj [── adapter] ──(+)── norm2 ─┬─ MLP [+ MMLoRA] ─(+)──
       └──────────────────────────────────────────────────────────┘              └─ [MMAdapter] ─────┘
@@ -45,7 +45,8 @@ class BlockAdditions(nn.Module):
         tuning: Which kind.
         rank: Rank of the LoRA kinds.
         bottleneck: Hidden width of the adapter kinds; None for a quarter of the block's width.
-        official: The authors' start and scaling: adapters not zero, alpha = 1 in the attention.
+        alpha: Updates in the attention are scaled by alpha / rank; None for a factor of one.
+        zero_init: Adapters start with a zero update, so that the encoder starts as SAM's.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class BlockAdditions(nn.Module):
         tuning: Tuning,
         rank: int = 4,
         bottleneck: int | None = None,
-        official: bool = False,
+        alpha: float | None = None,
+        zero_init: bool = True,
     ) -> None:
         super().__init__()
         self.qkv: QKVUpdate | None = None
@@ -66,13 +68,12 @@ class BlockAdditions(nn.Module):
         width, hidden = block.mlp.lin1.in_features, block.mlp.lin1.out_features
         mixing = tuning in ("mmlora", "mmadapter")
         if tuning in ("mmlora", "lora"):
-            self.qkv = QKVUpdate(width, sensors, rank, alpha=1.0 if official else None)
+            self.qkv = QKVUpdate(width, sensors, rank, alpha=alpha)
             self.lin1 = MMLoRA(width, hidden, sensors, rank, mixing=mixing)
             self.lin2 = MMLoRA(hidden, width, sensors, rank, mixing=mixing)
         elif tuning in ("mmadapter", "adapter"):
-            zero = not official
-            self.after_attention = SensorAdapter(width, sensors, bottleneck, True, zero)
-            self.beside_mlp = MMAdapter(width, sensors, bottleneck, zero, mixing)
+            self.after_attention = SensorAdapter(width, sensors, bottleneck, True, zero_init)
+            self.beside_mlp = MMAdapter(width, sensors, bottleneck, zero_init, mixing)
 
 
 class MultimodalEncoder(nn.Module):
@@ -86,7 +87,10 @@ class MultimodalEncoder(nn.Module):
             weight of the encoder is).
         rank: Rank of the LoRA kinds.
         bottleneck: Hidden width of the adapter kinds; None for a quarter.
-        official: The authors' initial values and scaling.
+        alpha: Updates in the attention are scaled by alpha / rank; None for a factor of one, 1 in the
+            authors' code.
+        zero_init: Adapters start with a zero update, so that the encoder starts as SAM's. False keeps
+            PyTorch's usual start, as the authors' code does.
         checkpointing: Compute blocks again in the backward pass instead of keeping what they made.
 
     Shape:
@@ -107,7 +111,8 @@ class MultimodalEncoder(nn.Module):
         tuning: Tuning = "mmlora",
         rank: int = 4,
         bottleneck: int | None = None,
-        official: bool = False,
+        alpha: float | None = None,
+        zero_init: bool = True,
         checkpointing: bool = False,
     ) -> None:
         super().__init__()
@@ -120,7 +125,7 @@ class MultimodalEncoder(nn.Module):
         self.tuning: Tuning = tuning
         self.checkpointing = checkpointing
         self.additions = nn.ModuleList(
-            BlockAdditions(block, sensors, tuning, rank, bottleneck, official)
+            BlockAdditions(block, sensors, tuning, rank, bottleneck, alpha, zero_init)
             for block in image_encoder.blocks
         )
         self._tables: dict[tuple[int, str, int], tuple[tuple[object, ...], Tensor]] = {}

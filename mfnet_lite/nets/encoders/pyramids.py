@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
-
-STRIDES = (4, 8, 16, 32)
+from mfnet_lite.nets.encoders.timm_network import STRIDES, open_timm
 
 
 class Pyramid(nn.Module):
@@ -110,27 +109,12 @@ class TimmPyramid(Pyramid):
 
     Raises:
         ImportError: If timm is not installed.
-        ValueError: If the network has no maps at these strides.
+        ValueError: If timm cannot build the network, or it has no maps at these strides.
     """
 
     def __init__(self, name: str, pretrained: bool = False, **options: Any) -> None:
         super().__init__()
-        try:
-            import timm
-        except ImportError as error:
-            raise ImportError(
-                "TimmPyramid needs timm; install it with `pip install timm`"
-            ) from error
-        net = timm.create_model(name, pretrained=pretrained, features_only=True, **options)
-        info: Any = net.feature_info
-        strides = list(info.reduction())
-        missing = [stride for stride in STRIDES if stride not in strides]
-        if missing:
-            raise ValueError(f"{name} has maps at strides {strides}, but none at {missing}")
-        self.levels = tuple(strides.index(stride) for stride in STRIDES)
-        channels = info.channels()
-        a, b, c, d = (channels[level] for level in self.levels)
-        self.channels = (a, b, c, d)
+        net, self.levels, self.channels = open_timm(name, pretrained, "TimmPyramid", **options)
         config = getattr(net, "pretrained_cfg", None) or {}
         for key, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
             value = torch.tensor(config.get(key, default)).reshape(3, 1, 1)

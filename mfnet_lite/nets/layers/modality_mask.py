@@ -42,13 +42,13 @@ def drop_modalities(
         modality_mask: Which sensors each sample has.
         chance: Probability that a sample loses one, in [0, 1].
     """
-    lots = torch.rand(modality_mask.shape, device=modality_mask.device).masked_fill(
+    draws = torch.rand(modality_mask.shape, device=modality_mask.device).masked_fill(
         ~modality_mask, -1.0
     )
     lost = torch.rand(len(modality_mask), device=modality_mask.device) < chance
     lost &= modality_mask.sum(dim=1) > 1
     chosen = torch.zeros_like(modality_mask).scatter_(
-        1, lots.argmax(dim=1, keepdim=True), value=True
+        1, draws.argmax(dim=1, keepdim=True), value=True
     )
     return modality_mask & ~(chosen & lost[:, None])
 

@@ -19,8 +19,8 @@ class SensorNorm(nn.Module):
     """Layer norm over the channels, private to each sensor; optionally batch norm from sensor 1 on.
 
     Args:
-        channels: number of channels C.
-        sensors: number of sensors M.
+        channels: Number of channels C.
+        sensors: Number of sensors M.
         batch_norm: ``True``: batch norm (eps 1e-5, momentum 0.1, PyTorch's defaults) for all
             sensors but the first. Its statistics leave absent sensors out.
 
@@ -50,8 +50,8 @@ class SensorNorm(nn.Module):
         """Normalise, scale and shift.
 
         Args:
-            x: pixels of each sensor, channels last.
-            modality_mask: which sensors each sample has; only batch statistics ask for it.
+            x: Pixels of each sensor, channels last.
+            modality_mask: Which sensors each sample has; only batch statistics ask for it.
         """
         if self.batch_norm:
             rest = None if modality_mask is None else modality_mask[:, 1:]

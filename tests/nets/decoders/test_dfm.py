@@ -27,7 +27,11 @@ def close(x: Tensor, sum_: float, of_abs: float, first: list[float], rel: float 
 
 def golden_module(channels: int = 32) -> DeepFusionModule:
     """Filled in the authors' order: pyramid of x, pyramid of y, then the gates of each level."""
-    net, c, hidden = DeepFusionModule(channels, 2, official=True).double(), channels, channels // 16
+    net, c, hidden = (
+        DeepFusionModule(channels, 2, batch_norm=True).double(),
+        channels,
+        channels // 16,
+    )
     rank = iter(range(48))
     with torch.no_grad():
         for m in range(2):
@@ -81,7 +85,7 @@ def test_whole_module_golden(training):
 
 def test_parameter_counts():
     count = lambda m: sum(p.numel() for p in m.parameters())  # noqa: E731
-    assert count(DeepFusionModule(256, 2)) == count(DeepFusionModule(256, 2, official=True))
+    assert count(DeepFusionModule(256, 2)) == count(DeepFusionModule(256, 2, batch_norm=True))
     assert count(DeepFusionModule(256, 2)) == 1_643_136
     assert count(DeepFusionModule(256, 1)) == 1_643_136 // 2
     assert count(SumFusion()) == 0
@@ -119,11 +123,11 @@ def test_projection_within_equals_projection_after(sensors):
     assert all(g.abs().max() > 0 for g in b)
 
 
-@pytest.mark.parametrize("official", [False, True])
+@pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("training", [False, True])
-def test_absent_sensors_count_exactly_nothing_not_even_nan(official, training):
+def test_absent_sensors_count_exactly_nothing_not_even_nan(batch_norm, training):
     torch.manual_seed(0)
-    net = DeepFusionModule(16, 3, official).train(training)
+    net = DeepFusionModule(16, 3, batch_norm).train(training)
     state = {name: value.clone() for name, value in net.state_dict().items()}
     modality_mask = torch.tensor([[True, False, True], [True, True, True], [False, False, True]])
     clean = torch.randn(3, 3, 16, 4, 4)
@@ -165,8 +169,8 @@ def test_sum_fusion_by_hand():
 def test_layer_norm_treats_samples_alone_and_batch_norm_does_not():
     torch.manual_seed(0)
     x = torch.randn(2, 3, 16, 4, 4)
-    for official, same in ((False, True), (True, False)):
-        net = DeepFusionModule(16, 2, official).train()
+    for batch_norm, same in ((False, True), (True, False)):
+        net = DeepFusionModule(16, 2, batch_norm).train()
         together, alone = net(x)[0][:1], net(x[:, :1])[0]
         assert torch.allclose(together, alone, atol=1e-6) is same
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mfnet_lite.nets import SAMCD, build
+from mfnet_lite.nets import SAMCD, build_model
 from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
 
 # (kind, from, channels) of YOLOv8's 23 layers: backbone 0–9, neck 10–21, head 22.
@@ -148,7 +148,7 @@ def test_by_name_through_the_package(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "ultralytics", package)
     path = tmp_path / "FastSAM-s.pt"
     path.write_bytes(b"")
-    net = build("sam_cd", {"before": 3, "after": 3}, 2, backbone=f"fastsam:{path}").eval()
+    net = build_model("sam_cd", {"before": 3, "after": 3}, 2, backbone=f"fastsam:{path}").eval()
     assert opened == [str(path)]
     pair = {name: torch.rand(1, 3, 40, 50) for name in ("before", "after")}
     with torch.no_grad():

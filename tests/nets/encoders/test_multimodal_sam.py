@@ -36,7 +36,9 @@ def golden_encoder(window: int, tuning: str, rank: int = 4) -> MultimodalEncoder
         global_blocks=() if window else (0,),
         prompt_dim=8,
     )
-    encoder = MultimodalEncoder(build_image_encoder(sizes), 2, tuning, rank=rank, official=True)
+    encoder = MultimodalEncoder(
+        build_image_encoder(sizes), 2, tuning, rank=rank, alpha=1.0, zero_init=False
+    )
     block = encoder.image_encoder.blocks[0]
     a, m = block.attn, block.mlp
     shared = [a.qkv.weight, a.qkv.bias, a.proj.weight, a.proj.bias, a.rel_pos_h, a.rel_pos_w]
@@ -126,7 +128,7 @@ def test_before_training_each_sensor_is_sam(tuning: str, sensors: int) -> None:
 def test_a_default_adapter_start_is_not_sam() -> None:
     official = random_encoder()
     images = torch.rand(2, 1, 3, 64, 64)
-    out = MultimodalEncoder(official, 2, "mmadapter", official=True)(images)
+    out = MultimodalEncoder(official, 2, "mmadapter", alpha=1.0, zero_init=False)(images)
     assert (out[0] - official(images[0])).abs().mean() > 0.01
 
 
@@ -147,7 +149,7 @@ def test_the_official_encoder_is_not_touched(tuning: str) -> None:
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
 def test_every_addition_learns_after_one_step(tuning: str) -> None:
-    encoder = MultimodalEncoder(random_encoder(), 2, tuning, official=True)
+    encoder = MultimodalEncoder(random_encoder(), 2, tuning, alpha=1.0, zero_init=False)
     for name, parameter in encoder.additions.named_parameters():
         if name.endswith("lora_b"):
             nn.init.normal_(parameter, std=0.1)
@@ -165,7 +167,7 @@ def test_other_sizes(size: tuple[int, int]) -> None:
 
 def test_sensors_exchange_only_where_they_should() -> None:
     for tuning, exchange in (("mmlora", True), ("lora", False), ("mmadapter", True)):
-        encoder = MultimodalEncoder(random_encoder(), 2, tuning, official=True)
+        encoder = MultimodalEncoder(random_encoder(), 2, tuning, alpha=1.0, zero_init=False)
         for parameter in encoder.additions.parameters():
             nn.init.normal_(parameter, std=0.3)
         images = torch.rand(2, 1, 3, 64, 64)
@@ -190,7 +192,7 @@ def test_a_missing_sensor_gives_nothing() -> None:
 
 @pytest.mark.parametrize("tuning", ["mmlora", "mmadapter", "lora", "adapter", "full"])
 def test_nan_of_a_missing_sensor_reaches_neither_results_nor_gradients(tuning: str) -> None:
-    encoder = MultimodalEncoder(random_encoder(), 2, tuning, official=True)
+    encoder = MultimodalEncoder(random_encoder(), 2, tuning, alpha=1.0, zero_init=False)
     for parameter in encoder.additions.parameters():
         nn.init.normal_(parameter, std=0.1)
     images = torch.rand(2, 2, 3, 64, 64)
@@ -216,7 +218,7 @@ def test_checkpointing_gives_the_same_gradients() -> None:
     for checkpointing in (False, True):
         torch.manual_seed(1)
         encoder = MultimodalEncoder(
-            random_encoder(), 2, "mmlora", official=True, checkpointing=checkpointing
+            random_encoder(), 2, "mmlora", alpha=1.0, zero_init=False, checkpointing=checkpointing
         )
         torch.manual_seed(2)
         for parameter in encoder.additions.parameters():

@@ -137,7 +137,7 @@ def test_the_whole_fusion_is_translated_and_upsamples_as_theirs(authors):
             for layer, (out, inside) in ((0, (2, c)), (2, (c, 2))):
                 state |= {f"fusion{level}.{se}.fc.{layer}.weight": random(out, inside, 1, 1)}
                 state |= {f"fusion{level}.{se}.fc.{layer}.bias": random(out)}
-    fusion = DeepFusionModule(c, 2, official=True)
+    fusion = DeepFusionModule(c, 2, batch_norm=True)
     loads(fusion, "fusion.", authors.translate(state))
     maps = random(2, 1, c, 3, 4)
     tokens = maps.flatten(3).mT  # sensor, batch, pixel, channel
@@ -171,7 +171,7 @@ def test_additions_of_every_block_are_translated(authors, tuning):
         state |= {f"image_encoder.blocks.{block}.{k}": v for k, v in inside.items()}
     translated = authors.translate(state)
     additions = nn.ModuleList(
-        BlockAdditions(block, 2, tuning, rank=r, official=True)
+        BlockAdditions(block, 2, tuning, rank=r, alpha=1.0, zero_init=False)
         for block in build_image_encoder(config).blocks
     )
     loads(additions, "encoder.additions.", translated)

@@ -1,0 +1,84 @@
+"""What a training sees of its tiles: random crops, varied, with their objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from mfnet_lite.cli.network_options import usual
+
+if TYPE_CHECKING:
+    from mfnet_lite.rasters import ObjectFiles, Tile, WholeTiles
+    from mfnet_lite.runs.run_config import RunConfig
+    from mfnet_lite.utils.samples import Samples
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """Options of the crops, as given by the user.
+
+    Attributes:
+        size: Side in pixels, None for what the network wants.
+        jitter: How far brightness and contrast vary; with it crops are turned by quarters.
+    """
+
+    size: int | None = field(
+        default=None,
+        metadata={"help": "Side of a crop in pixels.", "show": partial(usual, "crop")},
+    )
+    jitter: float = field(
+        default=0.25,
+        metadata={
+            "help": "Augmentation: brightness jitter and quarter turns; 0 = flips only.",
+        },
+    )
+
+
+def training_crops(
+    tiles: Sequence[Tile], maps: Sequence[ObjectFiles], run: RunConfig, jitter: float
+) -> Samples:
+    """Cut crops from the training tiles.
+
+    Args:
+        tiles: Those to learn from.
+        maps: Their maps of objects, none for a training without.
+        run: Says which sensors, how large, and the seed.
+        jitter: Of the augmentation; 0 leaves it out.
+    """
+    from mfnet_lite.rasters import RandomCrops, WithObjects
+    from mfnet_lite.training.augment.jitter import Augmented
+
+    # compressed images are decoded once and kept
+    images = any(p.suffix.lower() not in (".tif", ".tiff") for p in tiles[0].files.values())
+    crops = RandomCrops(
+        tiles,
+        run.size,
+        tuple(run.channels),
+        length=1000,
+        seed=run.seed,
+        scaling=run.scaling,
+        cache=images,
+    )
+    crops.prepare()
+    samples: Samples = WithObjects(crops, maps, cache=images) if maps else crops
+    return Augmented(samples, run.seed, jitter) if jitter else samples
+
+
+def validation_tiles(tiles: Sequence[Tile], run: RunConfig) -> WholeTiles | None:
+    """Prepare the tiles of the validation, if there are any.
+
+    Args:
+        tiles: Those that were held out.
+        run: Says which sensors, and what counts.
+    """
+    from mfnet_lite.cli.options import check_nodata_policy
+    from mfnet_lite.rasters import WholeTiles
+
+    if not tiles:
+        return None
+    policy = check_nodata_policy(run.holes)
+    whole = WholeTiles(tiles, tuple(run.channels), run.scaling, holes=policy)
+    whole.prepare()
+    return whole

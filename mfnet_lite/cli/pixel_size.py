@@ -1,0 +1,36 @@
+"""Whether the pixels of a scene are as wide as those of the training."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from mfnet_lite.rasters import RasterInfo
+
+RATIO = (0.8, 1.25)
+"""Pixels of a scene over those of the training that need no remark."""
+
+
+def compare_gsd(info: RasterInfo, trained: float | None, stated: float | None) -> None:
+    """Remark that pixels are much wider or narrower than those of the training.
+
+    Args:
+        info: A raster of the scene.
+        trained: Width of the pixels of the training in metres, if it is known.
+        stated: What the dataset says of this scene.
+    """
+    width = info.ground_sampling(stated)
+    if not width or not trained or RATIO[0] < width / trained < RATIO[1]:
+        return
+    remedy = "resample it"
+    if info.transform is not None and info.gsd:
+        # gdalwarp wants the units of the coordinate system, which may be feet or degrees
+        units = trained * math.hypot(info.transform.a, info.transform.d) / info.gsd
+        remedy = f"resample the scene, for example with gdalwarp -tr {units:g} {units:g}"
+    typer.echo(
+        f"note: the pixels of {info.path} are {width:g} m wide, those of the training were {trained:g} m; {remedy}",
+        err=True,
+    )

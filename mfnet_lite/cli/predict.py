@@ -1,0 +1,186 @@
+"""``mfnet-lite predict``: a map of a scene of any size."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.memory import peak_memory
+from mfnet_lite.cli.options import check_nodata_policy
+from mfnet_lite.cli.pixel_size import compare_gsd
+from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
+
+if TYPE_CHECKING:
+    from mfnet_lite.rasters import SensorInfo
+    from mfnet_lite.runs.run_config import RunConfig
+
+
+@plain_errors
+def predict(
+    run: Annotated[Path, typer.Argument(help="The run folder.")],
+    out: Annotated[Path, typer.Option(help="The map to write, a .tif.")],
+    windows: WindowOptions,
+    optical: Annotated[Path | None, typer.Option(help="Raster of this sensor.")] = None,
+    dsm: Annotated[Path | None, typer.Option(help="Raster of this sensor.")] = None,
+    before: Annotated[Path | None, typer.Option(help="Earlier image of a pair.")] = None,
+    after: Annotated[Path | None, typer.Option(help="Later image of a pair.")] = None,
+    sensor: Annotated[
+        list[str] | None, typer.Option(help="Any other sensor, as NAME=FILE; may be repeated.")
+    ] = None,
+    nodata_policy: Annotated[
+        str | None,
+        typer.Option(
+            help="No data in the map where any sensor has none, one of the images, or only the first; as in "
+            "training if absent."
+        ),
+    ] = None,
+    dataset_json: Annotated[
+        Path | None,
+        typer.Option(
+            help="A dataset.json that says what these rasters do not: image_scale, gsd_m, and scale, unit, "
+            "nodata or tags of sensors."
+        ),
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Windows at once.")] = 4,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Write a georeferenced map of a scene of any size."""
+    from mfnet_lite.rasters import raster_info
+    from mfnet_lite.rasters import windows as windows_of
+    from mfnet_lite.runs.folder import load_run
+    from mfnet_lite.scenes.predict import predict_scene
+
+    begun = time.perf_counter()
+    weights, repeat = overlap_mode(windows.blend)
+    check_window(windows.window)
+    config, model = load_run(run)
+    side = windows.side(config.window)
+    step = max(1, side // 2) if windows.stride is None else windows.stride
+    named = {"optical": optical, "dsm": dsm, "before": before, "after": after}
+    paths = _rasters(named, sensor or ())
+    infos, stated_gsd = config.sensor_infos(), config.gsd
+    if dataset_json is not None:
+        infos, stated_gsd = _described(infos, dataset_json, stated_gsd)
+    policy = check_nodata_policy(config.holes if nodata_policy is None else nodata_policy)
+    paths = _present(paths, config, run)
+    _check_bands(paths, infos, config)
+    compare_gsd(raster_info(next(iter(paths.values()))), config.gsd, stated_gsd)
+    _tell_stretched(paths, infos, config.scaling)
+    predict_scene(
+        windows.mirrored(model),
+        paths,
+        out,
+        window=side,
+        stride=step,
+        blend=weights,
+        official=repeat,
+        batch=batch,
+        scaling=config.scaling,
+        sensors=infos,
+        classes=config.classes,
+        palette=config.palette,
+        gsd=stated_gsd,
+        holes=policy,
+        device=device,
+        progress=sys.stderr.isatty(),
+    )
+    scene = raster_info(out)
+    number = len(windows_of(scene.height, scene.width, side, step, repeat))
+    memory = peak_memory()
+    typer.echo(
+        f"wrote {out}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
+        f"{time.perf_counter() - begun:.0f} s"
+        + (f", at most {memory / 2**20:.0f} MiB of memory" if memory else "")
+    )
+
+
+def _rasters(named: Mapping[str, Path | None], others: Sequence[str]) -> dict[str, Path]:
+    """Rasters by sensor: those with an option of their own, and those given as NAME=FILE."""
+    paths = {name: path for name, path in named.items() if path is not None}
+    for entry in others:
+        name, equals, value = entry.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"--sensor {entry} is not understood: expected NAME=FILE")
+        paths[name] = Path(value)
+    return paths
+
+
+def _present(paths: Mapping[str, Path], config: RunConfig, run: Path) -> dict[str, Path]:
+    """The rasters of the run's sensors in their order; says what is missing and what is not read."""
+    present = {name: paths[name] for name in config.channels if name in paths}
+    missing = [name for name in config.channels if name not in paths]
+    if missing and not (present and config.network.takes_missing_sensors):
+        raise ValueError(
+            f"{run} was trained on {', '.join(config.channels)}, but no raster was given for "
+            f"{', '.join(missing)}; add --{missing[0]} FILE"
+        )
+    if missing:
+        typer.echo(
+            f"note: no raster was given for {', '.join(missing)}; the map is made from "
+            f"{', '.join(present)} alone",
+            err=True,
+        )
+    for name in paths.keys() - config.channels.keys():
+        typer.echo(f"note: {paths[name]} is not read, the run does not use {name}", err=True)
+    return present
+
+
+def _check_bands(
+    paths: Mapping[str, Path], infos: Mapping[str, SensorInfo], config: RunConfig
+) -> None:
+    """Refuse rasters with other bands than those of the training."""
+    from mfnet_lite.rasters import raster_info
+    from mfnet_lite.rasters.interpretation.bands import choose_bands
+    from mfnet_lite.runs.data import check_fits
+
+    for name, path in paths.items():
+        bands, alpha = choose_bands(path, infos[name]).bands, raster_info(path).alpha
+        opacity = alpha is not None and alpha not in bands
+        where = f"{path} (its band {alpha} is opacity)" if opacity else path
+        check_fits(config, config.channels | {name: len(bands)}, where)
+
+
+def _tell_stretched(
+    paths: Mapping[str, Path], infos: Mapping[str, SensorInfo], scaling: str
+) -> None:
+    """Say which sensors are scaled by the values of this scene alone."""
+    from mfnet_lite.rasters import raster_info
+    from mfnet_lite.rasters.tiles import PICTURES
+
+    stretched = [
+        name
+        for name, path in paths.items()
+        if name not in PICTURES
+        and not (infos[name].is_height and scaling == "ground")
+        and infos[name].scale is None
+        and raster_info(path).dtype != "uint8"
+    ]
+    if stretched:
+        typer.echo(
+            f"note: {', '.join(stretched)} is stretched between the lowest and highest values of this scene, as in "
+            "training over each tile; a scene of other contents than a tile comes out in other greys",
+            err=True,
+        )
+
+
+def _described(
+    infos: dict[str, SensorInfo], path: Path, gsd: float | None
+) -> tuple[dict[str, SensorInfo], float | None]:
+    """What a file says of a scene's sensors, completed by what the run knows of them."""
+    from mfnet_lite.rasters.readers.dataset_json import read_json_file, sensor_from_json
+
+    stated = read_json_file(path)
+    found = {
+        name: replace(sensor_from_json(name, info.folder, stated), select=info.select).completed(
+            info
+        )
+        for name, info in infos.items()
+    }
+    return found, float(stated["gsd_m"]) if stated.get("gsd_m") else gsd

@@ -1,0 +1,82 @@
+"""``mfnet-lite world``: procedural datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mfnet_lite.cli.errors import plain_errors
+
+
+@plain_errors
+def make(
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    tiles: Annotated[int, typer.Option(help="Number of scenes, over all splits.")] = 10,
+    size: Annotated[int, typer.Option(help="Side of a scene in pixels.")] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Two dates and a change mask.")] = False,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, such as ambiguity=1 or domain=haze; may be repeated."),
+    ] = None,
+) -> None:
+    """Write a procedural dataset: scenes with all sensors, or pairs of two dates."""
+    from mfnet_lite import world
+
+    config = world.WorldConfig(**world_parameters(parameter or ()))
+    write = world.write_pairs if pairs else world.write_folder
+    write(out, tiles=tiles, size=size, seed=seed, config=config)
+    typer.echo(f"wrote {tiles} {'pairs' if pairs else 'scenes'} of {size} x {size} to {out}")
+
+
+@plain_errors
+def plates(
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    images: Annotated[int, typer.Option(help="Number of images, over all splits.")] = 100,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(help="Seed of the first image.")] = 0,
+    layout: Annotated[str, typer.Option(help="ufpr (boxes), ccpd (file names) or masks.")] = "ufpr",
+    night: Annotated[float, typer.Option(help="Share of images taken at night.")] = 0.25,
+) -> None:
+    """Write images of vehicles with number plates, laid out as UFPR-ALPR, CCPD or masks."""
+    from mfnet_lite import world
+
+    world.write_plates(out, images, size, seed, layout, night)
+    typer.echo(f"wrote {images} images of {size} x {size} to {out}")
+
+
+def world_parameters(given: Iterable[str]) -> dict[str, Any]:
+    """Read the parameters of the procedural world.
+
+    Args:
+        given: ``NAME=VALUE`` each.
+
+    Returns:
+        Arguments of ``WorldConfig``, which checks their ranges.
+
+    Raises:
+        ValueError: If there is no such parameter, or a number is none.
+
+    Example:
+        >>> world_parameters(["ambiguity=1", "domain=haze"])
+        {'ambiguity': 1.0, 'domain': 'haze'}
+    """
+    from mfnet_lite.world import WorldConfig
+
+    usual = asdict(WorldConfig())
+    parameters: dict[str, Any] = {}
+    for word in given:
+        name, equals, value = word.partition("=")
+        if not equals or name not in usual:
+            raise ValueError(
+                f"--parameter {word!r} is not NAME=VALUE with one of {', '.join(usual)}"
+            )
+        try:
+            parameters[name] = value if isinstance(usual[name], str) else float(value)
+        except ValueError:
+            raise ValueError(f"--parameter {name} wants a number, got {value!r}") from None
+    return parameters

@@ -1,0 +1,100 @@
+"""All networks by name. A new one is one file, and one line in :data:`NETWORKS`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mfnet_lite.nets.config import NetworkConfig
+
+if TYPE_CHECKING:
+    from torch import nn
+
+NETWORKS: dict[str, str | type[NetworkConfig]] = {
+    "unet": "mfnet_lite.nets.unet:UNetConfig",
+    "unetformer": "mfnet_lite.nets.unetformer:UNetFormerConfig",
+    "mfnet": "mfnet_lite.nets.mfnet:MFNetConfig",
+    "sam_cd": "mfnet_lite.nets.change_detector:ChangeDetectorConfig",
+    "samlp": "mfnet_lite.nets.samlp:SamLPConfig",
+}
+"""Name → config, as ``module:class``, which is imported when it is asked for, or as the class itself."""
+
+
+def list_models() -> tuple[str, ...]:
+    """Name all networks, in the order of the alphabet.
+
+    Example:
+        >>> list_models()
+        ('mfnet', 'sam_cd', 'samlp', 'unet', 'unetformer')
+    """
+    return tuple(sorted(NETWORKS))
+
+
+def config_class(name: str) -> type[NetworkConfig]:
+    """Return the class of a network's config.
+
+    Args:
+        name: A key of :data:`NETWORKS`.
+
+    Raises:
+        ValueError: If the name is unknown.
+
+    Example:
+        >>> config_class("unet")(width=8).options()
+        {'width': 8, 'depth': 4}
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"unknown model {name!r}; available: {', '.join(list_models())}")
+    found = NETWORKS[name]
+    if isinstance(found, str):
+        module, _, attribute = found.partition(":")
+        found = getattr(import_module(module), attribute)
+    return found
+
+
+def make_config(name: str, options: Mapping[str, Any]) -> NetworkConfig:
+    """Make a network's config from options by name, such as those in a run's ``config.json``.
+
+    Args:
+        name: A key of :data:`NETWORKS`.
+        options: Some of its options; the others stay at their defaults.
+
+    Raises:
+        ValueError: If the name is unknown, or the network has no such option.
+    """
+    kind = config_class(name)
+    known = tuple(f.name for f in fields(kind))
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)} is no option of {name}; available: {', '.join(known) or 'none'}"
+        )
+    return kind(**options)
+
+
+def build_model(
+    name: str, sensors: Mapping[str, int], num_classes: int, **options: Any
+) -> nn.Module:
+    """Build a network by name, the way the command line does.
+
+    Args:
+        name: A key of :data:`NETWORKS`; :func:`list_models` lists them.
+        sensors: Bands of each sensor, by name.
+        num_classes: Number of classes.
+        **options: Fields of the network's config, e.g. ``width`` and ``depth`` of the U-Net.
+
+    Returns:
+        A module which maps ``{sensor: (batch, bands, height, width)}`` to logits
+        ``(batch, num_classes, height, width)``.
+
+    Raises:
+        ValueError: If the name is unknown, or an option is.
+
+    Example:
+        >>> net = build_model("unet", {"optical": 3}, 2, width=4, depth=1)
+        >>> sum(p.numel() for p in net.parameters())
+        1754
+    """
+    return make_config(name, options).build(sensors, num_classes)
