@@ -37,7 +37,13 @@ ALLOWED: dict[str, set[str]] = {
     "tuning": {"utils"},
     "nets": {"sam", "tuning", "losses"},  # a network may bring its own loss along
     "scenes": {"utils", "sam", "rasters", "metrics"},
-    "training": {"utils", "losses", "metrics", "scenes"},
+    "training": {
+        "utils",
+        "tuning",
+        "losses",
+        "metrics",
+        "scenes",
+    },  # what trains is what a delta holds
     "runs": {
         "utils",
         "sam",

@@ -12,7 +12,6 @@ there are a tile and the strips along a row of tiles, however many rows the scen
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import sys
@@ -37,6 +36,7 @@ from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
 from mfnet_lite.scenes.seams import Grid, matching, shared_strip
 from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.hashes import hash_values
 
 OBJECTS, BOUNDARIES = "objects.tif", "boundaries.tif"
 
@@ -172,10 +172,7 @@ def begin_folder(
 
 def weights_hash(sam: Sam) -> str:
     """A short hash of the weights: tiles of two models must not be mixed."""
-    digest = hashlib.sha256()
-    for value in sam.state_dict().values():
-        digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
+    return hash_values(sam.state_dict().values())[:16]
 
 
 def _file(folder: Path, place: tuple[int, int]) -> Path:

@@ -33,7 +33,7 @@ from mfnet_lite.training.optim import build_optimizer
 from mfnet_lite.training.sampling import PositionSampler, batches
 from mfnet_lite.training.schedule import factor
 from mfnet_lite.training.stop import polite_stop
-from mfnet_lite.utils.buffers import keep_frozen_statistics
+from mfnet_lite.tuning.bookkeeping import freeze_statistics, trained_state
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.samples import Samples
@@ -121,7 +121,7 @@ def fit(
         )
         begun = time.perf_counter() - run.seconds
         model.train()
-        keep_frozen_statistics(model)
+        freeze_statistics(model)
         with bar:
             while run.step < config.steps:
                 rate = config.lr * factor(config.schedule, run.step, config.steps, config.warmup)
@@ -243,7 +243,7 @@ def _save(
         {
             "config": asdict(config),
             "progress": dict(vars(run)),
-            "model": disk.trained_state(model),
+            "model": trained_state(model),
             "optimizer": optimizer.state_dict(),
             "rng": disk.rng_state(),
         },

@@ -20,44 +20,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mfnet_lite.utils.buffers import owner_trains
+from mfnet_lite.tuning.bookkeeping import trained_state
 from mfnet_lite.utils.files import replacing
 
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
 
 
-def trained_state(model: nn.Module) -> dict[str, Tensor]:
-    """Select what training changes: trainable parameters, and buffers that belong to them.
-
-    A buffer (say, a running mean) belongs to its module, or to the nearest module above it that has
-    parameters; it is kept if any of those is trainable. So the statistics of a frozen encoder stay
-    out and those of a trained decoder come along.
-
-    Args:
-        model: any module, with ``requires_grad`` set as during training.
-
-    Returns:
-        Name → tensor (detached, not copied), in the order of ``state_dict``.
-    """
-    parameters = dict(model.named_parameters())
-    state: dict[str, Tensor] = {}
-    for name, value in model.state_dict().items():
-        if name in parameters:
-            if parameters[name].requires_grad:
-                state[name] = value
-        elif owner_trains(model, name):
-            state[name] = value
-    return state
-
-
 def save_model(model: nn.Module, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write :func:`trained_state` as safetensors, atomically.
+    """Write :func:`~mfnet_lite.tuning.trained_state` as safetensors, atomically.
 
     Args:
-        model: the model.
-        path: file to write.
-        metadata: strings for the file's header, e.g. the step.
+        model: The model.
+        path: File to write.
+        metadata: Strings for the file's header, e.g. the step.
     """
     state = {k: v.detach().cpu().contiguous().clone() for k, v in trained_state(model).items()}
     with replacing(path) as temporary:
@@ -68,12 +44,12 @@ def load_model(model: nn.Module, path: Path) -> None:
     """Load what :func:`save_model` wrote into a model built the same way.
 
     Args:
-        model: the freshly built model, with the same parameters trainable.
-        path: the safetensors file.
+        model: The freshly built model, with the same parameters trainable.
+        path: The safetensors file.
 
     Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if a tensor is missing, not expected or of another shape; nothing is loaded
+        FileNotFoundError: If there is no such file.
+        ValueError: If a tensor is missing, not expected or of another shape; nothing is loaded
             then. (The authors' loader drops such tensors silently.)
     """
     path = Path(path)
@@ -86,12 +62,12 @@ def load_trained(model: nn.Module, state: Mapping[str, Tensor], source: str) -> 
     """Copy tensors into the trained part of a model, after checking names and shapes.
 
     Args:
-        model: the model to fill.
-        state: name → tensor.
-        source: where the tensors come from, for the message.
+        model: The model to fill.
+        state: Name → tensor.
+        source: Where the tensors come from, for the message.
 
     Raises:
-        ValueError: as in :func:`load_model`.
+        ValueError: As in :func:`load_model`.
     """
     expected = trained_state(model)
     complaints = []
@@ -140,7 +116,7 @@ def load_state(path: Path) -> dict[str, Any]:
     """Read a resume state without executing anything in it (``weights_only``).
 
     Raises:
-        FileNotFoundError: if the run never saved a state.
+        FileNotFoundError: If the run never saved a state.
     """
     path = Path(path)
     if not path.is_file():

@@ -1,4 +1,8 @@
-"""What is added to a frozen network: LoRA, adapters, their multimodal forms, and how to keep them."""
+"""What is injected into a frozen network: LoRA, adapters, their multimodal forms, and how to save them.
+
+Users of peft find its words: :func:`merge_and_unload`, :func:`unload`, and files by :func:`export_peft` and
+:func:`import_peft`.
+"""
 
 from __future__ import annotations
 
@@ -9,39 +13,94 @@ from mfnet_lite.tuning.adapter import (
     SerialAdapter,
     attach_adapters,
 )
-from mfnet_lite.tuning.base import base_hash
-from mfnet_lite.tuning.count import Count, CountRow, count
-from mfnet_lite.tuning.delta import DeltaInfo, delta_info, load_delta, save_delta
-from mfnet_lite.tuning.inject import Addition, attach, detach, find, freeze, matches
-from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
-from mfnet_lite.tuning.lora_model import attach_lora, fold, merge, unmerge
-from mfnet_lite.tuning.multimodal.adapter import MMAdapter, SensorAdapter
-from mfnet_lite.tuning.multimodal.lora import MMLoRA, MMLoRALinear, QKVUpdate, SensorQKV
-from mfnet_lite.tuning.multimodal.mixing import mix, mixing_matrix
-from mfnet_lite.tuning.peft_io import export_peft, import_peft
+from mfnet_lite.tuning.bookkeeping import (
+    base_hash,
+    freeze_statistics,
+    injected_names,
+    original_names,
+    trained_state,
+)
+from mfnet_lite.tuning.count import (
+    Count,
+    CountRow,
+    count,
+)
+from mfnet_lite.tuning.delta import (
+    DeltaInfo,
+    Describes,
+    delta_info,
+    load_delta,
+    save_delta,
+)
+from mfnet_lite.tuning.inject import (
+    Injected,
+    InjectedWrapper,
+    NamesTrained,
+    RemovesInjected,
+    attach,
+    detach,
+    find_modules,
+    freeze,
+    injected_modules,
+    matches,
+    unload,
+)
+from mfnet_lite.tuning.lora import (
+    LoRALayer,
+    LoRALinear,
+    LoRAQKV,
+)
+from mfnet_lite.tuning.lora_model import (
+    attach_lora,
+    merge,
+    merge_and_unload,
+    unmerge,
+)
+from mfnet_lite.tuning.multimodal.adapter import (
+    MMAdapter,
+    SensorAdapter,
+)
+from mfnet_lite.tuning.multimodal.lora import (
+    MMLoRA,
+    MMLoRALinear,
+    QKVUpdate,
+    SensorQKV,
+)
+from mfnet_lite.tuning.multimodal.mixing import (
+    fuse_sensors,
+    mixing_matrix,
+)
+from mfnet_lite.tuning.peft_io import (
+    export_peft,
+    import_peft,
+)
 from mfnet_lite.tuning.spectrum import (
     energy_by_rank,
     rank_for_energy,
     set_update,
-    truncate,
+    truncate_rank,
     weight_updates,
 )
 
 __all__ = [
     "BLOCK_TARGETS",
     "Adapter",
-    "Addition",
     "Count",
     "CountRow",
     "DeltaInfo",
+    "Describes",
+    "Injected",
+    "InjectedWrapper",
     "LoRALayer",
     "LoRALinear",
     "LoRAQKV",
     "MMAdapter",
     "MMLoRA",
     "MMLoRALinear",
+    "NamesTrained",
     "ParallelAdapter",
     "QKVUpdate",
+    "RemovesInjected",
     "SensorAdapter",
     "SensorQKV",
     "SerialAdapter",
@@ -54,19 +113,25 @@ __all__ = [
     "detach",
     "energy_by_rank",
     "export_peft",
-    "find",
-    "fold",
+    "find_modules",
     "freeze",
+    "freeze_statistics",
+    "fuse_sensors",
     "import_peft",
+    "injected_modules",
+    "injected_names",
     "load_delta",
     "matches",
     "merge",
-    "mix",
+    "merge_and_unload",
     "mixing_matrix",
+    "original_names",
     "rank_for_energy",
     "save_delta",
     "set_update",
-    "truncate",
+    "trained_state",
+    "truncate_rank",
+    "unload",
     "unmerge",
     "weight_updates",
 ]

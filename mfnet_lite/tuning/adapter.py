@@ -1,7 +1,7 @@
 r"""Adapters: a small bottleneck network behind, or beside, a frozen module.
 
 With down projection :math:`D \in \mathbb{R}^{b \times d}`, up projection
-:math:`U \in \mathbb{R}^{d \times b}` and a bend between them,
+:math:`U \in \mathbb{R}^{d \times b}` and an activation between them,
 
 .. math:: f(u) = U\,\mathrm{GELU}(D u + d_0) + u_0 .
 
@@ -14,7 +14,6 @@ Medical SAM Adapter of Wu et al. 2023, arXiv 2304.12620, beside the MLP). Where 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar
 
@@ -25,17 +24,25 @@ from torch.nn import functional as F
 from torch.nn.utils import skip_init
 
 from mfnet_lite.tuning.frozen import matching, update_format
-from mfnet_lite.tuning.inject import Addition, attach
+from mfnet_lite.tuning.inject import Injected, InjectedWrapper, attach
 
 M = TypeVar("M", bound=nn.Module)
 Activation = Callable[[Tensor], Tensor]
+
+__all__ = [
+    "BLOCK_TARGETS",
+    "Adapter",
+    "ParallelAdapter",
+    "SerialAdapter",
+    "attach_adapters",
+]
 
 BLOCK_TARGETS = ("*blocks.*.attn", "*blocks.*.mlp")
 """Attention and MLP of every encoder block, of a whole SAM or of its image encoder alone."""
 
 
-class Adapter(nn.Module):
-    """A bottleneck: down to few channels, a bend, up again, and if wanted its input on top.
+class Adapter(Injected):
+    """A bottleneck: down to few channels, an activation, up again, and if wanted its input on top.
 
     Args:
         d: Channels of input and output.
@@ -43,7 +50,7 @@ class Adapter(nn.Module):
         skip: Add the input to the output.
         zero_init: Start with an up projection of zeros, so that nothing is added at first. Without
             it PyTorch's usual initialisation is used, as in MFNet's released code.
-        activation: The bend.
+        activation: Between both projections.
         generator: Source of the initial weights; the global one if None.
 
     Raises:
@@ -76,16 +83,16 @@ class Adapter(nn.Module):
             nn.init.zeros_(self.up.weight)
             nn.init.zeros_(self.up.bias)
 
-    def forward(self, u: Float[Tensor, "*place channels"]) -> Float[Tensor, "*place channels"]:
+    def forward(self, u: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
         """Compute the bottleneck, plus the input if ``skip``."""
         change: Tensor = self.up(self.activation(self.down(matching(u, self.down.weight))))
         change = matching(change, u)
         return u + change if self.skip else change
 
     def computation(self) -> dict[str, Any]:
-        """Return skip and the name of the bend, for a delta's header."""
-        bend = getattr(self.activation, "__name__", type(self.activation).__name__)
-        return {"skip": self.skip, "activation": bend}
+        """Return skip and the name of the activation, for a delta's header."""
+        name = getattr(self.activation, "__name__", type(self.activation).__name__)
+        return {"skip": self.skip, "activation": name}
 
     def extra_repr(self) -> str:
         """What ``print`` adds to the two projections."""
@@ -95,14 +102,13 @@ class Adapter(nn.Module):
 def _linear(inputs: int, outputs: int, generator: torch.Generator | None) -> nn.Linear:
     """A linear layer with PyTorch's usual distribution, drawn from ``generator``."""
     layer = skip_init(nn.Linear, inputs, outputs)
-    bound = 1 / math.sqrt(inputs)  # what Kaiming-uniform with a = √5 comes to
-    nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-    nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    nn.init.kaiming_uniform_(layer.weight, a=5**0.5, generator=generator)
+    nn.init.uniform_(layer.bias, -(inputs**-0.5), inputs**-0.5, generator=generator)
     assert isinstance(layer, nn.Linear)
     return layer
 
 
-class SerialAdapter(Addition):
+class SerialAdapter(InjectedWrapper):
     """A frozen module and an adapter behind it: ``y + f(y)`` with ``y = base(x)``.
 
     Args:
@@ -136,14 +142,14 @@ class SerialAdapter(Addition):
         adapter = Adapter(d, bottleneck, False, zero_init, activation, generator)
         self.adapter = _beside(base, adapter)
 
-    def forward(self, x: Float[Tensor, "*place inputs"]) -> Float[Tensor, "*place channels"]:
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch channels"]:
         """Run the base, then the adapter on what it gave."""
         y: Tensor = self.base(x)
         change: Tensor = self.adapter(y)
         return y + change
 
 
-class ParallelAdapter(Addition):
+class ParallelAdapter(InjectedWrapper):
     """A frozen module and an adapter beside it: ``base(x) + scale * f(x)``.
 
     Args:
@@ -181,7 +187,7 @@ class ParallelAdapter(Addition):
         adapter = Adapter(d, bottleneck, False, zero_init, activation, generator)
         self.adapter = _beside(base, adapter)
 
-    def forward(self, x: Float[Tensor, "*place channels"]) -> Float[Tensor, "*place channels"]:
+    def forward(self, x: Float[Tensor, "*batch channels"]) -> Float[Tensor, "*batch channels"]:
         """Run both on the same input and add."""
         y: Tensor = self.base(x)
         change: Tensor = self.adapter(x)
@@ -209,7 +215,7 @@ def _widths(base: nn.Module) -> tuple[int, int]:
 
 
 def _beside(base: nn.Module, adapter: Adapter) -> Adapter:
-    """Move a new adapter to the device of the module it belongs to and the format that computes in."""
+    """Move a new adapter to the device of its module and the number format which that computes in."""
     return adapter.to(**update_format(base)) if any(True for _ in base.parameters()) else adapter
 
 
@@ -226,7 +232,7 @@ def attach_adapters(
 ) -> M:
     """Put an adapter behind or beside every module that the patterns name, and freeze the rest.
 
-    Where LoRA and adapters shall meet, attach LoRA first: a wrapped module's inside is closed.
+    Where LoRA and adapters shall meet, attach LoRA first: patterns do not look inside a wrapped module.
 
     Args:
         model: The network, changed in place.
@@ -237,11 +243,11 @@ def attach_adapters(
         zero_init: Start as the frozen network.
         scale: Factor of parallel adapters; serial ones have none.
         d: Channels, where they cannot be read from the module's linear layers.
-        activation: The bend.
+        activation: Between both projections of each adapter.
         seed: Of the initial weights; the global generator if None.
 
     Returns:
-        The same model; :func:`~mfnet_lite.tuning.detach` takes the adapters off again.
+        The same model; :func:`~mfnet_lite.tuning.detach` removes the adapters again.
 
     Raises:
         ValueError: If there is no pattern or one fits nothing, a width cannot be found, the kind is unknown, or a
@@ -253,7 +259,7 @@ def attach_adapters(
         raise ValueError(f"serial adapters have no scale, got {scale}; use kind='parallel'.")
     generator = None if seed is None else torch.Generator().manual_seed(seed)
 
-    def wrap(module: nn.Module) -> Addition:
+    def wrap(module: nn.Module) -> SerialAdapter | ParallelAdapter:
         if kind == "serial":
             return SerialAdapter(module, d, bottleneck, zero_init, activation, generator)
         return ParallelAdapter(module, d, bottleneck, zero_init, activation, generator, scale)

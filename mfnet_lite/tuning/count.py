@@ -1,4 +1,4 @@
-"""How many weights a tuned network has, how many were added, and how many train."""
+"""How many weights a tuned network has, how many were injected, and how many train."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mfnet_lite.tuning.inject import added_modules
-from mfnet_lite.tuning.parts import bare_name, wrapper_names
+from mfnet_lite.tuning.bookkeeping import original_name, wrapper_names
+from mfnet_lite.tuning.inject import injected_modules
+
+__all__ = ["Count", "CountRow", "count"]
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class CountRow:
 
     Attributes:
         name: The part.
-        base: Weights it had without additions, whether they train or not.
-        added: Weights of its additions.
+        base: Weights it had before anything was injected, whether they train or not.
+        added: Weights of its injected modules.
         trained: Weights that training changes, of either kind.
     """
 
@@ -52,7 +54,7 @@ class Count(CountRow):
         """A table of plain text."""
         head = ("", "base", "added", "trained", "percent")
         lines = [head, *(_cells(row) for row in (*self.rows, self))]
-        wide = [max(len(line[place]) for line in lines) for place in range(len(head))]
+        wide = [max(len(line[column]) for line in lines) for column in range(len(head))]
         return "\n".join(
             f"{line[0]:<{wide[0]}}"
             + "".join(f"  {t:>{w}}" for t, w in zip(line[1:], wide[1:], strict=True))
@@ -71,7 +73,7 @@ def count(model: nn.Module, depth: int = 1) -> Count:
     A weight that two modules share counts once. Buffers (running means, fixed tables) are no weights.
 
     Args:
-        model: Any network, with or without additions, also on the device ``meta``.
+        model: Any network, with or without injected modules; it may be on the device ``meta``.
         depth: How deep the parts of the table are: 0 gives the total alone, 1 the network's children,
             2 their children; wrappers do not count as a level.
 
@@ -96,17 +98,17 @@ def count(model: nn.Module, depth: int = 1) -> Count:
     wrapped = wrapper_names(model)
     total = Counter[str]()
     parts: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, module, added in added_modules(model):
-        place = ".".join(bare_name(name, wrapped).split(".")[:depth])
+    for name, module, injected in injected_modules(model):
+        part = ".".join(original_name(name, wrapped).split(".")[:depth])
         for parameter in module._parameters.values():
             if parameter is None or id(parameter) in seen:
                 continue
             seen.add(id(parameter))
-            for sums in (total, parts[place]):
-                sums["added" if added else "base"] += parameter.numel()
+            for sums in (total, parts[part]):
+                sums["added" if injected else "base"] += parameter.numel()
                 sums["trained"] += parameter.numel() if parameter.requires_grad else 0
     rows = tuple(
-        CountRow(place or "(itself)", n["base"], n["added"], n["trained"])
-        for place, n in parts.items()
+        CountRow(part or "(itself)", n["base"], n["added"], n["trained"])
+        for part, n in parts.items()
     )
     return Count("total", total["base"], total["added"], total["trained"], rows if depth else ())

@@ -6,7 +6,8 @@ is written: every added tensor, every other tensor that trains, and the buffers 
 the same tensors of the model at hand are hashed: so a delta cannot land on a base it was not
 trained on, which would run without any error and give nonsense. For the same reason the header says
 what the shapes of the tensors do not tell about the computing: the scaling of a LoRA, the order of the
-sensors (:mod:`mfnet_lite.tuning.describe`).
+sensors. A LoRA of rank 4 has the same tensors with any alpha, an adapter behind a module those of one beside it;
+so each module with such an option names it (:class:`Describes`), and the header keeps the answers.
 """
 
 from __future__ import annotations
@@ -15,17 +16,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mfnet_lite.tuning.base import base_tensors, delta_state, formats, hash_of, known_hash
-from mfnet_lite.tuning.describe import describe, differences
+from mfnet_lite.tuning.bookkeeping import (
+    base_tensors,
+    known_hash,
+    number_formats,
+    trained_state,
+)
+from mfnet_lite.tuning.inject import Injected, injected_modules
 from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.hashes import hash_tensors
+
+__all__ = ["DeltaInfo", "Describes", "delta_info", "load_delta", "save_delta"]
 
 FORMAT = "mfnet_lite delta 1"
+Description = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,11 @@ class DeltaInfo:
     """What the header of a delta checkpoint says.
 
     Attributes:
-        base: SHA-256 of the base it belongs to, as :func:`base_hash` gives it.
-        config: What the writer wanted to keep, for example how the additions are built.
+        base: SHA-256 of the base it belongs to, as :func:`~mfnet_lite.tuning.base_hash` gives it.
+        config: What the writer wanted to keep, for example how the injected modules are built.
         shapes: Shape of each tensor by its name.
-        computing: What additions and network compute beyond that, by module, as
-            :func:`~mfnet_lite.tuning.describe.describe` gives it; empty in older files.
+        computing: What network and injected modules compute beyond that, by module, as :func:`describe`
+            gives it; empty in older files.
         formats: Number formats of the base, such as ``["float32"]``; empty in older files.
     """
 
@@ -54,12 +64,12 @@ def save_delta(
     base: nn.Module | str | None = None,
     config: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write what was trained, and only that, atomically.
+    """Write what was injected or trained, and only that, atomically.
 
     Args:
         model: The tuned network.
         path: File to write, usually ``….safetensors``; an existing one is replaced.
-        base: The untouched network or its :func:`base_hash`, where known; otherwise the frozen part
+        base: The untouched network or its :func:`~mfnet_lite.tuning.base_hash`, where known; otherwise the frozen part
             of ``model`` is hashed. Give it to save many deltas of one large base.
         config: Anything JSON can hold, for the reader: rank, targets, data.
 
@@ -70,17 +80,17 @@ def save_delta(
         ValueError: If nothing was added and nothing trains, or ``base`` has other names.
     """
     path = Path(path)
-    state = delta_state(model)
+    state = trained_state(model, injected=True)
     if not state:
         raise ValueError(
-            f"{path} was not written: the model has no additions and no trainable weights; attach "
+            f"{path} was not written: the model has no injected modules and no trainable weights; attach "
             "something, or set requires_grad on what shall be saved."
         )
     own = base_tensors(model, state.keys())
     metadata = {
         "format": FORMAT,
-        "base_sha256": hash_of(own) if base is None else known_hash(base, own),
-        "base_formats": json.dumps(formats(own)),
+        "base_sha256": hash_tensors(own) if base is None else known_hash(base, own),
+        "base_formats": json.dumps(number_formats(own)),
         "computing": json.dumps(describe(model)),
         "config": json.dumps(dict(config or {})),
     }
@@ -138,14 +148,14 @@ def _read(path: Path, tensors: bool) -> tuple[DeltaInfo, dict[str, Tensor]]:
 def load_delta(
     model: nn.Module, path: str | Path, base: nn.Module | str | None = None
 ) -> dict[str, Any]:
-    """Load a delta into a network with the same base and the same additions.
+    """Load a delta into a network with the same base and the same injected modules.
 
-    Everything is checked before the first weight changes. Files written before the header told what is
-    computed (:attr:`DeltaInfo.computing` is empty) load if names, shapes and base fit: whether the
-    additions are scaled as they were is then up to the caller.
+    Everything is checked before the first weight changes. Files of earlier versions, whose header does not describe
+    what is computed (:attr:`DeltaInfo.computing` is empty), load if names, shapes and base fit: whether the
+    injected modules are scaled as they were is then up to the caller.
 
     Args:
-        model: The base with untrained additions attached; changed in place.
+        model: The base with untrained modules injected; changed in place.
         path: What :func:`save_delta` wrote.
         base: As in :func:`save_delta`; by default the base part of ``model`` is hashed.
 
@@ -155,22 +165,22 @@ def load_delta(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged or no delta, has tensors that the model lacks, lacks
-            tensors that were added to the model or train in it, has other shapes, was trained with
-            additions or sensors that compute otherwise, or belongs to another base.
+            tensors that were injected into the model or train in it, has other shapes, was trained with
+            modules or sensors that compute otherwise, or belongs to another base.
     """
     path = Path(path)
     info, state = _read(path, tensors=True)
     own = model.state_dict()
     misfits = _misfits(info, own)
-    missing = sorted(delta_state(model).keys() - state.keys())
+    missing = sorted(trained_state(model, injected=True).keys() - state.keys())
     if not misfits:
         if others := differences(info.computing, describe(model)):
             raise ValueError(
                 f"{path} was trained on something that computes otherwise: {_few(others)}; build the "
-                "model and attach the additions with the options it was saved with."
+                "model and inject the modules with the options it was saved with."
             )
         base_own = base_tensors(model, state.keys())
-        found = hash_of(base_own) if base is None else known_hash(base, base_own)
+        found = hash_tensors(base_own) if base is None else known_hash(base, base_own)
         if found == info.base and (base is None or not missing):
             model.load_state_dict(state, strict=False)  # lets merged updates know of new weights
             return info.config
@@ -178,13 +188,13 @@ def load_delta(
         misfits.insert(0, f"lacks {_few(missing)}")
     if misfits:
         raise ValueError(
-            f"{path} does not fit this model: it {'; it '.join(misfits)}; attach the additions "
+            f"{path} does not fit this model: it {'; it '.join(misfits)}; inject the modules "
             "it was saved with."
         )
-    if info.formats and info.formats != formats(base_own):
+    if info.formats and info.formats != number_formats(base_own):
         raise ValueError(
             f"{path} belongs to a base in another number format: expected frozen weights in "
-            f"{', '.join(info.formats)}, found {', '.join(formats(base_own))}; load it into the model in "
+            f"{', '.join(info.formats)}, found {', '.join(number_formats(base_own))}; load it into the model in "
             "that format and convert the whole afterwards."
         )
     raise ValueError(
@@ -194,7 +204,7 @@ def load_delta(
 
 
 def _misfits(info: DeltaInfo, own: Mapping[str, Tensor]) -> list[str]:
-    """What of a file finds no place in a model, as parts of a sentence."""
+    """List what of a file does not fit a model, as parts of a sentence."""
     complaints = []
     if unknown := sorted(info.shapes.keys() - own.keys()):
         complaints.append(f"has {_few(unknown)}, which the model lacks")
@@ -208,3 +218,66 @@ def _misfits(info: DeltaInfo, own: Mapping[str, Tensor]) -> list[str]:
 
 def _few(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A module with options that change what it computes, but not the shapes of its tensors."""
+
+    def computation(self) -> Mapping[str, Any]:
+        """Return these options by name, as values that JSON can hold."""
+        ...
+
+
+def describe(model: nn.Module) -> dict[str, Description]:
+    """Ask every injected module for its class and options, and every other module that has such options.
+
+    Args:
+        model: Any network.
+
+    Returns:
+        Name of the module, as in ``named_modules`` → its ``class`` and options.
+
+    Example:
+        >>> from mfnet_lite.tuning import LoRALinear
+        >>> describe(nn.Sequential(LoRALinear(nn.Linear(2, 2), rank=2, alpha=8)))
+        {'0': {'class': 'LoRALinear', 'scaling': 4.0}}
+    """
+    found: dict[str, Description] = {}
+    for name, module, _ in injected_modules(model):
+        if isinstance(module, Describes):
+            found[name] = {"class": type(module).__name__, **module.computation()}
+        elif isinstance(module, Injected):
+            found[name] = {"class": type(module).__name__}
+    # tuples become lists, as in a file
+    plain: dict[str, Description] = json.loads(json.dumps(found))
+    return plain
+
+
+def differences(expected: Mapping[str, Description], found: Mapping[str, Description]) -> list[str]:
+    """List where a model computes otherwise than a description.
+
+    Args:
+        expected: The description; what it does not mention is not compared, so that options invented
+            later do not shut old files out.
+        found: That of the model.
+
+    Returns:
+        One part of a sentence for each module.
+
+    Example:
+        >>> differences({"0": {"class": "LoRALinear", "scaling": 2.0}}, {"0": {"class": "LoRALinear"}})
+        ['expected 0 to be LoRALinear(scaling=2.0), found LoRALinear']
+    """
+    return [
+        f"expected {name or 'the model'} to be {_short(then)}, found {_short(found.get(name, {}))}"
+        for name, then in expected.items()
+        if any(found.get(name, {}).get(key) != value for key, value in then.items())
+    ]
+
+
+def _short(description: Description) -> str:
+    """Write a description as it would be called."""
+    options = ", ".join(f"{key}={value}" for key, value in description.items() if key != "class")
+    name = description.get("class", "no such module")
+    return f"{name}({options})" if options else str(name)

@@ -1,9 +1,9 @@
-"""What the weight of a frozen linear layer allows: the number format of an update beside it, and merging.
+"""What the weight of a frozen linear layer permits: the number format of an update beside it, and merging.
 
 A quantised layer keeps its weight as integers or as 8-bit floats and knows itself how to compute with them
 (bitsandbytes' and others' subclasses of ``nn.Linear``, torchao's tensors). No gradient reaches such a weight and
 none is needed: LoRA stands beside it, in the format the layer computes in, as in peft. Only what
-would change the weight itself, merging, is not to be had.
+would change the weight itself, merging, is impossible.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
+__all__: list[str] = []  # what LoRA and adapters share; not part of the interface
+
 
 class Format(TypedDict):
     """Where new weights lie and in which numbers."""
@@ -23,7 +25,13 @@ class Format(TypedDict):
 
 
 def computes(dtype: torch.dtype) -> bool:
-    """Whether products and gradients exist in a number format: not for integers and 8-bit floats.
+    """Decide whether products and gradients exist in a number format: not for integers and 8-bit floats.
+
+    Args:
+        dtype: The number format.
+
+    Returns:
+        The answer.
 
     Example:
         >>> [computes(d) for d in (torch.float32, torch.bfloat16, torch.int8, torch.float8_e4m3fn)]
@@ -33,7 +41,7 @@ def computes(dtype: torch.dtype) -> bool:
 
 
 def update_format(base: nn.Module) -> Format:
-    """Say in which format an update of a frozen module is kept.
+    """Choose the format in which an update of a frozen module is kept.
 
     Args:
         base: A linear layer, or a module with several of them.
@@ -58,6 +66,13 @@ def matching(x: Tensor, weight: Tensor) -> Tensor:
     """Give an input in the number format of a weight, as a product needs it; autocast does so itself.
 
     Beside a quantised layer both may differ: its input in half precision, the update in single.
+
+    Args:
+        x: The input.
+        weight: What it is multiplied with.
+
+    Returns:
+        The input, cast if it must be.
     """
     if x.dtype == weight.dtype:
         return x
@@ -74,7 +89,7 @@ def check_linear(base: nn.Module, name: str = "") -> None:
         name: Its name in the model, for the message.
 
     Raises:
-        ValueError: If it is no linear layer, or a plain one with weights in which nothing is computed.
+        ValueError: If it is not a linear layer, or a plain one with weights in which nothing is computed.
     """
     where = f"{name}: " if name else ""
     if not isinstance(base, nn.Linear):
@@ -111,7 +126,7 @@ def check_merges(base: nn.Linear, name: str = "") -> None:
 
 
 def _brings_its_own_products(weight: Tensor) -> bool:
-    """Whether the weight is a tensor class that dequantises itself, whatever format it shows."""
+    """Decide whether the weight is a tensor class that dequantises itself, whatever format it shows."""
     kind = type(weight)
     return is_traceable_wrapper_subclass(weight) and kind.dequantize is not Tensor.dequantize
 

@@ -1,7 +1,7 @@
-"""How an addition sits on a frozen network: one wrapper class, and how it goes on and comes off.
+"""How modules are injected into a frozen network: a marker class, a wrapper class, on and off by name.
 
-Nothing of the network is copied, renamed or edited. A wrapper takes the place of one module, keeps that
-module whole as ``base`` and adds something to what it computes. Taking the wrapper off puts ``base``
+Nothing of the network is copied, renamed or edited. A wrapper takes the position of one module, keeps that
+module whole as ``base`` and adds something to what it computes. Removing the wrapper puts ``base``
 back, so the network is bit for bit what it was before. LoRA and adapters are such wrappers.
 """
 
@@ -13,13 +13,35 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from torch import nn
 
+__all__ = [
+    "Injected",
+    "InjectedWrapper",
+    "NamesTrained",
+    "RemovesInjected",
+    "attach",
+    "detach",
+    "find_modules",
+    "freeze",
+    "injected_modules",
+    "matches",
+    "unload",
+]
+
 M = TypeVar("M", bound=nn.Module)
-_PACKAGE = __name__.rpartition(".")[0] + "."
+
+
+class Injected(nn.Module):
+    """Marks a module as injected: its weights, and those of all modules in it, do not belong to the base.
+
+    Freezing, counting, delta checkpoints and detaching go by this class alone, wherever a subclass of it is
+    defined. Inherit from it what stands *beside* modules of a network, and from :class:`InjectedWrapper`
+    what stands *around* one.
+    """
 
 
 @runtime_checkable
-class KnowsTrained(Protocol):
-    """A module that says itself which parameters are trained: an addition, or a whole network."""
+class NamesTrained(Protocol):
+    """A module that names the parameters that are trained: an injected one, or a whole network."""
 
     def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of everything that is trained."""
@@ -27,15 +49,15 @@ class KnowsTrained(Protocol):
 
 
 @runtime_checkable
-class KnowsAdditions(Protocol):
-    """A module with additions beside the network in it, which alone can take them off."""
+class RemovesInjected(Protocol):
+    """A module with injected modules beside the network in it, which alone can remove them."""
 
-    def remove_additions(self) -> None:
+    def remove_injected(self) -> None:
         """Leave the frozen network."""
         ...
 
 
-class Addition(nn.Module):
+class InjectedWrapper(Injected):
     """A wrapper around a frozen module; subclasses add trainable weights and a ``forward``.
 
     Args:
@@ -59,8 +81,8 @@ class Addition(nn.Module):
         return self.base
 
 
-def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
-    """Walk through a network and tell for every module whether its own tensors were added.
+def injected_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
+    """Walk through a network and decide for every module whether its own tensors were injected.
 
     Args:
         model: Any network.
@@ -69,32 +91,30 @@ def added_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
         Name, module and the answer, in the order of ``named_modules``; a module with two names comes
         once per name.
     """
-    stack: list[tuple[str, nn.Module, bool]] = [("", model, adds(model))]
+    stack: list[tuple[str, nn.Module, bool]] = [("", model, isinstance(model, Injected))]
     while stack:
-        name, module, added = stack.pop()
-        yield name, module, added
+        name, module, injected = stack.pop()
+        yield name, module, injected
         children = []
         for key, child in module._modules.items():  # named_children leaves out second names
             if child is None:
                 continue
-            inside = key == "base" and isinstance(module, Addition)
+            frozen = key == "base" and isinstance(module, InjectedWrapper)
             path = f"{name}.{key}" if name else key
-            children.append((path, child, adds(child) or (added and not inside)))
+            children.append((path, child, isinstance(child, Injected) or (injected and not frozen)))
         stack += reversed(children)
 
 
-def adds(module: nn.Module) -> bool:
-    """Whether this sub-package defines the module's class or a parent of it."""
-    return any(kind.__module__.startswith(_PACKAGE) for kind in type(module).__mro__)
-
-
 def matches(name: str, pattern: str) -> bool:
-    """Whether a dotted module name fits a pattern.
+    """Decide whether a dotted module name fits a pattern.
 
     Args:
         name: Such as ``"image_encoder.blocks.0.attn.qkv"``.
         pattern: Either with wildcards, compared with the whole name (``"*.attn.qkv"``), or without,
             compared with the last parts (``"qkv"``, ``"mlp.lin1"``).
+
+    Returns:
+        The answer.
 
     Example:
         >>> matches("blocks.0.attn.qkv", "qkv"), matches("blocks.0.attn.qkv", "kv")
@@ -107,13 +127,13 @@ def matches(name: str, pattern: str) -> bool:
     return name == pattern or name.endswith(f".{pattern}")
 
 
-def find(
+def find_modules(
     model: nn.Module, targets: str | Iterable[str], kind: type[nn.Module] = nn.Module
 ) -> dict[str, nn.Module]:
     """Find the modules of one kind that patterns name.
 
     Args:
-        model: Where to look. Insides of additions are not looked at.
+        model: Where to look. Insides of injected wrappers are not looked at.
         targets: One pattern or several, as in :func:`matches`.
         kind: Only modules of this class count.
 
@@ -124,13 +144,15 @@ def find(
         ValueError: If there is no pattern, or one fits nothing, with names that exist.
     """
     targets = (targets,) if isinstance(targets, str) else tuple(targets)
-    inside = tuple(f"{name}." for name, m in model.named_modules() if isinstance(m, Addition))
+    inside = tuple(
+        f"{name}." for name, m in model.named_modules() if isinstance(m, InjectedWrapper)
+    )
     candidates = {
         name: module
         for name, module in model.named_modules()
         if name
         and isinstance(module, kind)
-        and not isinstance(module, Addition)
+        and not isinstance(module, InjectedWrapper)
         and not name.startswith(inside)
     }
     some = ", ".join(list(candidates)[:4]) or "none"
@@ -152,7 +174,13 @@ def find(
 
 
 def replace_module(model: nn.Module, name: str, new: nn.Module) -> None:
-    """Put another module in the place of a dotted name."""
+    """Put another module where a dotted name leads.
+
+    Args:
+        model: The network, changed in place.
+        name: Name of the module to replace.
+        new: The module that gets this name.
+    """
     parent, _, child = name.rpartition(".")
     setattr(model.get_submodule(parent), child, new)
 
@@ -160,10 +188,10 @@ def replace_module(model: nn.Module, name: str, new: nn.Module) -> None:
 def attach(
     model: M,
     targets: str | Iterable[str],
-    wrap: Callable[[nn.Module], Addition],
+    wrap: Callable[[nn.Module], InjectedWrapper],
     kind: type[nn.Module] = nn.Module,
 ) -> M:
-    """Wrap every module that the patterns name, and freeze all that is not an addition.
+    """Wrap every module that the patterns name, and freeze all that was not injected.
 
     Args:
         model: The network, changed in place.
@@ -177,88 +205,112 @@ def attach(
     Raises:
         ValueError: If there is no pattern, or one fits nothing; the model is left as it was.
     """
-    found = find(model, targets, kind)
+    found = find_modules(model, targets, kind)
     # Inner modules first: once an outer one is wrapped, their names lead elsewhere.
     for name in sorted(found, key=lambda name: -name.count(".")):
         module = found[name]
-        addition = wrap(module)
-        addition.train(module.training)
-        replace_module(model, name, addition)
+        wrapper = wrap(module)
+        wrapper.train(module.training)
+        replace_module(model, name, wrapper)
     return freeze(model)
 
 
 def freeze(model: M) -> M:
-    """Let only what was added train: every other parameter loses its gradient.
+    """Let only what was injected train: every other parameter loses its gradient.
 
-    A whole network that trains more beside its frozen part says so by a method ``added_parameters`` like
-    that of :class:`Addition`: of MFNet, fusion and decoder go on learning. Any other network is frozen
-    but for its additions, heads included; call this for its encoder alone where the head shall learn.
+    A whole network that trains more beside its frozen part names that by a method ``added_parameters`` like
+    that of :class:`InjectedWrapper`: of MFNet, fusion and decoder go on learning. Any other network is frozen
+    but for its injected modules, heads included; call this for its encoder alone where the head shall learn.
 
     Args:
-        model: A network, with or without additions.
+        model: A network, with or without injected modules; changed in place.
 
     Returns:
         The same model.
     """
     model.requires_grad_(False)
-    for _, module, added in added_modules(model):
-        if isinstance(module, KnowsTrained):
+    for _, module, injected in injected_modules(model):
+        if isinstance(module, NamesTrained):
             parameters = [parameter for _, parameter in module.added_parameters()]
         else:
-            parameters = [p for p in module._parameters.values() if added and p is not None]
+            parameters = [p for p in module._parameters.values() if injected and p is not None]
         for parameter in parameters:
             parameter.requires_grad_(True)
     return model
 
 
 def detach(model: M) -> M:
-    """Take every addition off: the network is bit for bit what it was, and stays frozen.
+    """Remove every injected module: the network is bit for bit what it was, and stays frozen.
 
-    A module that keeps additions beside a frozen network instead of around its modules takes them off
-    itself, by a method ``remove_additions``: MFNet's encoder does.
+    A module that keeps injected modules beside a frozen network instead of around its modules removes them
+    itself, by a method ``remove_injected``: MFNet's encoder does.
 
     Args:
-        model: A network with additions inside it.
+        model: A network with injected modules inside it; changed in place.
 
     Returns:
-        The same model, changed in place; without additions nothing happens.
+        The same model; without injected modules nothing happens.
 
     Raises:
-        ValueError: If the model itself is an addition, since it cannot replace itself; if an addition
+        ValueError: If the model itself is injected, since it cannot replace itself; if an injected module
             stands beside a network whose ``forward`` alone knows how it is used; or if the frozen
             weights themselves were trained.
 
     Example:
-        >>> detach(nn.Sequential(Addition(nn.Linear(2, 2))))
+        >>> detach(nn.Sequential(InjectedWrapper(nn.Linear(2, 2))))
         Sequential(
           (0): Linear(in_features=2, out_features=2, bias=True)
         )
     """
-    if isinstance(model, Addition):
-        raise ValueError("the model is itself an addition; use its `original()` instead")
+    if isinstance(model, InjectedWrapper):
+        raise ValueError(
+            f"the model is itself an injected wrapper ({type(model).__name__}), which cannot replace itself; "
+            "use its `original()` instead"
+        )
     _refuse_what_stays(model)
-    for keeper in [m for m in model.modules() if isinstance(m, KnowsAdditions)]:
-        keeper.remove_additions()
-    while True:  # an addition may sit on another one: take the outer off first
-        names = [name for name, m in model.named_modules() if isinstance(m, Addition)]
+    for keeper in [m for m in model.modules() if isinstance(m, RemovesInjected)]:
+        keeper.remove_injected()
+    while True:  # a wrapper may sit on another one: take the outer off first
+        names = [name for name, m in model.named_modules() if isinstance(m, InjectedWrapper)]
         outer = [n for n in names if not any(n.startswith(f"{o}.") for o in names)]
         if not outer:
             return model
         for name in outer:
             module = model.get_submodule(name)
-            assert isinstance(module, Addition)
+            assert isinstance(module, InjectedWrapper)
             replace_module(model, name, module.original())
 
 
+def unload(model: M) -> M:
+    """Remove every injected module without merging it: peft's word for :func:`detach`.
+
+    Args:
+        model: A network with injected modules inside it; changed in place.
+
+    Returns:
+        The same model.
+
+    Raises:
+        ValueError: As in :func:`detach`.
+
+    Example:
+        >>> unload(nn.Sequential(InjectedWrapper(nn.GELU())))
+        Sequential(
+          (0): GELU(approximate='none')
+        )
+    """
+    return detach(model)
+
+
 def _refuse_what_stays(model: nn.Module) -> None:
-    """Raise if an addition is neither a wrapper nor in the care of a module that can remove it."""
+    """Raise if an injected module is neither a wrapper nor in the care of a module that can remove it."""
     removed = tuple(
         f"{name}." if name else ""
         for name, module in model.named_modules()
-        if isinstance(module, Addition | KnowsAdditions)
+        if isinstance(module, InjectedWrapper | RemovesInjected)
     )
-    for name, module, added in added_modules(model):
-        if added and not isinstance(module, Addition) and not name.startswith(removed):
+    for name, module, injected in injected_modules(model):
+        if injected and not isinstance(module, InjectedWrapper) and not name.startswith(removed):
             raise ValueError(
                 f"{name or 'the model'} ({type(module).__name__}) stands beside the network and not around "
                 "one of its modules, so that it cannot be taken off from outside; build the network "

@@ -7,7 +7,7 @@ matrices,
 
 B starts at zero, so a tuned network starts as exactly the network it was made from. Vision transformers
 often compute query, key and value by *one* linear layer of 3·d rows; there :class:`LoRAQKV` gives chosen
-thirds an A and a B of their own and leaves the rows of the others alone.
+slices of d rows an A and a B of their own and leaves the rows of the others alone.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.tuning.frozen import check_linear, check_merges, matching, update_format
-from mfnet_lite.tuning.inject import Addition
+from mfnet_lite.tuning.inject import InjectedWrapper
+
+__all__ = ["LoRALayer", "LoRALinear", "LoRAQKV"]
 
 Init = Literal["kaiming", "gaussian"]
 
 
-class LoRALayer(Addition):
+class LoRALayer(InjectedWrapper):
     """What every LoRA has in common: rank, scaling, dropout, and merging.
 
     Merging never touches the base: the sum of both weights is kept beside it. So unmerging and detaching
     give the original weight back bit for bit, and ``state_dict`` is the same merged or not. A second
-    weight is the price; :func:`mfnet_lite.tuning.fold` makes a plain network without it. Beside a
+    weight is the price; :func:`~mfnet_lite.tuning.merge_and_unload` makes a plain network without it. Beside a
     quantised base A and B have the format it computes in, and nothing can be merged.
 
     Args:
@@ -43,7 +45,7 @@ class LoRALayer(Addition):
         dropout: Share of the *update's* inputs set to zero in training; the base sees all of them.
 
     Raises:
-        ValueError: If the base is no ``nn.Linear`` that computes, or a number is out of range.
+        ValueError: If the base is not an ``nn.Linear`` that computes, or a number is out of range.
     """
 
     base: nn.Linear
@@ -100,10 +102,10 @@ class LoRALayer(Addition):
         """Return the update, scaling·BA, in the weight's shape and dtype; gradients flow."""
 
     @abstractmethod
-    def update(self, x: Float[Tensor, "*place in"], y: Float[Tensor, "*place out"]) -> Tensor:
+    def update(self, x: Float[Tensor, "*batch in"], y: Float[Tensor, "*batch out"]) -> Tensor:
         """Add the update's output for ``x`` to the base's output ``y``."""
 
-    def forward(self, x: Float[Tensor, "*place in"]) -> Float[Tensor, "*place out"]:
+    def forward(self, x: Float[Tensor, "*batch in"]) -> Float[Tensor, "*batch out"]:
         """Apply the base and the update; one product when merged."""
         if self.merged_weight is not None:
             return F.linear(x, self.merged_weight, self.base.bias)
@@ -119,7 +121,7 @@ class LoRALayer(Addition):
             self.merged_weight = (weight.to(wide) + self._delta(wide)).to(weight.dtype)
 
     def unmerge(self) -> None:
-        """Let base and update be computed apart again."""
+        """Let base and update be computed separately again."""
         self.merged_weight = None
 
     @abstractmethod
@@ -188,29 +190,29 @@ class LoRALinear(LoRALayer):
     def _delta(self, dtype: torch.dtype) -> Tensor:
         return self.scaling * (self.lora_b.to(dtype) @ self.lora_a.to(dtype))
 
-    def update(self, x: Float[Tensor, "*place in"], y: Float[Tensor, "*place out"]) -> Tensor:
+    def update(self, x: Float[Tensor, "*batch in"], y: Float[Tensor, "*batch out"]) -> Tensor:
         """Add scaling·B(Ax): two thin products, never the full BA."""
         low = F.linear(matching(x, self.lora_a), self.lora_a)
         return y + (self.scaling * F.linear(low, self.lora_b)).to(y.dtype)
 
 
 class LoRAQKV(LoRALayer):
-    """LoRA for chosen thirds of a fused query-key-value layer (rows: all q, all k, all v).
+    """LoRA for chosen q, k and v slices of a fused query-key-value layer (rows: all q, all k, all v).
 
-    Hu et al. adapt queries and values; ``parts="qv"`` does so here. Each chosen third has an A and a B
+    Hu et al. adapt queries and values; ``parts="qv"`` does so here. Each chosen slice has an A and a B
     of its own, as in loralib's ``MergedLinear``; the rows of the others get *nothing* added.
 
     Args:
         base: The fused layer, with 3·d rows.
-        parts: Which thirds, letters out of ``"qkv"`` in that order.
-        rank: Rank r of the update of each third.
+        parts: Which slices, letters out of ``"qkv"`` in that order.
+        rank: Rank r of the update of each slice.
         alpha: Numerator of the scaling, None for ``rank``.
         dropout: Share of the update's inputs dropped in training.
         init: How A starts, as in :class:`LoRALinear`.
         generator: Source of A's random numbers on the CPU; None for torch's own.
 
     Raises:
-        ValueError: If the rows do not fall into thirds or ``parts`` says something else.
+        ValueError: If the rows are not three slices of one size, or ``parts`` holds other letters.
 
     Example:
         >>> layer = LoRAQKV(nn.Linear(4, 12), parts="qv", rank=2)
@@ -237,11 +239,11 @@ class LoRAQKV(LoRALayer):
             )
         check_parts(parts)
         self.parts = parts
-        thirds, third, form = len(parts), base.out_features // 3, update_format(base)
-        a = initial_a(thirds * rank, rank, base.in_features, init, generator)
-        a = rearrange(a, "(part rank) into -> part rank into", part=thirds)
+        slices, width, form = len(parts), base.out_features // 3, update_format(base)
+        a = initial_a(slices * rank, rank, base.in_features, init, generator)
+        a = rearrange(a, "(part rank) into -> part rank into", part=slices)
         self.lora_a = nn.Parameter(a.to(**form))
-        self.lora_b = nn.Parameter(torch.zeros(thirds, third, rank, **form))
+        self.lora_b = nn.Parameter(torch.zeros(slices, width, rank, **form))
         rows = torch.tensor(["qkv".index(p) for p in parts], device=base.weight.device)
         self.register_buffer("rows", rows, persistent=False)
 
@@ -255,22 +257,26 @@ class LoRAQKV(LoRALayer):
         return rearrange(whole, "part row into -> (part row) into")
 
     def computation(self) -> dict[str, Any]:
-        """Return the scaling and which thirds are adapted."""
+        """Return the scaling and which slices are adapted."""
         return super().computation() | {"parts": self.parts}
 
-    def update(self, x: Float[Tensor, "*place in"], y: Float[Tensor, "*place out"]) -> Tensor:
-        """Add scaling·B(Ax) to the rows of each chosen third and to no other."""
+    def update(self, x: Float[Tensor, "*batch in"], y: Float[Tensor, "*batch out"]) -> Tensor:
+        """Add scaling·B(Ax) to the rows of each chosen slice and to no other."""
         rows = rearrange(self.lora_a, "part rank into -> (part rank) into")
         low = F.linear(matching(x, rows), rows)
         low = rearrange(low, "... (part rank) -> ... part rank", part=len(self.parts))
         high = einsum(low, self.lora_b, "... part rank, part row rank -> ... part row")
-        thirds = rearrange(y, "... (part row) -> ... part row", part=3)
-        thirds = thirds.index_add(-2, self.rows, (self.scaling * high).to(y.dtype))
-        return rearrange(thirds, "... part row -> ... (part row)")
+        slices = rearrange(y, "... (part row) -> ... part row", part=3)
+        slices = slices.index_add(-2, self.rows, (self.scaling * high).to(y.dtype))
+        return rearrange(slices, "... part row -> ... (part row)")
 
 
 def check_parts(parts: str) -> None:
-    """Reject names of thirds that are not letters of ``"qkv"``, each once, in that order."""
+    """Reject names of slices that are not letters of ``"qkv"``, each once, in that order.
+
+    Raises:
+        ValueError: If they are not.
+    """
     if not parts or "".join(p for p in "qkv" if p in parts) != parts:
         raise ValueError(f"expected parts out of 'qkv' in that order, got {parts!r}")
 
@@ -286,6 +292,9 @@ def initial_a(
         width: The layer's input width.
         init: ``"kaiming"`` or ``"gaussian"``.
         generator: Source of randomness, None for torch's own.
+
+    Returns:
+        A, or the A of several parts one below the other.
 
     Raises:
         ValueError: If ``init`` is neither.

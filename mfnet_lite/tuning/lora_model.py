@@ -1,4 +1,4 @@
-"""LoRA for a whole network of any kind: on by name, merged, unmerged, or folded in for good."""
+"""LoRA for a whole network of any kind: attached by name, merged, unmerged, or merged for good and unloaded."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from mfnet_lite.tuning.frozen import check_linear, check_merges
-from mfnet_lite.tuning.inject import added_modules, attach, find, replace_module
+from mfnet_lite.tuning.inject import attach, find_modules, injected_modules, replace_module
 from mfnet_lite.tuning.lora import Init, LoRALayer, LoRALinear, LoRAQKV
+
+__all__ = ["attach_lora", "merge", "merge_and_unload", "unmerge"]
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -34,7 +36,7 @@ def attach_lora(
         rank: Rank of each update.
         alpha: Numerator of the scaling, None for ``rank``.
         dropout: Share of the updates' inputs dropped in training.
-        parts: Which thirds of a fused qkv layer are adapted.
+        parts: Which of the q, k and v slices of a fused layer are adapted.
         init: How every A starts.
         seed: Seed of the A's; None draws from torch's own generator, as new layers do.
         fused: Whether the layers are fused qkv layers. None decides for each: it is one if its name ends
@@ -47,9 +49,11 @@ def attach_lora(
         ValueError: If there is no pattern, one fits no linear layer, a layer's weights cannot compute (integers
             in a plain ``nn.Linear``) or an option is out of range.
     """
-    targets = (targets,) if isinstance(targets, str) else tuple(targets)  # read twice
+    targets = (
+        (targets,) if isinstance(targets, str) else tuple(targets)
+    )  # an iterator is read twice
     generator = None if seed is None else torch.Generator().manual_seed(seed)
-    names = {module: name for name, module in find(model, targets, nn.Linear).items()}
+    names = {module: name for name, module in find_modules(model, targets, nn.Linear).items()}
     for module, name in names.items():
         check_linear(module, name)
 
@@ -70,10 +74,10 @@ def merge(model: M) -> M:
         model: A network with LoRA, changed in place.
 
     Returns:
-        The same model. Putting it into training mode unmerges it. Without any addition nothing happens.
+        The same model. Putting it into training mode unmerges it. Without injected modules nothing happens.
 
     Raises:
-        ValueError: If there are additions, but none that one weight can hold, or a base's weight is
+        ValueError: If there are injected modules, but none that one weight can hold, or a base's weight is
             quantised; nothing is merged then.
     """
     _refuse_others(model)
@@ -84,15 +88,22 @@ def merge(model: M) -> M:
 
 
 def unmerge(model: M) -> M:
-    """Take :func:`merge` back; every weight is bit for bit what it was before."""
+    """Take :func:`merge` back; every weight is bit for bit what it was before.
+
+    Args:
+        model: A network with LoRA, changed in place.
+
+    Returns:
+        The same model.
+    """
     for module in model.modules():
         if isinstance(module, LoRALayer):
             module.unmerge()
     return model
 
 
-def fold(model: M) -> M:
-    """Write every update into its base's weight for good and take the wrappers off.
+def merge_and_unload(model: M) -> M:
+    """Write every update into its base's weight for good and remove the wrappers, as peft's method of that name.
 
     For shipping: the result is a plain network of the original classes and state-dict keys. The original
     weights are gone; to keep them, use :func:`merge`.
@@ -108,7 +119,10 @@ def fold(model: M) -> M:
     """
     _refuse_others(model)
     if isinstance(model, LoRALayer):
-        raise ValueError("the model is itself a LoRA and cannot replace itself; fold what holds it")
+        raise ValueError(
+            f"the model is itself a LoRA ({type(model).__name__}), which cannot replace itself; give the network "
+            "that holds it"
+        )
     for name, module in [(n, m) for n, m in model.named_modules() if isinstance(m, LoRALayer)]:
         module.merge()
         with torch.no_grad():
@@ -118,7 +132,7 @@ def fold(model: M) -> M:
 
 
 def _refuse_others(model: nn.Module) -> None:
-    """Raise if something was added that no weight can take."""
+    """Raise if something was injected that no weight can take."""
     layers = {
         name: module for name, module in model.named_modules() if isinstance(module, LoRALayer)
     }
@@ -126,8 +140,8 @@ def _refuse_others(model: nn.Module) -> None:
         check_merges(layer.base, name)
     if layers:
         return
-    for name, module, added in added_modules(model):
-        if added:
+    for name, module, injected in injected_modules(model):
+        if injected:
             raise ValueError(
                 f"nothing of this {type(model).__name__} can be merged: one weight cannot hold "
                 f"{name or 'the model'} ({type(module).__name__}), which differs from sensor to sensor or "

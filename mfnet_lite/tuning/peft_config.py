@@ -1,4 +1,4 @@
-"""What ``adapter_config.json`` of Hugging Face's peft says of a LoRA, and what it says that ours cannot be.
+"""Options of a LoRA in ``adapter_config.json`` of Hugging Face's peft, and which of them ours cannot be.
 
 peft has many variants of LoRA under one file format, and each is a function of its own. Those that come to
 ``W + s·BA`` are read; every other is refused by name, and so is an option that a later peft may
@@ -26,6 +26,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mfnet_lite.tuning.frozen import computes
+
+__all__: list[str] = []  # what import_peft reads; not part of the interface
 
 NEUTRAL: dict[str, Any] = {
     "peft_type": "LORA",
@@ -74,7 +76,7 @@ def read_config(path: Path) -> dict[str, Any]:
         Its options.
 
     Raises:
-        ValueError: If it is no such file, or has an option that changes the function in a way which our LoRA
+        ValueError: If it is not such a file, or has an option that changes the function in a way which our LoRA
             does not have.
     """
     try:
@@ -119,7 +121,7 @@ def _names() -> list[Any]:
 
 
 def scaling_of(config: Mapping[str, Any], name: str, rank: int) -> float:
-    """Factor of a module's update.
+    """Compute the factor of a module's update.
 
     Args:
         config: What :func:`read_config` gave.
@@ -139,7 +141,7 @@ def scaling_of(config: Mapping[str, Any], name: str, rank: int) -> float:
 def taken_out(
     config: Mapping[str, Any], base: nn.Linear, name: str, scaling: float
 ) -> tuple[Float[Tensor, "rank in"], Float[Tensor, "out rank"]] | None:
-    """What the initialisation took out of the base, as the factors A₀ and B₀ of ``s·B₀A₀``.
+    """Compute what the initialisation took out of the base, as the factors A₀ and B₀ of ``s·B₀A₀``.
 
     Args:
         config: What :func:`read_config` gave.

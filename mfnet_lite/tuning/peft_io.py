@@ -3,17 +3,15 @@
 peft keeps a LoRA as two files in one folder: ``adapter_config.json`` (ranks, alphas, which modules) and
 ``adapter_model.safetensors`` (``base_model.model.<module>.lora_A.weight`` and ``lora_B``). This module
 reads and writes them without peft. Its scaling is ours, alpha / rank. peft knows no fused qkv: the
-update of chosen thirds is written as one plain LoRA of several times the rank, the same function.
+update of chosen q, k and v slices is written as one plain LoRA of several times the rank, the same function.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 from einops import rearrange
@@ -21,9 +19,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mfnet_lite.tuning.frozen import check_linear
-from mfnet_lite.tuning.inject import Addition, attach, find
+from mfnet_lite.tuning.inject import InjectedWrapper, attach, find_modules
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.peft_config import read_config, scaling_of, taken_out
+from mfnet_lite.utils.files import replacing, write_text
+
+__all__ = ["export_peft", "import_peft"]
 
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -48,15 +49,17 @@ def export_peft(model: nn.Module, folder: str | Path, base_name: str | None = No
     Args:
         model: A network with LoRA. The base's weights are not written.
         folder: Where to; made if missing.
-        base_name: What peft shall note as the base model's name or path.
+        base_name: Name or path of the base model, for peft's config.
 
     Raises:
-        ValueError: If there is no LoRA, or other additions which peft could not represent.
+        ValueError: If there is no LoRA, or there are other injected modules, which peft could not represent.
     """
     layers = {n: m for n, m in model.named_modules() if isinstance(m, LoRALayer)}
-    others = [n for n, m in model.named_modules() if isinstance(m, Addition) and n not in layers]
+    others = [
+        n for n, m in model.named_modules() if isinstance(m, InjectedWrapper) and n not in layers
+    ]
     if not layers or others:
-        what = f"{others[0]} is another addition" if others else "it has no LoRA"
+        what = f"{others[0]} is another injected module" if others else "it has no LoRA"
         raise ValueError(
             f"the model cannot be exported for peft, since {what}; attach_lora makes one"
         )
@@ -87,17 +90,16 @@ def export_peft(model: nn.Module, folder: str | Path, base_name: str | None = No
         tensors[f"{PREFIX}{name}.lora_A.weight"] = a
         tensors[f"{PREFIX}{name}.lora_B.weight"] = b
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(config, indent=2) + "\n"
-    _replace(folder / WEIGHTS_FILE, lambda path: save_file(tensors, path, {"format": "pt"}))
-    _replace(folder / CONFIG_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+    with replacing(folder / WEIGHTS_FILE) as temporary:
+        save_file(tensors, temporary, {"format": "pt"})
+    write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
 def import_peft(model: M, folder: str | Path) -> M:
     """Attach the LoRA of a peft folder to the network it was trained on, and freeze the rest.
 
     Args:
-        model: The base network, without additions; changed in place only if everything fits.
+        model: The base network, without injected modules; changed in place only if everything fits.
         folder: With ``adapter_config.json`` and ``adapter_model.safetensors``.
 
     Returns:
@@ -115,7 +117,9 @@ def import_peft(model: M, folder: str | Path) -> M:
             raise FileNotFoundError(f"{folder / file} does not exist; {_instead(folder, file)}")
     config = read_config(folder / CONFIG_FILE)
     factors = _read_factors(folder / WEIGHTS_FILE)
-    linears = {n: m for n, m in find(model, ["*"], nn.Linear).items() if isinstance(m, nn.Linear)}
+    linears = {
+        n: m for n, m in find_modules(model, ["*"], nn.Linear).items() if isinstance(m, nn.Linear)
+    }
     updates: dict[nn.Module, _Update] = {}
     for name, (a, b) in factors.items():
         shape, there = (len(b), a.shape[1]), linears.get(name)
@@ -142,7 +146,7 @@ def import_peft(model: M, folder: str | Path) -> M:
             layer.lora_b.copy_(b)
         return layer
 
-    # as patterns with a wildcard that fits the whole name only: a bare name would also fit longer ones
+    # as patterns with a wildcard, which fit whole names only: without one a name would fit the end of longer ones
     return attach(model, [f"[{name[0]}]{name[1:]}" for name in factors], wrap, nn.Linear)
 
 
@@ -150,12 +154,12 @@ def _plain_factors(layer: LoRALayer) -> tuple[Tensor, Tensor]:
     """Give A (rank, in) and B (out, rank) of the whole layer, on the CPU."""
     a, b = layer.lora_a.detach().cpu(), layer.lora_b.detach().cpu()
     if isinstance(layer, LoRAQKV):
-        # B becomes a matrix of blocks: each third reads only its own rows of A
+        # B becomes a matrix of blocks: each slice reads only its own rows of A
         blocks = b.new_zeros(3, b.shape[1], len(b), b.shape[2])
         for i, row in enumerate(layer.rows.tolist()):
             blocks[row, :, i] = b[i]
         a = rearrange(a, "part rank into -> (part rank) into")
-        b = rearrange(blocks, "third row part rank -> (third row) (part rank)")
+        b = rearrange(blocks, "slice row part rank -> (slice row) (part rank)")
     return a.contiguous(), b.contiguous()
 
 
@@ -191,9 +195,9 @@ def _targets(model: nn.Module, names: list[str]) -> list[str] | str:
 
     peft takes a listed name as the end of longer ones too.
     """
-    everything = [n for n, m in model.named_modules() if isinstance(m, nn.Linear | LoRALayer)]
+    linears = [n for n, m in model.named_modules() if isinstance(m, nn.Linear | LoRALayer)]
     bases = {f"{name}.base" for name in names}
-    for name in everything:
+    for name in linears:
         if name not in bases and any(name.endswith(f".{target}") for target in names):
             return "|".join(re.escape(target) for target in names)
     return names
@@ -212,16 +216,3 @@ def _instead(folder: Path, file: str) -> str:
     if named:  # what peft makes of an adapter with a name of its own
         return f"peft saved it as {named[0]}; give that folder"
     return "save the adapter with peft's save_pretrained first"
-
-
-def _replace(path: Path, write: Any) -> None:
-    """Write a file under a temporary name in its folder, then rename it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o644)  # mkstemp makes files only their owner can read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -18,6 +18,14 @@ from torch import Tensor, nn
 
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 
+__all__ = [
+    "energy_by_rank",
+    "rank_for_energy",
+    "set_update",
+    "truncate_rank",
+    "weight_updates",
+]
+
 
 def energy_by_rank(matrix: Float[Tensor, "out in"]) -> Float[Tensor, " rank"]:
     """Give the share of a matrix's squared norm that its best approximation of each rank keeps.
@@ -63,7 +71,7 @@ def rank_for_energy(matrix: Float[Tensor, "out in"], share: float = 0.9) -> int:
     return int((energy_by_rank(matrix) < share - 1e-12).sum()) + 1
 
 
-def truncate(
+def truncate_rank(
     matrix: Float[Tensor, "out in"], rank: int
 ) -> tuple[Float[Tensor, "out rank"], Float[Tensor, "rank in"]]:
     """Factor the best approximation of a rank into B and A of equal norm.
@@ -79,7 +87,7 @@ def truncate(
         ValueError: If the rank is below 1.
 
     Example:
-        >>> b, a = truncate(torch.diag(torch.tensor([3.0, 4.0])), rank=1)
+        >>> b, a = truncate_rank(torch.diag(torch.tensor([3.0, 4.0])), rank=1)
         >>> (b @ a).round(decimals=4).abs()
         tensor([[0., 0.],
                 [0., 4.]])
@@ -124,7 +132,7 @@ def set_update(layer: LoRALayer, update: Float[Tensor, "out in"]) -> None:
 
     Args:
         layer: A :class:`LoRALinear` or :class:`LoRAQKV`; unmerged if it was merged.
-        update: ΔW of the whole layer. For a fused qkv every chosen third is approximated by itself; the
+        update: ΔW of the whole layer. For a fused qkv every chosen slice is approximated by itself; the
             rows of the others are ignored.
 
     Raises:
@@ -142,12 +150,12 @@ def set_update(layer: LoRALayer, update: Float[Tensor, "out in"]) -> None:
     layer.unmerge()
     update = update / layer.scaling
     if isinstance(layer, LoRAQKV):
-        thirds = [update.chunk(3)["qkv".index(part)] for part in layer.parts]
-        factors = [truncate(third, layer.rank) for third in thirds]
+        slices = [update.chunk(3)["qkv".index(part)] for part in layer.parts]
+        factors = [truncate_rank(matrix, layer.rank) for matrix in slices]
         layer.lora_b.copy_(torch.stack([b for b, _ in factors]))
         layer.lora_a.copy_(torch.stack([a for _, a in factors]))
     elif isinstance(layer, LoRALinear):
-        b, a = truncate(update, layer.rank)
+        b, a = truncate_rank(update, layer.rank)
         layer.lora_b.copy_(b)
         layer.lora_a.copy_(a)
     else:

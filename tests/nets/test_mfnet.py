@@ -11,7 +11,7 @@ from mfnet_lite import load_sam
 from mfnet_lite.nets import MFNet
 from mfnet_lite.nets.inputs import ToRGB
 from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, SamConfig, build_sam
-from mfnet_lite.tuning import attach_lora, detach, fold, freeze, merge
+from mfnet_lite.tuning import attach_lora, detach, freeze, merge, merge_and_unload
 
 SMALL = SamConfig(
     image_size=64, patch_size=8, width=24, depth=2, heads=3, window=4, global_blocks=(1,),
@@ -312,7 +312,7 @@ def test_detached_it_runs_the_bit_identical_sam(tuning) -> None:
 def test_what_cannot_come_off_or_be_merged_is_one_sentence() -> None:
     with pytest.raises(ValueError, match="tuning='full' trained SAM's own weights"):
         detach(network(tuning="full"))
-    for change in (merge, fold):
+    for change in (merge, merge_and_unload):
         with pytest.raises(
             ValueError, match=r"nothing of this MFNet .* encoder.additions.0.qkv \(QKVUpdate\)"
         ):

@@ -24,8 +24,8 @@ from mfnet_lite.sam import (
     predict_masks,
 )
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.state import load_model, save_model, trained_state
-from mfnet_lite.tuning import LoRAQKV, count, detach, merge, unmerge
+from mfnet_lite.training.state import load_model, save_model
+from mfnet_lite.tuning import LoRAQKV, count, detach, merge, trained_state, unmerge
 
 SMALL = SamConfig(
     image_size=64,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.tuning import (
-    Addition,
+    InjectedWrapper,
     attach_lora,
     base_hash,
     detach,
@@ -283,5 +283,5 @@ def refused(folder: Path, message: str) -> None:
     with pytest.raises(ValueError, match=message) as error:
         import_peft(model, folder)
     assert "\n" not in str(error.value)
-    assert not any(isinstance(m, Addition) for m in model.modules())
+    assert not any(isinstance(m, InjectedWrapper) for m in model.modules())
     assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())

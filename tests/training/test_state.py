@@ -7,11 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mfnet_lite.training.state import (
-    load_model,
-    save_model,
-    trained_state,
-)
+from mfnet_lite.training.state import load_model, save_model
+from mfnet_lite.tuning import trained_state
 
 
 def half_frozen() -> nn.Module:

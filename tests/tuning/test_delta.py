@@ -46,7 +46,7 @@ ATTACH: dict[str, Callable[[nn.Module], nn.Module]] = {
 
 
 class Net(nn.Module):
-    """A SAM encoder and a head with running statistics: what a task adds beside the additions."""
+    """A SAM encoder and a head with running statistics: what a task adds beside the injected modules."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def trained(kind: str) -> Net:
 
 
 @pytest.mark.parametrize("kind", list(ATTACH))
-def test_round_trip_with_another_head_and_other_additions_before(kind: str, tmp_path: Path) -> None:
+def test_round_trip_with_another_head_and_other_modules_before(kind: str, tmp_path: Path) -> None:
     net = trained(kind)
     path = save_delta(net, tmp_path / "new" / "delta.safetensors", config={"kind": kind, "rank": 2})
     other = built(kind, head_seed=9).eval()
@@ -238,7 +238,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_to_save_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no additions and no trainable weights"):
+    with pytest.raises(ValueError, match="no injected modules and no trainable weights"):
         save_delta(freeze(Net()), tmp_path / "delta.safetensors")
     assert list(tmp_path.iterdir()) == []
 
@@ -283,7 +283,7 @@ def test_an_unfrozen_model_takes_a_delta_of_the_same_base(tmp_path: Path) -> Non
     assert torch.equal(other(image()), net(image()))
 
 
-def test_frozen_halves_of_an_addition_come_along(tmp_path: Path) -> None:
+def test_frozen_halves_of_an_injected_module_come_along(tmp_path: Path) -> None:
     net = attach_lora(nn.Sequential(nn.Linear(4, 4)), ["0"], rank=2, seed=1)
     net[0].lora_a.requires_grad_(False)
     path = save_delta(net, tmp_path / "delta.safetensors")
@@ -333,7 +333,7 @@ WAYS: dict[str, tuple[Callable[[nn.Module], nn.Module], Callable[[nn.Module], nn
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_additions_that_compute_otherwise_are_refused(way: str, tmp_path: Path) -> None:
+def test_modules_that_compute_otherwise_are_refused(way: str, tmp_path: Path) -> None:
     then, now, message = WAYS[way]
     path = save_delta(then(build_image_encoder(SMALL)), tmp_path / "delta.safetensors")
     other = now(build_image_encoder(SMALL))

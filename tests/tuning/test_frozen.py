@@ -10,7 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.tuning import attach_adapters, attach_lora, base_hash, fold, freeze, merge
+from mfnet_lite.tuning import (
+    attach_adapters,
+    attach_lora,
+    base_hash,
+    freeze,
+    merge,
+    merge_and_unload,
+)
 from mfnet_lite.tuning.frozen import check_linear, check_merges, matching, update_format
 from mfnet_lite.tuning.lora import LoRALinear, LoRAQKV
 from mfnet_lite.tuning.multimodal.lora import MMLoRALinear, SensorQKV
@@ -168,7 +175,7 @@ def test_merging_is_refused_and_nothing_is_half_merged(make, shown):
     net = nn.Sequential(nn.Linear(4, 4), make(4, 4))
     tuned = attach_lora(net, ["0", "1"], rank=2)
     message = rf"1: the {shown} weight of this \w+ is quantised, so that no update can be merged"
-    for function in (merge, fold):
+    for function in (merge, merge_and_unload):
         with pytest.raises(ValueError, match=message):
             function(tuned)
     assert not tuned[0].merged

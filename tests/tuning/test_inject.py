@@ -1,4 +1,4 @@
-"""Additions go on by name pattern and come off without a trace."""
+"""Injected modules go on by name pattern and come off without a trace."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from mfnet_lite.tuning import (
-    Addition,
+    InjectedWrapper,
     LoRAQKV,
     MMAdapter,
     SerialAdapter,
@@ -15,13 +15,13 @@ from mfnet_lite.tuning import (
     attach_adapters,
     attach_lora,
     detach,
-    find,
+    find_modules,
     freeze,
     matches,
 )
 
 
-class Doubling(Addition):
+class Doubling(InjectedWrapper):
     """Adds a trainable multiple of the base's output."""
 
     def __init__(self, base: nn.Module) -> None:
@@ -73,14 +73,14 @@ def _twice_inner(model: nn.Sequential, x: Tensor) -> Tensor:
     return inner[1].base(2 * inner[0].base(model[1](model[0](x))))
 
 
-def test_only_additions_train() -> None:
+def test_only_injected_weights_train() -> None:
     model = attach(network(), ["?"], Doubling, nn.Linear)
     assert [n for n, p in model.named_parameters() if p.requires_grad] == ["0.factor"]
     freeze(detach(model))
     assert not any(p.requires_grad for p in model.parameters())
 
 
-def test_an_addition_beside_a_module_goes_on_learning_and_cannot_be_taken_off() -> None:
+def test_an_injected_module_beside_another_goes_on_learning_and_cannot_be_taken_off() -> None:
     model = nn.ModuleDict({"mlp": nn.Linear(4, 4), "beside": MMAdapter(4, 2)})
     trained = {n for n, p in freeze(model).named_parameters() if p.requires_grad}
     assert trained == {f"beside.{name}" for name, _ in model["beside"].named_parameters()}
@@ -90,7 +90,7 @@ def test_an_addition_beside_a_module_goes_on_learning_and_cannot_be_taken_off() 
         detach(MMAdapter(4, 2))
 
 
-def test_additions_may_be_stacked() -> None:
+def test_wrappers_may_be_stacked() -> None:
     model = network()
     inner = model[0]
     attach(model, ["?"], lambda m: Doubling(Doubling(m)), nn.Linear)
@@ -107,9 +107,9 @@ def test_a_module_and_its_inside_at_once() -> None:
     torch.testing.assert_close(model(torch.ones(1, 3)), expected)
 
 
-def test_insides_of_additions_are_not_found() -> None:
+def test_insides_of_wrappers_are_not_found() -> None:
     model = attach(network(), ["?"], Doubling, nn.Linear)
-    assert list(find(model, ["*"], nn.Linear)) == ["2.0", "2.1"]
+    assert list(find_modules(model, ["*"], nn.Linear)) == ["2.0", "2.1"]
 
 
 def test_a_pattern_that_fits_nothing_is_an_error() -> None:
@@ -120,7 +120,7 @@ def test_a_pattern_that_fits_nothing_is_an_error() -> None:
 
 
 def test_one_pattern_may_be_given_as_it_is() -> None:
-    assert list(find(network(), "2.0")) == ["2.0"]
+    assert list(find_modules(network(), "2.0")) == ["2.0"]
     model = attach_lora(nn.ModuleDict({"qkv": nn.Linear(2, 6), "q": nn.Linear(2, 2)}), "qkv")
     assert isinstance(model["qkv"], LoRAQKV)
     assert type(model["q"]) is nn.Linear  # not every name that is one of the letters
@@ -135,6 +135,6 @@ def test_no_pattern_is_an_error_and_freezes_nothing() -> None:
     assert all(p.requires_grad for p in model.parameters())
 
 
-def test_an_addition_cannot_detach_itself() -> None:
-    with pytest.raises(ValueError, match="itself an addition"):
+def test_a_wrapper_cannot_detach_itself() -> None:
+    with pytest.raises(ValueError, match="itself an injected wrapper"):
         detach(Doubling(nn.Linear(2, 2)))

@@ -19,8 +19,8 @@ from mfnet_lite.tuning import (
     attach_adapters,
     attach_lora,
     detach,
-    fold,
     merge,
+    merge_and_unload,
     unmerge,
 )
 
@@ -124,7 +124,7 @@ def test_the_whole_life_of_a_lora(case):
     assert torch.equal(evaluate(unmerge(model)), tuned)
 
     merge(model)
-    folded = fold(copy.deepcopy(model))
+    folded = merge_and_unload(copy.deepcopy(model))
     assert list(folded.state_dict()) == list(original.state_dict())
     torch.testing.assert_close(evaluate(folded), tuned, rtol=1e-4, atol=2e-5)
     assert not any(p.requires_grad for p in folded.parameters())
@@ -197,8 +197,8 @@ def test_an_unknown_name_leaves_the_network_alone():
     assert not any("lora_" in name for name in model.state_dict())
 
 
-@pytest.mark.parametrize("change", [merge, fold])
-def test_additions_that_one_weight_cannot_hold_are_one_sentence(change):
+@pytest.mark.parametrize("change", [merge, merge_and_unload])
+def test_modules_that_one_weight_cannot_hold_are_one_sentence(change):
     wrapped = nn.Sequential(MMLoRALinear(nn.Linear(4, 4), 2))
     for model, name in (
         (wrapped, r"0 \(MMLoRALinear\)"),
@@ -214,9 +214,9 @@ def test_additions_that_one_weight_cannot_hold_are_one_sentence(change):
 
 def test_a_lora_cannot_fold_itself():
     with pytest.raises(ValueError, match="the model is itself a LoRA"):
-        fold(LoRALinear(nn.Linear(2, 2)))
+        merge_and_unload(LoRALinear(nn.Linear(2, 2)))
 
 
 def test_merging_a_network_without_lora_does_nothing():
     model = nn.Linear(2, 2)
-    assert merge(model) is unmerge(model) is fold(model) is model
+    assert merge(model) is unmerge(model) is merge_and_unload(model) is model

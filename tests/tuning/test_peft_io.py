@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import ViTConfig, ViTForImageClassification
 
 from mfnet_lite.tuning import (
-    Addition,
+    InjectedWrapper,
     LoRALinear,
     attach_lora,
     detach,
@@ -179,7 +179,7 @@ def test_tensors_that_do_not_fit(tmp_path: Path, new, without, message):
     with pytest.raises(ValueError, match=message) as error:
         import_peft(model, tmp_path)
     assert "adapter_model.safetensors" in str(error.value)
-    assert not any(isinstance(m, Addition) for m in model.modules())
+    assert not any(isinstance(m, InjectedWrapper) for m in model.modules())
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_what_peft_cannot_represent(tmp_path: Path):
     with pytest.raises(ValueError, match="it has no LoRA"):
         export_peft(net(), tmp_path)
     model = attach_lora(net(), ("head",))
-    model.lin = Addition(model.lin)
-    with pytest.raises(ValueError, match="lin is another addition"):
+    model.lin = InjectedWrapper(model.lin)
+    with pytest.raises(ValueError, match="lin is another injected module"):
         export_peft(model, tmp_path)
     assert not list(tmp_path.iterdir())

@@ -16,7 +16,7 @@ from mfnet_lite.tuning import (
     energy_by_rank,
     rank_for_energy,
     set_update,
-    truncate,
+    truncate_rank,
     weight_updates,
 )
 from mfnet_lite.tuning.lora import LoRALayer
@@ -54,7 +54,7 @@ def test_a_zero_matrix_needs_no_rank():
 def test_truncation_is_the_best_of_its_rank(rank, rows, columns):
     """Eckart and Young: the squared error is the energy left out."""
     matrix = with_values([5 / (i + 1) for i in range(min(rows, columns))], rows, columns)
-    b, a = truncate(matrix, rank)
+    b, a = truncate_rank(matrix, rank)
     assert b.shape == (rows, rank)
     assert a.shape == (rank, columns)
     kept = energy_by_rank(matrix)[min(rank, rows, columns) - 1]
@@ -82,7 +82,7 @@ def test_lora_of_a_given_update(merged):
     if merged:
         layer.eval().merge()
     set_update(layer, update)
-    b, a = truncate(update, 2)
+    b, a = truncate_rank(update, 2)
     torch.testing.assert_close(layer.delta_weight(), b @ a)
     torch.testing.assert_close(layer(torch.eye(6)) - layer.base(torch.eye(6)), (b @ a).T)
 
@@ -100,7 +100,7 @@ def test_faults():
     with pytest.raises(ValueError, match=r"above 0 and at most 1, got 1\.5"):
         rank_for_energy(torch.eye(2), 1.5)
     with pytest.raises(ValueError, match="at least 1, got 0"):
-        truncate(torch.eye(2), 0)
+        truncate_rank(torch.eye(2), 0)
     with pytest.raises(ValueError, match=r"expected an update of shape \(5, 6\), got \(6, 5\)"):
         set_update(LoRALinear(nn.Linear(6, 5)), torch.ones(6, 5))
     with pytest.raises(ValueError, match="got Other"):

@@ -136,7 +136,7 @@ class MultimodalEncoder(nn.Module):
             if self.tuning == "full" or not name.startswith("image_encoder."):
                 yield name, parameter
 
-    def remove_additions(self) -> None:
+    def remove_injected(self) -> None:
         """Go back to SAM on every sensor, as with ``tuning="none"``, for ``tuning.detach``.
 
         Raises:

@@ -1,1 +1,1 @@
-"""LoRA and adapters for several sensors at once, and how the sensors are mixed."""
+"""LoRA and adapters for several sensors at once, and how the sensors are fused."""

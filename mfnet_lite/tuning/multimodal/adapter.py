@@ -1,4 +1,4 @@
-r"""Adapters for several sensors: private bottlenecks, apart or mixed (MFNet's MMAdapter, Ma et al. 2025).
+r"""Adapters for several sensors: private bottlenecks, separate or fused (MFNet's MMAdapter, Ma et al. 2025).
 
 As in :mod:`mfnet_lite.tuning.multimodal.lora`, sensors are stacked on a leading axis and every small weight
 carries that axis too, so that one batched product serves all of them.
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.tuning.multimodal.mixing import mix, mixing_matrix
+from mfnet_lite.tuning.inject import Injected
+from mfnet_lite.tuning.multimodal.mixing import fuse_sensors, mixing_matrix
 from mfnet_lite.tuning.multimodal.stacked import (
     FIRST_SHARE,
     ModalityMask,
@@ -23,8 +24,13 @@ from mfnet_lite.tuning.multimodal.stacked import (
     zero_fill,
 )
 
+__all__ = ["MMAdapter", "SensorAdapter"]
 
-class SensorAdapter(nn.Module):
+OFFICIAL_ZERO_INIT = False
+"""``zero_init`` of the authors' code: PyTorch's usual values, which disturb the frozen network at first."""
+
+
+class SensorAdapter(Injected):
     """A private adapter per sensor: up(GELU(down(x))), plus x if ``skip``.
 
     Args:
@@ -32,8 +38,8 @@ class SensorAdapter(nn.Module):
         sensors: Number of sensors.
         bottleneck: Hidden width; None for d / 4, as in the authors' code, at least 1.
         skip: Whether the input is added.
-        zero_init: Start with a zero update, so that the frozen network is what it was. The authors'
-            code keeps PyTorch's default there, which disturbs it from the first step.
+        zero_init: Start with a zero update, so that the frozen network is what it was; of the authors
+            :data:`OFFICIAL_ZERO_INIT`.
         generator: Source of the initial weights.
     """
 
@@ -74,15 +80,15 @@ class SensorAdapter(nn.Module):
         return x + out if self.skip else out
 
 
-class MMAdapter(nn.Module):
-    """Adapters that exchange: each sensor gets a mixture of all sensors' bottlenecks.
+class MMAdapter(Injected):
+    """Adapters that exchange: each sensor gets a weighted sum of all sensors' bottlenecks.
 
     Args:
         channels: Width of the tokens.
         sensors: Number of sensors.
         bottleneck: Hidden width; None for a quarter.
-        zero_init: Start with a zero update.
-        mixing: False keeps the adapters apart.
+        zero_init: Start with a zero update; of the authors :data:`OFFICIAL_ZERO_INIT`.
+        mixing: False keeps the adapters separate.
         generator: Source of the initial weights.
 
     Example:
@@ -105,7 +111,7 @@ class MMAdapter(nn.Module):
         self.mix = nn.Parameter(torch.full((sensors,), FIRST_SHARE)) if mixing else None
 
     def forward(self, x: Stacked, modality_mask: ModalityMask | None = None) -> Stacked:
-        """Return the mixture, to be added beside the frozen layer's output.
+        """Return the weighted sums, to be added to the frozen layer's output.
 
         Args:
             x: What the frozen layer reads.
@@ -116,4 +122,4 @@ class MMAdapter(nn.Module):
         each: Tensor = self.adapter(zero_fill(x, modality_mask))
         if self.mix is None:
             return each
-        return mix(each, mixing_matrix(self.mix, modality_mask))
+        return fuse_sensors(each, mixing_matrix(self.mix, modality_mask))

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.tuning.frozen import check_linear, matching, update_format
-from mfnet_lite.tuning.inject import Addition
+from mfnet_lite.tuning.inject import Injected, InjectedWrapper
 from mfnet_lite.tuning.lora import check_parts
 from mfnet_lite.tuning.multimodal.mixing import mixing_matrix
 from mfnet_lite.tuning.multimodal.stacked import (
@@ -35,8 +35,13 @@ from mfnet_lite.tuning.multimodal.stacked import (
     zero_fill,
 )
 
+__all__ = ["MMLoRA", "MMLoRALinear", "QKVUpdate", "SensorQKV"]
 
-class MMLoRA(nn.Module):
+OFFICIAL_ALPHA = 1.0
+"""``alpha`` of the authors' code in attention, a quarter at rank 4; in the MLP theirs is None, a factor of one."""
+
+
+class MMLoRA(Injected):
     r"""The low-rank part of an MMLoRA layer: what is added to the frozen layer's output.
 
     The exchange happens in the r hidden values, where it is cheap:
@@ -48,8 +53,8 @@ class MMLoRA(nn.Module):
         outputs: Channels out.
         sensors: Number of sensors M.
         rank: r of each sensor.
-        alpha: The update is scaled by alpha / rank; None means alpha = rank, a factor of one, which is
-            what the authors' code does here (fact sheet, 1.4).
+        alpha: The update is scaled by alpha / rank; None means alpha = rank, a factor of one, as in the
+            authors' code (see *Paper versus code*).
         mixing: False gives every sensor an ordinary LoRA of its own.
         generator: Source of the initial A.
     """
@@ -89,7 +94,7 @@ class MMLoRA(nn.Module):
         """
         _, batch = check_stacked(x, len(self.lora_a))
         hidden = _down(zero_fill(x, modality_mask), self.lora_a)
-        hidden = rearrange(hidden, "other (b place) r -> b other place r", b=batch)
+        hidden = rearrange(hidden, "other (b token) r -> b other token r", b=batch)
         matrix = self.matrix(modality_mask).to(hidden.dtype) * self.scaling
         mixed = torch.einsum("b m n, b n p r -> m b p n r", matrix, hidden)
         mixed = rearrange(mixed, "m b p n r -> (m b p) (n r)")
@@ -109,7 +114,7 @@ class MMLoRA(nn.Module):
         return mixing_matrix(self.mix, modality_mask)
 
 
-class MMLoRALinear(Addition):
+class MMLoRALinear(InjectedWrapper):
     r"""A frozen linear layer with MMLoRA.
 
     .. math:: \mathrm{out}_m = W x_m + b + \frac{\alpha}{r}\sum_n c_{mn} B_n A_n x_n
@@ -127,7 +132,7 @@ class MMLoRALinear(Addition):
 
     Example:
         >>> layer = MMLoRALinear(nn.Linear(8, 6), sensors=2, rank=2)
-        >>> x = torch.randn(2, 5, 3, 8)  # sensor, batch, place, channels
+        >>> x = torch.randn(2, 5, 3, 8)  # sensor, batch, token, channels
         >>> layer(x).shape, torch.equal(layer(x), layer.base(x))
         (torch.Size([2, 5, 3, 6]), True)
     """
@@ -173,16 +178,16 @@ class MMLoRALinear(Addition):
         return out
 
 
-class QKVUpdate(nn.Module):
-    """LoRA of each sensor on chosen thirds of a fused query-key-value projection, without exchange.
+class QKVUpdate(Injected):
+    """LoRA of each sensor on chosen slices of a fused query-key-value projection, without exchange.
 
     Args:
         channels: Width d of the tokens; the projection has 3·d rows.
         sensors: Number of sensors.
-        rank: r of each sensor and third.
-        alpha: Scaling is alpha / rank; None for a factor of one. The authors' code has alpha = 1.
-        parts: Which thirds, letters out of ``"qkv"`` in that order; the authors' are query
-            and value.
+        rank: r of each sensor and slice.
+        alpha: Scaling is alpha / rank; None for a factor of one, of the authors :data:`OFFICIAL_ALPHA`.
+        parts: Which of the q, k and v slices, letters out of ``"qkv"`` in that order; the authors' are
+            query and value.
         generator: Source of the initial A.
     """
 
@@ -198,15 +203,15 @@ class QKVUpdate(nn.Module):
         super().__init__()
         check_counts(sensors=sensors, rank=rank)
         check_parts(parts)
-        self.thirds = tuple("qkv".index(letter) for letter in parts)
+        self.slices = tuple("qkv".index(letter) for letter in parts)
         self.scaling = (rank if alpha is None else alpha) / rank
         self.lora_a = nn.Parameter(torch.empty(sensors, len(parts), rank, channels))
         self.lora_b = nn.Parameter(torch.zeros(sensors, len(parts), channels, rank))
         uniform_like_linear_(self.lora_a, channels, generator)
 
     def computation(self) -> dict[str, Any]:
-        """Return the scaling and which thirds are adapted, for a delta's header."""
-        return {"scaling": self.scaling, "parts": "".join("qkv"[third] for third in self.thirds)}
+        """Return the scaling and which slices are adapted, for a delta's header."""
+        return {"scaling": self.scaling, "parts": "".join("qkv"[index] for index in self.slices)}
 
     def forward(self, x: Stacked, out: Stacked) -> Stacked:
         """Add the update in place to ``out``, the frozen projection of ``x.flatten(0, -2)``."""
@@ -215,24 +220,22 @@ class QKVUpdate(nn.Module):
         own = torch.eye(sensors, dtype=hidden.dtype, device=hidden.device)
         hidden = torch.einsum("m p r, m n -> m p n r", hidden, own)
         rows = self.lora_b.new_zeros(*self.lora_a.shape[:3], 3, x.shape[-1])
-        for part, third in enumerate(
-            self.thirds
-        ):  # the other thirds get zeros: they stay as they are
-            rows[:, part, :, third] = self.lora_b[:, part].mT
-        wide = rearrange(hidden, "m place n r -> (m place) (n r)")
-        rows = rearrange(rows, "m part r third d -> (m part r) (third d)")
+        for part, index in enumerate(self.slices):  # zeros in the others: they stay as they are
+            rows[:, part, :, index] = self.lora_b[:, part].mT
+        wide = rearrange(hidden, "m token n r -> (m token) (n r)")
+        rows = rearrange(rows, "m part r slice d -> (m part r) (slice d)")
         return _add_product(out, wide, rows).view(*x.shape[:-1], -1)
 
 
-class SensorQKV(Addition):
+class SensorQKV(InjectedWrapper):
     """A frozen fused query-key-value projection with a private LoRA per sensor.
 
     Args:
         base: The projection, d → 3·d.
         sensors: Number of sensors.
-        rank: r of each sensor and third.
+        rank: r of each sensor and slice.
         alpha: Scaling is alpha / rank; None for a factor of one.
-        parts: Which thirds, letters out of ``"qkv"`` in that order.
+        parts: Which of the q, k and v slices, letters out of ``"qkv"`` in that order.
         generator: Source of the initial A.
     """
 
@@ -257,12 +260,12 @@ class SensorQKV(Addition):
 
     @property
     def lora_a(self) -> nn.Parameter:
-        """The A of each sensor and third, (sensor, part, rank, d)."""
+        """The A of each sensor and slice, (sensor, part, rank, d)."""
         return self.update.lora_a
 
     @property
     def lora_b(self) -> nn.Parameter:
-        """The B of each sensor and third, (sensor, part, d, rank)."""
+        """The B of each sensor and slice, (sensor, part, d, rank)."""
         return self.update.lora_b
 
     def forward(self, x: Stacked) -> Stacked:

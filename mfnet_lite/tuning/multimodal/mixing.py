@@ -1,4 +1,4 @@
-r"""How sensors exchange: one learned scalar per sensor.
+r"""How sensors are fused: one learned scalar per sensor.
 
 MFNet (Ma et al. 2025) lets two branches exchange by a weighted sum with one scalar each,
 :math:`w_x\,f_x + (1-w_x)\,f_y`. For M sensors the remainder goes to the mean of the others:
@@ -18,6 +18,8 @@ from torch import Tensor
 
 from mfnet_lite.tuning.multimodal.stacked import check_modality_mask, zero_fill
 
+__all__ = ["fuse_sensors", "mixing_matrix"]
+
 
 def mixing_matrix(
     weights: Float[Tensor, " sensor"], modality_mask: Bool[Tensor, "batch sensor"] | None = None
@@ -33,7 +35,7 @@ def mixing_matrix(
         sensor gives nothing to others. Without ``modality_mask`` the batch axis has length 1.
 
     Raises:
-        ValueError: If ``modality_mask`` is no boolean tensor of that shape.
+        ValueError: If ``modality_mask`` is not a boolean tensor of that shape.
 
     Example:
         >>> mixing_matrix(torch.tensor([0.75, 0.5, 0.25]))[0]
@@ -56,12 +58,12 @@ def mixing_matrix(
     return torch.where(own, share, given * others)
 
 
-def mix(
-    x: Float[Tensor, "sensor batch *place channels"],
+def fuse_sensors(
+    x: Float[Tensor, "sensor batch *grid channels"],
     matrix: Float[Tensor, "batch sensor other"],
     modality_mask: Bool[Tensor, "batch sensor"] | None = None,
-) -> Float[Tensor, "sensor batch *place channels"]:
-    """Apply :func:`mixing_matrix` to the maps of all sensors.
+) -> Float[Tensor, "sensor batch *grid channels"]:
+    """Give each sensor the weighted sum of the maps of all sensors, by :func:`mixing_matrix`.
 
     Args:
         x: One map per sensor, sensors leading.

@@ -8,7 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Stacked = Float[Tensor, "sensor batch *place channels"]
+__all__: list[str] = []  # what LoRA, adapters and networks share; not part of the interface
+
+Stacked = Float[Tensor, "sensor batch *grid channels"]
 ModalityMask = Bool[Tensor, "batch sensor"]
 FIRST_SHARE = 0.5
 """What a sensor keeps of its own before training, as in the authors' code."""
@@ -17,14 +19,21 @@ FIRST_SHARE = 0.5
 def uniform_like_linear_(
     weight: Tensor, inputs: int, generator: torch.Generator | None = None
 ) -> None:
-    """Fill as ``nn.Linear`` does: uniform in ±1/√inputs (Kaiming with a = √5)."""
+    """Fill as ``nn.Linear`` does, uniform in ±1/√inputs.
+
+    Args:
+        weight: One small weight or bias per sensor, filled in place.
+        inputs: What a sensor's layer reads, channels.
+        generator: Source of the values; the global one if None.
+    """
+    # nn.init.kaiming_uniform_(a=√5) has this bound for one matrix, but would count a leading sensor axis as inputs.
     bound = 1 / math.sqrt(inputs)
     with torch.no_grad():
         weight.uniform_(-bound, bound, generator=generator)
 
 
 def zero_fill(x: Stacked, modality_mask: ModalityMask | None) -> Stacked:
-    """Put zeros where a sample lacks a sensor, whatever stood there.
+    """Put zeros where a sample lacks a sensor, whatever was there.
 
     A coefficient of zero is not enough: zero times NaN is NaN, in the result and, through the products
     with the small weights, in their gradients.
@@ -32,6 +41,9 @@ def zero_fill(x: Stacked, modality_mask: ModalityMask | None) -> Stacked:
     Args:
         x: One map per sensor.
         modality_mask: Which sensors each sample has; None for all.
+
+    Returns:
+        The maps, zero where a sensor is missing.
 
     Example:
         >>> x = torch.tensor([[[1.0]], [[torch.nan]]])  # two sensors, one sample
@@ -46,19 +58,26 @@ def zero_fill(x: Stacked, modality_mask: ModalityMask | None) -> Stacked:
 
 
 def check_counts(**counts: int) -> None:
-    """Reject counts below one."""
+    """Reject counts below one.
+
+    Raises:
+        ValueError: If one is, by its name.
+    """
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name} must be at least 1, got {count}")
 
 
 def check_modality_mask(modality_mask: object, sensors: int, batch: int | None = None) -> None:
-    """Reject what does not say, by true and false, which sensors each sample has.
+    """Reject anything but true and false for every sample and sensor.
 
     Args:
         modality_mask: What was given.
         sensors: Number of sensors.
         batch: Number of samples; any if None.
+
+    Raises:
+        ValueError: If it is not a boolean tensor (batch, sensors).
     """
     if isinstance(modality_mask, Tensor):
         found = f"{modality_mask.dtype} of shape {tuple(modality_mask.shape)}"
@@ -77,7 +96,11 @@ def check_modality_mask(modality_mask: object, sensors: int, batch: int | None =
 
 
 def check_stacked(x: Tensor, sensors: int) -> tuple[int, int]:
-    """Return sensors and batch of a stacked tensor, or say what was expected."""
+    """Return sensors and batch of a stacked tensor.
+
+    Raises:
+        ValueError: If it is no such tensor or has another number of sensors.
+    """
     if x.ndim < 3 or x.shape[0] != sensors:
         raise ValueError(
             f"expected ({sensors} sensors, batch, …, channels), got {tuple(x.shape)}; "

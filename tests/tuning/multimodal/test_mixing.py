@@ -7,13 +7,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mfnet_lite.tuning.multimodal.mixing import mix, mixing_matrix
+from mfnet_lite.tuning.multimodal.mixing import fuse_sensors, mixing_matrix
 
 
 def test_two_sensors_are_the_authors_rule() -> None:
     x, y = torch.randn(2, 3, 4, 5)
     both = torch.stack([x, y])
-    out = mix(both, mixing_matrix(torch.tensor([0.8, 0.3])))
+    out = fuse_sensors(both, mixing_matrix(torch.tensor([0.8, 0.3])))
     torch.testing.assert_close(out[0], 0.8 * x + 0.2 * y)
     torch.testing.assert_close(out[1], 0.3 * y + 0.7 * x)
 
@@ -40,7 +40,7 @@ def test_rows_sum_to_one_and_missing_sensors_give_nothing(weights: list[float], 
 def test_presence_by_sample() -> None:
     x = torch.randn(3, 2, 4)
     modality_mask = torch.tensor([[True, True, True], [True, False, True]])
-    out = mix(x, mixing_matrix(torch.tensor([0.6, 0.5, 0.5]), modality_mask))
+    out = fuse_sensors(x, mixing_matrix(torch.tensor([0.6, 0.5, 0.5]), modality_mask))
     torch.testing.assert_close(out[0, 0], 0.6 * x[0, 0] + 0.2 * (x[1, 0] + x[2, 0]))
     torch.testing.assert_close(out[0, 1], 0.6 * x[0, 1] + 0.4 * x[2, 1])
 
@@ -49,7 +49,7 @@ def test_nan_of_a_missing_sensor_is_not_read() -> None:
     x = torch.randn(2, 2, 4)
     x[1, 0] = torch.nan
     modality_mask = torch.tensor([[True, False], [True, True]])
-    out = mix(x, mixing_matrix(torch.tensor([0.6, 0.5]), modality_mask), modality_mask)
+    out = fuse_sensors(x, mixing_matrix(torch.tensor([0.6, 0.5]), modality_mask), modality_mask)
     assert torch.equal(out[0, 0], x[0, 0])
     torch.testing.assert_close(out[1, 0], 0.5 * x[0, 0])
     torch.testing.assert_close(out[0, 1], 0.6 * x[0, 1] + 0.4 * x[1, 1])
@@ -57,8 +57,8 @@ def test_nan_of_a_missing_sensor_is_not_read() -> None:
 
 def test_full_presence_is_no_presence() -> None:
     x, weights = torch.randn(3, 2, 4), torch.rand(3)
-    with_mask = mix(x, mixing_matrix(weights, torch.ones(2, 3, dtype=torch.bool)))
-    torch.testing.assert_close(with_mask, mix(x, mixing_matrix(weights)))
+    with_mask = fuse_sensors(x, mixing_matrix(weights, torch.ones(2, 3, dtype=torch.bool)))
+    torch.testing.assert_close(with_mask, fuse_sensors(x, mixing_matrix(weights)))
 
 
 @pytest.mark.parametrize(
