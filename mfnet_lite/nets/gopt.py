@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
 import torch
 from einops import rearrange
@@ -28,11 +28,12 @@ from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.encoders.plain_vit import plain_vit, spread
 from mfnet_lite.nets.encoders.prompted_vit import Auxiliary, PromptedViT
 from mfnet_lite.nets.inputs import ToRGB, band_counts, check_map, sensor_order
 from mfnet_lite.nets.layers.modality_mask import drop_modalities
-from mfnet_lite.nets.unet import pad_to_multiple
+from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.grouping.cross_modal import Query
 from mfnet_lite.tuning.grouping.prompter import Prompt, PromptHierarchy
@@ -40,10 +41,18 @@ from mfnet_lite.tuning.multimodal.stacked import check_modality_mask
 
 Head = Literal["pup", "linear"]
 
+BOTTLENECK = 24
+"""Channels of the prompters if nobody says."""
+
 
 @dataclass(frozen=True)
-class GoPTConfig:
-    """All options of a :class:`GoPT` beside the foundation model, the classes and the sensors."""
+class GoPTConfig(TransformerConfig):
+    """Options of :class:`GoPT`, and the SAM that it is built on."""
+
+    lr = 3e-3
+    crop = 128
+    recorded = ("backbone", "prompters", "bottleneck", "hard", "query", "auxiliary", "head")
+    takes_missing_sensors = True
 
     backbone: str = field(
         default="tiny",
@@ -53,14 +62,19 @@ class GoPTConfig:
         default=0,
         metadata={"help": "Number of prompters, spread evenly; 0 for one before every block."},
     )
+    groups: int = field(default=0, metadata={"help": "Number of groups; 0 for one per class."})
     blocks: tuple[int, ...] = field(
-        default=(), metadata={"help": "Blocks to prompt, from 0, instead of an even spread."}
-    )
-    groups: tuple[int, ...] = field(
         default=(),
-        metadata={"help": "Groups of each stage, such as 64 32 6; none for one per class."},
+        metadata={"help": "Blocks to prompt, from 0, instead of an even spread.", "hidden": True},
     )
-    bottleneck: int = field(default=24, metadata={"help": "Channels in which the prompters work."})
+    stages: tuple[int, ...] = field(
+        default=(),
+        metadata={"help": "Groups of each stage, such as (64, 32, 6).", "hidden": True},
+    )
+    bottleneck: int | None = field(
+        default=None,
+        metadata={"help": "Channels in which the prompters work; 24 if absent."},
+    )
     hard: bool = field(
         default=True,
         metadata={"help": "Give each patch to one group as a whole.", "computes": True},
@@ -96,17 +110,24 @@ class GoPTConfig:
     )
 
     def __post_init__(self) -> None:
-        for name, kind in (("query", Query), ("auxiliary", Auxiliary), ("head", Head)):
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(
-                    f"unknown {name} {getattr(self, name)!r}; available: {', '.join(get_args(kind))}"
-                )
+        """Check the options."""
+        for name in ("blocks", "stages"):  # a run's config.json has lists
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        super().__post_init__()
         if not 0 <= self.sensor_dropout <= 1:
             raise ValueError(f"sensor_dropout is a probability, 0 to 1, got {self.sensor_dropout}")
         if self.blocks and self.prompters not in (0, len(self.blocks)):
             raise ValueError(
                 f"prompters={self.prompters} and blocks={self.blocks} do not agree; give one of them"
             )
+
+    def build(self, sensors: Mapping[str, int], num_classes: int) -> GoPT:
+        """Build the network on the SAM that ``backbone`` names."""
+        return GoPT(load_sam(self.backbone), num_classes, sensors, **self.without("backbone"))
+
+    def crop_multiple(self, network: nn.Module) -> int:
+        """Crops are cut into patches."""
+        return cast(GoPT, network).encoder.vit.patch
 
 
 class ProgressiveHead(nn.Sequential):
@@ -150,8 +171,22 @@ class GoPT(nn.Module):
         sensors: Names, where ``optical`` has three bands and any other sensor one; or bands by name. The
             first one goes through the frozen network, the others prompt it; without others the network is
             the frozen one with a head.
-        config: All other options; None for the defaults.
-        **options: Single options in place of those of ``config``, see :class:`GoPTConfig`.
+        prompters: Number of prompters, spread evenly over the blocks; 0 for one before every block.
+        groups: Number of groups of each sensor; 0 for one per class.
+        bottleneck: Channels in which the prompters work; None for 24, which keeps twelve prompters of a
+            ViT-B below 1 % of its weights.
+        hard: Give each patch to one group as a whole.
+        tau: Temperature of the assignment.
+        eps: Added to the number of patches of a group.
+        query: Who asks the groups: ``"rgb"`` tokens, or ``"both"`` streams' tokens of a place.
+        auxiliary: Other sensors pass the ``"frozen"`` blocks, or are embedded once: ``"embed"``.
+        share_cross: One cross-modal prompter for all depths.
+        head: Decoder: ``"pup"`` enlarges step by step, ``"linear"`` at once.
+        head_width: Channels of the ``"pup"`` decoder.
+        checkpointing: Trade a third more computing in training for the memory of the blocks.
+        sensor_dropout: Probability that a sample is trained without one of its sensors, drawn at random.
+        blocks: Numbers of the blocks to prompt, instead of an even spread.
+        stages: Number of groups of each stage instead of ``groups``, such as (64, 32, 6).
 
     Shape:
         ``{sensor: (batch, bands, H, W)}`` → ``(batch, num_classes, H, W)``, any H and W.
@@ -180,24 +215,53 @@ class GoPT(nn.Module):
         sam: nn.Module,
         num_classes: int,
         sensors: Sequence[str] | Mapping[str, int] = ("optical", "dsm"),
-        config: GoPTConfig | None = None,
-        **options: Any,
+        prompters: int = GoPTConfig.prompters,
+        groups: int = GoPTConfig.groups,
+        bottleneck: int | None = GoPTConfig.bottleneck,
+        hard: bool = GoPTConfig.hard,
+        tau: float = GoPTConfig.tau,
+        eps: float = GoPTConfig.eps,
+        query: Query = GoPTConfig.query,
+        auxiliary: Auxiliary = GoPTConfig.auxiliary,
+        share_cross: bool = GoPTConfig.share_cross,
+        head: Head = GoPTConfig.head,
+        head_width: int = GoPTConfig.head_width,
+        checkpointing: bool = GoPTConfig.checkpointing,
+        sensor_dropout: float = GoPTConfig.sensor_dropout,
+        blocks: Sequence[int] = GoPTConfig.blocks,
+        stages: Sequence[int] = GoPTConfig.stages,
     ) -> None:
         super().__init__()
-        self.config = config = with_options(config or GoPTConfig(), options)
+        self.config = config = GoPTConfig(
+            prompters=prompters,
+            groups=groups,
+            bottleneck=bottleneck,
+            hard=hard,
+            tau=tau,
+            eps=eps,
+            query=query,
+            auxiliary=auxiliary,
+            share_cross=share_cross,
+            head=head,
+            head_width=head_width,
+            checkpointing=checkpointing,
+            sensor_dropout=sensor_dropout,
+            blocks=tuple(blocks),
+            stages=tuple(stages),
+        )
         self.sensors = band_counts(sensors)
         if num_classes < 1:
             raise ValueError(f"num_classes must be at least 1, got {num_classes}")
         vit = plain_vit(sam)
-        blocks = config.blocks or spread(config.prompters, vit.depth)
+        places = config.blocks or spread(config.prompters, vit.depth)
         prompts = None
         if len(self.sensors) > 1:
             prompts = PromptHierarchy(
                 vit.width,
                 len(self.sensors) - 1,
-                len(blocks),
-                config.groups or (num_classes,),
-                config.bottleneck,
+                len(places),
+                config.stages or (config.groups or num_classes,),
+                BOTTLENECK if config.bottleneck is None else config.bottleneck,
                 config.hard,
                 config.tau,
                 config.eps,
@@ -206,7 +270,7 @@ class GoPT(nn.Module):
                 config.share_cross,
             )
         self.to_rgb = nn.ModuleDict({name: ToRGB(b) for name, b in self.sensors.items()})
-        self.encoder = PromptedViT(vit, prompts, blocks, config.auxiliary, config.checkpointing)
+        self.encoder = PromptedViT(vit, prompts, places, config.auxiliary, config.checkpointing)
         self.head: nn.Module = (
             ProgressiveHead(vit.channels, num_classes, config.head_width, vit.patch)
             if config.head == "pup"
@@ -215,7 +279,7 @@ class GoPT(nn.Module):
 
     def computation(self) -> dict[str, Any]:
         """Return what no tensor holds, for a delta's header: which sensor stands where."""
-        return {"sensors": sensor_order(self.sensors)}
+        return {"sensors": sensor_order(self.sensors), **self.config.computing()}
 
     def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""
@@ -345,35 +409,3 @@ class GoPT(nn.Module):
                     "all sensors must lie on one grid"
                 )
         return first
-
-
-def with_options(config: GoPTConfig, options: Mapping[str, Any]) -> GoPTConfig:
-    """Return a config with single options exchanged.
-
-    Args:
-        config: The options so far.
-        options: New values by name.
-
-    Raises:
-        ValueError: If there is no such option.
-    """
-    known = {item.name: getattr(config, item.name) for item in fields(config)}
-    unknown = sorted(options.keys() - known.keys())
-    if unknown:
-        raise ValueError(f"GoPT has no option {unknown[0]!r}; available: {', '.join(known)}")
-    return GoPTConfig(**{**known, **options})
-
-
-def build_gopt(
-    sensors: Mapping[str, int], num_classes: int, backbone: str = "tiny", **options: Any
-) -> GoPT:
-    """Build GoPT on a named SAM or a checkpoint file, with the argument order all builders share.
-
-    Args:
-        sensors: Bands by name.
-        num_classes: Number of classes.
-        backbone: What :func:`mfnet_lite.load_sam` takes: ``tiny``, ``vit_b``, ``vit_l``, ``vit_h`` or
-            a file.
-        **options: See :class:`GoPTConfig`.
-    """
-    return GoPT(load_sam(backbone), num_classes, sensors, **options)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from mfnet_lite import load_sam
-from mfnet_lite.nets.gopt import GoPT, GoPTConfig, build_gopt
+from mfnet_lite.nets import GoPT, GoPTConfig, build_model
 from mfnet_lite.sam import VIT_B, VIT_H, VIT_L, SamConfig, build_sam
 from mfnet_lite.tuning import base_hash, count, delta_info, detach, freeze, load_delta, save_delta
 from mfnet_lite.tuning.grouping import PromptHierarchy
@@ -158,7 +158,7 @@ def test_before_training_it_is_the_small_sam_bit_for_bit() -> None:
         {"hard": False, "tau": 0.5},
         {"auxiliary": "embed"},
         {"query": "both", "share_cross": True},
-        {"groups": (8, 4, 2), "prompters": 3},
+        {"stages": (8, 4, 2), "prompters": 3},
         {"blocks": (2, 3), "head": "linear", "checkpointing": True},
         {"sensor_dropout": 0.5},
     ],
@@ -175,7 +175,7 @@ def test_training_moves_prompters_and_head_and_no_frozen_bit(foundation, options
 
 
 def test_every_trained_tensor_learns() -> None:
-    for options in ({}, {"auxiliary": "embed", "query": "both", "groups": (8, 3)}):
+    for options in ({}, {"auxiliary": "embed", "query": "both", "stages": (8, 3)}):
         net = shaken(network(sensors=("optical", "dsm", "sar"), **options)).train()
         x = sample() | {"sar": torch.rand(2, 1, 64, 64)}
         nn.functional.cross_entropy(net(x), torch.randint(6, (2, 64, 64))).backward()
@@ -278,7 +278,7 @@ def test_permuting_the_class_tokens_permutes_the_groups_at_every_depth() -> None
 
 
 def test_groups_are_maps_of_patches() -> None:
-    net = shaken(network(groups=(5, 3), prompters=2, sensors=("optical", "dsm", "sar"))).eval()
+    net = shaken(network(stages=(5, 3), prompters=2, sensors=("optical", "dsm", "sar"))).eval()
     x = {"sar": torch.rand(2, 1, 50, 64), **sample(2, 50, 64)}
     maps = net.groups(x)
     assert list(maps) == ["dsm", "sar"]
@@ -345,12 +345,12 @@ def test_freeze_keeps_prompters_and_head_trained_and_detach_takes_the_prompters_
 
 
 def test_the_builder_and_the_config() -> None:
-    net = build_gopt({"optical": 3, "dsm": 1}, 6, "tiny", prompters=3, bottleneck=4)
+    net = build_model("gopt", {"optical": 3, "dsm": 1}, 6, prompters=3, bottleneck=4)
     assert net.encoder.blocks == (0, 2, 4)
     assert net.config == GoPTConfig(prompters=3, bottleneck=4)
-    assert GoPT(load_sam("tiny"), 6, config=GoPTConfig(blocks=(5,)), hard=False).config.blocks == (
-        5,
-    )
+    listed = GoPTConfig(blocks=[1, 5], stages=[4, 2])  # as in a run's config.json
+    assert listed == GoPTConfig(blocks=(1, 5), stages=(4, 2))
+    assert listed.build({"optical": 3, "dsm": 1}, 6).config == listed
 
 
 @pytest.mark.parametrize(
@@ -359,11 +359,10 @@ def test_the_builder_and_the_config() -> None:
         ({"auxiliary": "none"}, "unknown auxiliary 'none'; available: frozen, embed"),
         ({"query": "dsm"}, "unknown query 'dsm'"),
         ({"head": "fcn"}, "unknown head 'fcn'"),
-        ({"prompter": 3}, "no option 'prompter'"),
         ({"prompters": 5}, "expected 0 to 4 prompters for 4 blocks, got 5"),
         ({"blocks": (4,)}, "different numbers from 0 to 3"),
         ({"blocks": (1,), "prompters": 2}, "do not agree"),
-        ({"groups": (8, 4), "prompters": 1}, "need at least as many prompters"),
+        ({"stages": (8, 4), "prompters": 1}, "need at least as many prompters"),
         ({"bottleneck": 0}, "bottleneck must be at least 1"),
         ({"sensor_dropout": 2.0}, "is a probability"),
     ],

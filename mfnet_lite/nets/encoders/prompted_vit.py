@@ -80,7 +80,7 @@ class PromptedViT(nn.Module):
             if not name.startswith("vit."):
                 yield name, parameter
 
-    def remove_additions(self) -> None:
+    def remove_injected(self) -> None:
         """Leave the frozen network on RGB alone, for ``tuning.detach``."""
         self.prompts = None
 

@@ -27,6 +27,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mfnet_lite.tuning.inject import Injected
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
 Groups = Float[Tensor, "batch group channels"]
@@ -125,7 +126,7 @@ def group_means(assignment: Assignment, tokens: Tokens, eps: float = 1.0) -> Gro
     return assignment @ tokens / (assignment.sum(dim=-1, keepdim=True) + eps)
 
 
-class GroupAssignment(nn.Module):
+class GroupAssignment(Injected):
     """Assign tokens to groups and add to each group the mean of what it got.
 
     Formulas: see the module; not in GoPT's public sources, after GroupViT's assignment with one head.

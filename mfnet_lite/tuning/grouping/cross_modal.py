@@ -27,12 +27,13 @@ from torch.nn import functional as F
 
 from mfnet_lite.tuning.grouping.assignment import Groups, Tokens
 from mfnet_lite.tuning.grouping.normalised_linear import NormalisedLinear
+from mfnet_lite.tuning.inject import Injected
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
 Query = Literal["rgb", "both"]
 
 
-class CrossModalPrompter(nn.Module):
+class CrossModalPrompter(Injected):
     """Prompt the RGB tokens with the groups of all auxiliary sensors, by weights that these share.
 
     Args:

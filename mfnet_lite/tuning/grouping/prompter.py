@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from mfnet_lite.tuning.grouping.assignment import Assignment, GroupAssignment, Groups, Tokens
 from mfnet_lite.tuning.grouping.cross_modal import CrossModalPrompter, Query
 from mfnet_lite.tuning.grouping.uni_modal import UniModalPrompter
+from mfnet_lite.tuning.inject import Injected
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
 
@@ -44,7 +45,7 @@ class Prompt(NamedTuple):
     assignments: list[Assignment]
 
 
-class GroupingPrompter(nn.Module):
+class GroupingPrompter(Injected):
     """One prompter: a uni-modal part for each auxiliary sensor, and the cross-modal one they share.
 
     Args:
@@ -114,7 +115,7 @@ class GroupingPrompter(nn.Module):
         return Prompt(prompt, groups, tokens, [m.assignment for m in made])
 
 
-class PromptHierarchy(nn.Module):
+class PromptHierarchy(Injected):
     """All prompters of a network, the class tokens they start from, and the mixing between stages.
 
     Args:

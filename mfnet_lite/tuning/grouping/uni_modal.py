@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.tuning.grouping.assignment import Assignment, GroupAssignment, Groups, Tokens
 from mfnet_lite.tuning.grouping.normalised_linear import NormalisedLinear
+from mfnet_lite.tuning.inject import Injected
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
 
@@ -40,7 +41,7 @@ class UniModalOutput(NamedTuple):
     assignment: Assignment
 
 
-class UniModalPrompter(nn.Module):
+class UniModalPrompter(Injected):
     """Group the patches of one auxiliary sensor around its class tokens.
 
     Args:
