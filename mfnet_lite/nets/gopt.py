@@ -16,7 +16,6 @@ the stages (:mod:`~mfnet_lite.tuning.grouping.prompter`), the way of the auxilia
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -24,11 +23,11 @@ from typing import Any, Literal, cast
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
-from segment_anything.modeling.common import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.nets.config import TransformerConfig
+from mfnet_lite.nets.decoders.progressive import ProgressiveHead
 from mfnet_lite.nets.encoders.plain_vit import plain_vit, spread
 from mfnet_lite.nets.encoders.prompted_vit import Auxiliary, PromptedViT
 from mfnet_lite.nets.inputs import ToRGB, band_counts, check_map, sensor_order
@@ -128,37 +127,6 @@ class GoPTConfig(TransformerConfig):
     def crop_multiple(self, network: nn.Module) -> int:
         """Crops are cut into patches."""
         return cast(GoPT, network).encoder.vit.patch
-
-
-class ProgressiveHead(nn.Sequential):
-    """Decode by convolutions, each followed by an enlargement, until a pixel of the map covers 4 × 4.
-
-    After SETR's progressive upsampling (Zheng et al. 2021, arXiv 2012.15840), with fewer channels, and with
-    a normalisation over the channels of each place in place of one over the batch. GoPT's own head is not
-    in the public sources.
-
-    Args:
-        channels: Of the frozen network's map.
-        num_classes: Number of classes.
-        width: Channels inside.
-        patch: Side of a patch, pixels, for the number of steps.
-
-    Example:
-        >>> ProgressiveHead(32, 6, width=8, patch=16)(torch.randn(1, 32, 4, 4)).shape
-        torch.Size([1, 6, 16, 16])
-    """
-
-    def __init__(self, channels: int, num_classes: int, width: int = 64, patch: int = 16) -> None:
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        layers["reduce"] = nn.Conv2d(channels, width, 1)
-        for step in range(max(1, (patch // 4).bit_length() - 1)):
-            layers[f"norm{step}"] = LayerNorm2d(width)
-            layers[f"conv{step}"] = nn.Conv2d(width, width, 3, padding=1)
-            layers[f"act{step}"] = nn.GELU()
-            layers[f"up{step}"] = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-        layers["norm"] = LayerNorm2d(width)
-        layers["classify"] = nn.Conv2d(width, num_classes, 1)
-        super().__init__(layers)
 
 
 class GoPT(nn.Module):
