@@ -84,7 +84,7 @@ class GoPTConfig(TransformerConfig):
         metadata={"help": "Added to the number of patches of a group.", "computes": True},
     )
     query: Query = field(
-        default="rgb",
+        default="both",
         metadata={"help": "Who asks the groups: rgb tokens, or both streams' tokens of a place."},
     )
     auxiliary: Auxiliary = field(
@@ -146,7 +146,8 @@ class GoPT(nn.Module):
         hard: Give each patch to one group as a whole.
         tau: Temperature of the assignment.
         eps: Added to the number of patches of a group.
-        query: Who asks the groups: ``"rgb"`` tokens, or ``"both"`` streams' tokens of a place.
+        query: Who asks the groups: ``"rgb"`` tokens, as readers' notes have it, or ``"both"`` streams' tokens of
+            a place, our extension, without which a sensor cannot say where it saw something.
         auxiliary: Other sensors pass the ``"frozen"`` blocks, or are embedded once: ``"embed"``.
         share_cross: One cross-modal prompter for all depths.
         head: Decoder: ``"pup"`` enlarges step by step, ``"linear"`` at once.
