@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
     from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
     from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
+    from mfnet_lite.nets.gopt import GoPT, GoPTConfig
     from mfnet_lite.nets.mfnet import MFNet, MFNetConfig
     from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput, SAMCDConfig
     from mfnet_lite.nets.samlp import PlateOutput, SamLP, SamLPConfig
@@ -34,6 +35,8 @@ __all__ = [
     "ChangeOutput",
     "DeepFusionModule",
     "FastSamPyramid",
+    "GoPT",
+    "GoPTConfig",
     "InteractiveOutput",
     "MFNet",
     "MFNetConfig",
@@ -69,6 +72,7 @@ _FILES = {
     "encoders.fastsam": ("FastSamPyramid", "open_fastsam"),
     "encoders.multimodal_sam": ("MultimodalEncoder",),
     "encoders.pyramids": ("Pyramid", "SamPyramid", "TimmPyramid"),
+    "gopt": ("GoPT", "GoPTConfig"),
     "mfnet": ("MFNet", "MFNetConfig"),
     "sam_cd": ("SAMCD", "ChangeOutput", "SAMCDConfig"),
     "samlp": ("PlateOutput", "SamLP", "SamLPConfig"),

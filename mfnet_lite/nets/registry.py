@@ -16,6 +16,7 @@ NETWORKS: dict[str, str | type[NetworkConfig]] = {
     "unet": "mfnet_lite.nets.unet:UNetConfig",
     "unetformer": "mfnet_lite.nets.unetformer:UNetFormerConfig",
     "mfnet": "mfnet_lite.nets.mfnet:MFNetConfig",
+    "gopt": "mfnet_lite.nets.gopt:GoPTConfig",
     "sam_cd": "mfnet_lite.nets.change_detector:ChangeDetectorConfig",
     "samlp": "mfnet_lite.nets.samlp:SamLPConfig",
 }
@@ -27,7 +28,7 @@ def list_models() -> tuple[str, ...]:
 
     Example:
         >>> list_models()
-        ('mfnet', 'sam_cd', 'samlp', 'unet', 'unetformer')
+        ('gopt', 'mfnet', 'sam_cd', 'samlp', 'unet', 'unetformer')
     """
     return tuple(sorted(NETWORKS))
 

@@ -80,7 +80,7 @@ def test_help_lists_every_option_of_every_network():
 
 
 def test_what_networks_start_from():
-    assert usual("crop") == "96; mfnet 128, sam_cd 128, samlp 256"
+    assert usual("crop") == "96; mfnet 128, gopt 128, sam_cd 128, samlp 256"
 
 
 @pytest.mark.parametrize("command", [train, evaluate, predict, masks, make, plates, check, info])
@@ -127,6 +127,7 @@ def test_networks_say_what_crops_must_be_a_multiple_of(tmp_path):
         ("unet", {"width": 2}, sensors, 1),
         ("unetformer", {"encoder": "test_resnet"}, sensors, 1),
         ("mfnet", {"backbone": backbone}, sensors, 8),
+        ("gopt", {"backbone": backbone}, sensors, 8),
         ("sam_cd", {"backbone": backbone}, dates, 8),
         ("samlp", {"backbone": backbone}, sensors, 8),
     ):

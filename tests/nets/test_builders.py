@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "unet": {"width": 4, "depth": 2},
     "unetformer": {"encoder": "test_resnet", "width": 16},
     "mfnet": {"rank": 2},
+    "gopt": {"prompters": 2, "bottleneck": 4, "head_width": 8},
     "sam_cd": {},
     "samlp": {"rank": 2, "image_size": 64},
 }

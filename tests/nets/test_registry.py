@@ -14,6 +14,7 @@ from mfnet_lite.nets import (
     NETWORKS,
     SAMCD,
     ChangeDetector,
+    GoPT,
     MFNet,
     NetworkConfig,
     SamLP,
@@ -29,6 +30,7 @@ SYSTEMS: dict[str, Any] = {
     "unet": UNet,
     "unetformer": UNetFormer,
     "mfnet": MFNet,
+    "gopt": GoPT,
     "sam_cd": ChangeDetector,
     "samlp": SamLP,
 }
@@ -44,7 +46,8 @@ OFFICIAL: dict[str, dict[str, Any]] = {
     },
     "samlp": {"two_class": True, "full_size": False},
 }
-"""What ``official=True`` stands for; the U-Net and UNetFormer are as published and have no such option."""
+"""What ``official=True`` stands for. The U-Net and UNetFormer are as published and have no such option, nor
+has GoPT, whose code is not public."""
 
 DEFAULT: dict[str, dict[str, Any]] = {
     "mfnet": {"normalise": True, "batch_norm": False, "zero_init": True, "alpha": None},
@@ -104,9 +107,13 @@ def test_the_public_signatures():
 
 
 def test_what_networks_say_of_themselves():
-    assert [name for name in SYSTEMS if config_class(name).takes_missing_sensors] == ["mfnet"]
+    assert [name for name in SYSTEMS if config_class(name).takes_missing_sensors] == [
+        "mfnet",
+        "gopt",
+    ]
     windows = {name: config_class(name)().prediction_window(96) for name in SYSTEMS}
-    assert windows == {"unet": 256, "unetformer": 256, "mfnet": 96, "sam_cd": 96, "samlp": 96}
+    convolutional = {"unet": 256, "unetformer": 256}
+    assert windows == convolutional | dict.fromkeys(("mfnet", "gopt", "sam_cd", "samlp"), 96)
     fetched = make_config("unetformer", {"pretrained": True})
     assert fetched.with_weights() == make_config("unetformer", {})
     assert make_config("mfnet", {"official": True}).computing() == {
@@ -134,7 +141,7 @@ def test_what_a_run_writes_down():
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match=r"unknown model 'vnet'; available: mfnet, .*unet"):
+    with pytest.raises(ValueError, match=r"unknown model 'vnet'; available: gopt, mfnet, .*unet"):
         config_class("vnet")
     with pytest.raises(ValueError, match="rank is no option of unet; available: width, depth"):
         build_model("unet", {"optical": 3}, 2, rank=4)
