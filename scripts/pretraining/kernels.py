@@ -106,10 +106,11 @@ class _Linear(torch.autograd.Function):
         flat, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
         of_x = (flat @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
         flat, rows = flat.contiguous(), rows.contiguous()
-        if kernels().tiles_usable():
-            of_weight = kernels().product_atb(flat[None], rows[None])[0]
-        else:
-            of_weight = flat.mT @ rows
+        of_weight = (
+            kernels().product_atb(flat[None], rows[None])[0]
+            if kernels().tiles_usable()
+            else flat.mT @ rows
+        )
         return of_x, of_weight, kernels().row_sums(flat).to(grad.dtype)
 
 
