@@ -65,7 +65,7 @@ def attend(block: Block, added: BlockAdditions, sensor: int, x: Tensor) -> Tenso
     qkv = attention.qkv(inner)
     if added.qkv is not None:
         slices = list(qkv.chunk(3, dim=-1))
-        for part, number in enumerate(added.qkv.thirds):
+        for part, number in enumerate(added.qkv.slices):
             a, b = added.qkv.lora_a[sensor, part], added.qkv.lora_b[sensor, part]
             slices[number] = slices[number] + inner @ a.T @ b.T * added.qkv.scaling
         qkv = torch.cat(slices, dim=-1)
