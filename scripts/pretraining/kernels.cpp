@@ -2,30 +2,19 @@
 //
 // PyTorch's layer norm, softmax and gelu are slow in bfloat16, and the mask loss takes it some twenty walks. The loops below are plain
 // C++ which the compiler vectorises (-O3 -march=native -ffast-math); exponential and logarithm are polynomials
-// accurate to about 1e-7, a thousand times finer than bfloat16. pretrain_kernels.py calls them.
+// accurate to about 1e-7, a thousand times finer than bfloat16. kernels.py calls them.
 #include <torch/extension.h>
+
+#include "attention.h"
+#include "gelu.h"
+#include "optimiser.h"
+#include "products.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <vector>
-
-using at::Tensor;
-using half = uint16_t;  // bfloat16: the upper half of a float
-
-static inline float up(half x) {
-  uint32_t bits = uint32_t(x) << 16;
-  float y;
-  std::memcpy(&y, &bits, 4);
-  return y;
-}
-
-static inline half down(float x) {  // to nearest, ties to even
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  return half((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 
 static inline float exponential(float x) {
   x = x < -87.0f ? -87.0f : (x > 88.0f ? 88.0f : x);
@@ -213,6 +202,7 @@ Tensor gelu(const Tensor& x) {
   check(x);
   Tensor out = at::empty_like(x);
   half *xs = data(x), *ys = data(out);
+  if (vector_gelu(xs, nullptr, ys, x.numel())) return out;
   at::parallel_for(0, x.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
     const half* __restrict in = xs;
     half* __restrict y = ys;
@@ -229,6 +219,7 @@ Tensor gelu_backward(const Tensor& grad, const Tensor& x) {
   check(grad), check(x);
   Tensor out = at::empty_like(x);
   half *gs = data(grad), *xs = data(x), *ys = data(out);
+  if (vector_gelu(xs, gs, ys, x.numel())) return out;
   at::parallel_for(0, x.numel(), 1 << 15, [&](int64_t begin, int64_t end) {
     const half *__restrict g = gs, *__restrict in = xs;
     half* __restrict y = ys;
@@ -513,17 +504,6 @@ Tensor id_ends(const Tensor& ids, int64_t top) {
       }
   return ends;
 }
-
-// In attention.cpp, products.cpp and optimiser.cpp.
-bool tiles_usable();
-std::vector<Tensor> grid_attention(const Tensor&, const Tensor&, int64_t, int64_t, int64_t);
-std::vector<Tensor> grid_attention_backward(
-    const Tensor&, const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t, int64_t);
-Tensor product_atb(const Tensor&, const Tensor&);
-void newton_schulz(const Tensor&, double, double, double, int64_t);
-double gradient_norm(const std::vector<Tensor>&);
-void move_momenta(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, bool, double, double);
-void move_weights(const std::vector<Tensor>&, const std::vector<Tensor>&, const Tensor&, bool, double, double);
 
 PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
   m.def("id_ends", &id_ends);

@@ -1,11 +1,12 @@
 """Attention, gelu, layer norm and losses of the pre-training, each as one kernel where a C++ compiler is at hand.
 
-``pretrain_kernels.cpp`` is compiled on the first use, which takes about half a minute, and kept in PyTorch's folder
-for extensions. Without a compiler, on a GPU or in single precision the same numbers come from PyTorch's operations.
+The C++ files in this folder are compiled on the first use, which takes about a minute, and kept in PyTorch's folder for
+extensions. Without a compiler, on a GPU or in single precision the same numbers come from PyTorch's operations.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shutil
 import warnings
@@ -29,7 +30,7 @@ MASKS = (4, 16)
 TILED_CHANNELS, TILED_COLUMNS = 32, (8, 16, 32)
 """Channels of a head and columns of a window, for which the attention on matrix tiles is written."""
 
-SOURCES = ("kernels.cpp", "attention.cpp", "products.cpp", "optimiser.cpp")
+SOURCES = ("kernels.cpp", "attention.h", "products.h", "optimiser.h", "gelu.h", "tiles.h")
 
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512"]
 
@@ -41,11 +42,15 @@ def kernels() -> Any:
         return None
     from torch.utils.cpp_extension import load
 
-    sources = [str(Path(__file__).with_name(name)) for name in SOURCES]
+    folder, content = Path(__file__).parent, hashlib.sha256(repr(FLAGS).encode())
+    for name in SOURCES:
+        content.update((folder / name).read_bytes())
+    # Named after what they are: other versions keep theirs, and equal ones are not compiled again.
+    name = f"pretraining_kernels_{content.hexdigest()[:12]}"
     try:
-        return load("pretraining_kernels", sources, extra_cflags=FLAGS)
+        return load(name, [str(folder / SOURCES[0])], extra_cflags=FLAGS)
     except (RuntimeError, OSError) as error:
-        warnings.warn(f"{sources} were not compiled, training is slower: {error}", stacklevel=2)
+        warnings.warn(f"{SOURCES[0]} was not compiled, training is slower: {error}", stacklevel=2)
         return None
 
 
@@ -106,11 +111,8 @@ class _Linear(torch.autograd.Function):
         flat, rows = grad.reshape(-1, grad.shape[-1]), x.reshape(-1, x.shape[-1])
         of_x = (flat @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
         flat, rows = flat.contiguous(), rows.contiguous()
-        of_weight = (
-            kernels().product_atb(flat[None], rows[None])[0]
-            if kernels().tiles_usable()
-            else flat.mT @ rows
-        )
+        tiled = kernels().tiles_usable()
+        of_weight = kernels().product_atb(flat[None], rows[None])[0] if tiled else flat.mT @ rows
         return of_x, of_weight, kernels().row_sums(flat).to(grad.dtype)
 
 
@@ -196,7 +198,7 @@ def _tiled(
 
 
 class _WindowAttention(torch.autograd.Function):
-    """Attention within windows, from the projected tokens as they lie (``attention.cpp``)."""
+    """Attention within windows, from the projected tokens as they lie (``attention.h``)."""
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, table: Tensor, *sizes: int) -> Tensor:

@@ -1,4 +1,4 @@
-// Small things for kernels on the processor's matrix unit (AMX): its tiles, packing of factors, bfloat16.
+// What the kernels share: bfloat16, and the tiles of the processor's matrix unit (AMX).
 //
 // A tile has 16 rows of 64 bytes. A product takes 16 rows of 32 numbers of the left factor as they are, and 32 rows of
 // 16 numbers of the right factor with rows in pairs, and adds 16 x 16 sums in single precision.
@@ -21,10 +21,23 @@
 using at::Tensor;
 using half = uint16_t;  // bfloat16: the upper half of a float
 
+static inline float up(half x) {
+  uint32_t bits = uint32_t(x) << 16;
+  float y;
+  std::memcpy(&y, &bits, 4);
+  return y;
+}
+
+static inline half down(float x) {  // to nearest, ties to even
+  uint32_t bits;
+  std::memcpy(&bits, &x, 4);
+  return half((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
 #if TILES
 
 // Linux grants the matrix unit's registers on request.
-static inline bool tiles_granted() {
+static bool tiles_usable() {
   static const bool granted = syscall(SYS_arch_prctl, 0x1023 /* ARCH_REQ_XCOMP_PERM */, 18) == 0;
   return granted;
 }
@@ -123,5 +136,9 @@ struct Buffers {
     return at;
   }
 };
+
+#else
+
+static bool tiles_usable() { return false; }
 
 #endif

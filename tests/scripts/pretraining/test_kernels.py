@@ -170,3 +170,65 @@ def test_masks_equal_the_decoders(compiled):
     check_against_exact(
         compiled, lambda h, x: gelu_masks(h, x, 2), [hyper, upscaled], "_GeluMasksBackward"
     )
+
+
+@pytest.fixture(scope="module")
+def tiled(compiled):
+    if not compiled.kernels().tiles_usable():
+        pytest.skip("no AMX")
+    return compiled
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("side", "window"), [(16, 8), (16, 0), (32, 16), (32, 0)])
+def test_attention_on_tiles_equals_the_librarys(tiled, side, window):
+    """Values and gradients of tokens and tables, in windows and on the whole grid, for all widths compiled."""
+    from mfnet_lite.sam.window_attention import window_attention
+
+    generator = torch.Generator().manual_seed(6)
+    across = window or side
+    distance = torch.arange(across)[:, None] - torch.arange(across) + across - 1
+    given = [torch.randn(2, side, side, 3 * 64, generator=generator).bfloat16()]
+    given += [0.3 * torch.randn(2 * across - 1, 32, generator=generator).bfloat16() for _ in "hw"]
+
+    def run(qkv, rows, columns):
+        tables = rows[distance], columns[distance]
+        return window_attention(0.7 * qkv, None, 2, window, tables, 1.0)
+
+    check_against_exact(tiled, run, given, "_WindowAttentionBackward")
+
+
+@pytest.mark.slow
+def test_attention_in_padded_windows_is_left_to_the_library(compiled):
+    from mfnet_lite.sam.window_attention import window_attention
+
+    qkv = torch.randn(1, 12, 12, 3 * 32, generator=torch.Generator().manual_seed(7)).bfloat16()
+    tables = (torch.ones(8, 8, 32, dtype=torch.bfloat16),) * 2
+    with compiled.FastKernels():
+        found = window_attention(qkv, None, 1, 8, tables, 1.0)
+    expected = window_attention(qkv.double(), None, 1, 8, tuple(t.double() for t in tables), 1.0)
+    torch.testing.assert_close(found.double(), expected, atol=0.05, rtol=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sizes",
+    [(2, 700, 45, 70), (1, 1024, 64, 32), (3, 37, 13, 19), (2, 512, 8, 96), (1, 1025, 33, 1)],
+)
+def test_products_of_a_transposed_factor_are_exact_up_to_rounding(tiled, sizes):
+    batch, rows, m, n = sizes
+    generator = torch.Generator().manual_seed(8)
+    a = torch.randn(batch, rows, m, generator=generator).bfloat16()
+    b = torch.randn(batch, rows, n, generator=generator).bfloat16()
+    expected = a.double().mT @ b.double()
+    torch.testing.assert_close(
+        tiled.kernels().product_atb(a, b).double(), expected, atol=2e-3, rtol=2**-8
+    )
+
+
+def test_ends_of_ids_equal_pytorchs(compiled):
+    from scripts.pretraining.dense import id_ends
+
+    ids = torch.randint(1, 9, (2, 3, 7, 12), generator=torch.Generator().manual_seed(9))
+    ids[0, 1] = 10  # ids 0 and 9 are nowhere
+    assert torch.equal(id_ends(ids.to(torch.int16)), id_ends(ids))

@@ -100,3 +100,48 @@ def test_all_matrices_at_once_move_as_with_torchs_muon():
     for own, matrix, start in zip(ours, matrices, before, strict=True):
         moved = (matrix - start).abs().max()
         assert (own.weight.detach().flatten(1) - matrix).abs().max() < 0.02 * moved
+
+
+@pytest.mark.parametrize("length", [0.01, 100.0])
+def test_half_precision_copies_move_alike_with_and_without_kernels(optim, monkeypatch, length):
+    """Weights, copies and momenta after three steps, with and without clipping: tall, wide, small and kernels."""
+    from scripts.pretraining.precision import HalfPrecision
+
+    torch.manual_seed(0)
+    first = nn.Sequential(
+        nn.Linear(32, 64), nn.LayerNorm(64), nn.Linear(64, 32), nn.Conv2d(3, 5, 2)
+    )
+    first.add_module("unused", nn.Linear(4, 4))
+    models = [first, copy.deepcopy(first)]
+    sides = [HalfPrecision(model=model) for model in models]
+    both = [optim.MuonAndAdamW(list(m.parameters()), m, 0.02) for m in models]
+    start = [p.detach().clone() for p in first.parameters()]
+    for step in range(3):
+        for model, half, optimiser, plain in zip(models, sides, both, (False, True), strict=True):
+            torch.manual_seed(step)
+            for name, parameter in half["model"].named_parameters():
+                if "unused" not in name:
+                    parameter.grad = (length * torch.randn(parameter.shape)).bfloat16()
+            with monkeypatch.context() as patch:
+                if plain:
+                    patch.setattr(optim, "kernels", lambda: None)
+                optimiser.step_halves(half)
+            assert all(p.grad is None for p in [*model.parameters(), *half["model"].parameters()])
+    for a, b, before in zip(models[0].parameters(), models[1].parameters(), start, strict=True):
+        assert (a - b).abs().max() <= 0.01 * (b - before).abs().max()
+    for a, b in zip(both[0].momenta, both[1].momenta, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+    for a, half in zip(models[0].parameters(), sides[0]["model"].parameters(), strict=True):
+        assert torch.equal(a.bfloat16(), half)
+
+
+@pytest.mark.slow
+def test_iterations_on_tiles_equal_pytorchs(optim, monkeypatch):
+    from scripts.pretraining.kernels import kernels
+
+    if kernels() is None or not kernels().tiles_usable():
+        pytest.skip("no AMX")
+    matrices = torch.randn(3, 64, 160, generator=torch.Generator().manual_seed(0))
+    found = optim.orthogonalise(matrices)
+    monkeypatch.setattr(optim, "kernels", lambda: None)
+    torch.testing.assert_close(found, optim.orthogonalise(matrices), atol=0.01, rtol=0.02)

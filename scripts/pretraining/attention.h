@@ -4,6 +4,7 @@
 // narrow matrices keep PyTorch busy with copies into heads and windows and with packing. Here a window of one head is
 // copied into the cache once, from the projected tokens as they lie, and everything is done there. Logits and relative
 // positions stay in single precision until the softmax. kernels.py calls this where `tiles_usable` is true.
+#pragma once
 #include "tiles.h"
 
 #include <algorithm>
@@ -13,8 +14,6 @@
 #if TILES
 
 constexpr int64_t kDim = 32;  // channels of a head
-
-bool tiles_usable() { return tiles_granted(); }
 
 // A matrix (count, 32) as right factor, transposed: one tile for 16 rows.
 static void pack_transposed(const half* x, int64_t count, half* tiles) {
@@ -352,7 +351,7 @@ static Grid grid_of(const Tensor& qkv, int64_t heads, int64_t rows, int64_t colu
 
 // Tokens (images, height, width, queries | keys | values), which attend within windows of so many rows and columns.
 // Returns what they gather, and the shares of all keys.
-std::vector<Tensor> grid_attention(
+static std::vector<Tensor> grid_attention(
     const Tensor& qkv, const Tensor& table, int64_t heads, int64_t rows, int64_t columns) {
   const Grid grid = grid_of(qkv, heads, rows, columns);
   TORCH_CHECK(table.size(0) == grid.distances() && table.size(1) == kDim, "expected all distances");
@@ -365,7 +364,7 @@ std::vector<Tensor> grid_attention(
   return {out, shares};
 }
 
-std::vector<Tensor> grid_attention_backward(const Tensor& grad, const Tensor& qkv, const Tensor& table,
+static std::vector<Tensor> grid_attention_backward(const Tensor& grad, const Tensor& qkv, const Tensor& table,
                                             const Tensor& shares, int64_t heads, int64_t rows, int64_t columns) {
   const Grid grid = grid_of(qkv, heads, rows, columns);
   Tensor of_qkv = at::empty_like(qkv);
@@ -378,13 +377,11 @@ std::vector<Tensor> grid_attention_backward(const Tensor& grad, const Tensor& qk
 
 #else
 
-bool tiles_usable() { return false; }
-
-std::vector<Tensor> grid_attention(const Tensor&, const Tensor&, int64_t, int64_t, int64_t) {
+static std::vector<Tensor> grid_attention(const Tensor&, const Tensor&, int64_t, int64_t, int64_t) {
   TORCH_CHECK(false, "expected a processor with AMX");
 }
 
-std::vector<Tensor> grid_attention_backward(
+static std::vector<Tensor> grid_attention_backward(
     const Tensor&, const Tensor&, const Tensor&, const Tensor&, int64_t, int64_t, int64_t) {
   TORCH_CHECK(false, "expected a processor with AMX");
 }

@@ -2,6 +2,7 @@
 // memory, as in every gradient of a weight, and the Newton-Schulz iterations of the optimiser. PyTorch's library takes
 // three times as long over the first, because it turns the factor round, and over the second, because it sends
 // matrices which fit into the cache through memory. kernels.py calls this where `tiles_usable` is true.
+#pragma once
 #include "tiles.h"
 
 #include <algorithm>
@@ -103,7 +104,7 @@ static void multiply_atb(const half* a, const half* b, half* out, int64_t rows, 
 }
 
 // For every pair of matrices (rows, m) and (rows, n): the first transposed times the second.
-Tensor product_atb(const Tensor& a, const Tensor& b) {
+static Tensor product_atb(const Tensor& a, const Tensor& b) {
   const int64_t batch = a.size(0), rows = a.size(1), m = a.size(2), n = b.size(2);
   TORCH_CHECK(b.size(0) == batch && b.size(1) == rows, "expected as many rows in both factors");
   Tensor out = at::empty({batch, m, n}, a.options());
@@ -147,7 +148,7 @@ static void product_sum(const half* left, int64_t depth, const half* right, half
 
 // In place: iterations of Newton-Schulz with a polynomial a x + (b g + c g g) x, g = x x^T, for every matrix (rows,
 // columns), both multiples of 32. What PyTorch rounds to bfloat16 is rounded here.
-void newton_schulz(const Tensor& matrices, double a, double b, double c, int64_t iterations) {
+static void newton_schulz(const Tensor& matrices, double a, double b, double c, int64_t iterations) {
   const int64_t count = matrices.size(0), rows = matrices.size(1), columns = matrices.size(2);
   TORCH_CHECK(rows % 32 == 0 && columns % 32 == 0, "expected sides that are multiples of 32");
   half* xs = tile_data(matrices);
@@ -176,9 +177,9 @@ void newton_schulz(const Tensor& matrices, double a, double b, double c, int64_t
 
 #else
 
-Tensor product_atb(const Tensor&, const Tensor&) { TORCH_CHECK(false, "expected a processor with AMX"); }
+static Tensor product_atb(const Tensor&, const Tensor&) { TORCH_CHECK(false, "expected a processor with AMX"); }
 
-void newton_schulz(const Tensor&, double, double, double, int64_t) {
+static void newton_schulz(const Tensor&, double, double, double, int64_t) {
   TORCH_CHECK(false, "expected a processor with AMX");
 }
 

@@ -1,29 +1,11 @@
 // The optimiser's walks over weights, gradients and momenta, each tensor once per walk. PyTorch's operations on lists
 // of tensors take nine walks for the same numbers: single-precision copies of gradients, their norm, clipping, two
 // interpolations, decay, the update, and the copy in half precision. optim.py calls this.
-#include <torch/extension.h>
+#pragma once
+#include "tiles.h"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <vector>
-
-using at::Tensor;
-using half = uint16_t;  // bfloat16: the upper half of a float
-
-static inline float up(half x) {
-  uint32_t bits = uint32_t(x) << 16;
-  float y;
-  std::memcpy(&y, &bits, 4);
-  return y;
-}
-
-static inline half down(float x) {  // to nearest, ties to even
-  uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  return half((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
-}
 
 static half* halves(const Tensor& x) {
   TORCH_CHECK(x.is_contiguous() && x.scalar_type() == at::kBFloat16, "expected contiguous bfloat16");
@@ -36,7 +18,7 @@ static float* floats(const Tensor& x) {
 }
 
 // Length of all gradients together.
-double gradient_norm(const std::vector<Tensor>& gradients) {
+static double gradient_norm(const std::vector<Tensor>& gradients) {
   double total = 0;
   for (const Tensor& gradient : gradients) {
     const half* __restrict g = halves(gradient);
@@ -65,7 +47,7 @@ static void both(int64_t rows, int64_t columns, bool transposed, F f) {
 }
 
 // Moves momenta towards clipped gradients and writes Nesterov's look ahead to the slices of `updates`.
-void move_momenta(const std::vector<Tensor>& gradients, const std::vector<Tensor>& momenta, const Tensor& updates,
+static void move_momenta(const std::vector<Tensor>& gradients, const std::vector<Tensor>& momenta, const Tensor& updates,
                   bool transposed, double clip, double momentum) {
   half* out = halves(updates);
   const float scale = float(clip), keep = float(momentum);
@@ -84,7 +66,7 @@ void move_momenta(const std::vector<Tensor>& gradients, const std::vector<Tensor
 }
 
 // Decays weights, adds the slices of `updates`, and copies to half precision.
-void move_weights(const std::vector<Tensor>& weights, const std::vector<Tensor>& copies, const Tensor& updates,
+static void move_weights(const std::vector<Tensor>& weights, const std::vector<Tensor>& copies, const Tensor& updates,
                   bool transposed, double decay, double rate) {
   const half* in = halves(updates);
   const float keep = float(1 - decay), step = float(rate);
