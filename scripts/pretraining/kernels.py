@@ -63,8 +63,8 @@ def usable(*tensors: Tensor) -> bool:
 class FastKernels(TorchFunctionMode):
     """A context in which the functions below run as one kernel each, wherever they are called.
 
-    These are PyTorch's linear maps, layer norm, softmax and gelu, and two functions of the library that ask
-    for it: attention on a grid of tokens, and the masks of the decoder.
+    These are PyTorch's linear maps, layer norm, softmax and gelu, and three functions of the library that
+    ask for it: attention within windows and on a grid of tokens, and the masks of the decoder.
     """
 
     def __torch_function__(
