@@ -84,7 +84,9 @@ def read_pins(path: Path) -> list[Requirement]:
 
 def main() -> None:
     """Print the pins."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    ).parse_args()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     print("\n".join(oldest(project, read_pins(ROOT / "requirements.txt"))))
 
