@@ -1,4 +1,4 @@
-"""The rules by which the fact sheet's golden numbers were made."""
+"""The rules by which the golden numbers of the authors' code were made."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_parameter_counts_of_the_fact_sheet(config, frozen, adapter, lora) -> No
     ],
 )
 def test_the_encoder_spares_the_padding_that_the_authors_compute(config, adapter, lora) -> None:
-    """Their operations for one pair of 256 px, total and encoder, in 10^9 (fact sheet, 8.2)."""
+    """Their operations for one pair of 256 px, total and encoder, in 10^9, counted on the authors' code."""
     for tuning, (total, encoder) in (("mmadapter", adapter), ("mmlora", lora)):
         with torch.device("meta"):
             net = MFNet(build_sam(config), 6, tuning=tuning, official=True)
