@@ -70,7 +70,7 @@ def test_sensors_may_be_withheld_in_training(folder, run, tmp_path):
     assert result.exit_code == 0, result.output
     assert load_run(tmp_path / "run")[1].sensor_dropout == 0.4
     result = call("train", folder, "--sensor-dropout", 0.4, "--out", tmp_path / "unet", *FEW)
-    refused(result, "--sensor-dropout is no option of unet, it belongs to mfnet")
+    refused(result, "--sensor-dropout is no option of unet, it belongs to gopt, mfnet")
 
 
 def test_the_run_rebuilds_its_network(run):
