@@ -103,7 +103,7 @@ def test_all_matrices_at_once_move_as_with_torchs_muon():
 
 
 @pytest.mark.parametrize("length", [0.01, 100.0])
-def test_half_precision_copies_move_alike_with_and_without_kernels(optim, monkeypatch, length):
+def test_half_precision_copies_move_alike_with_and_without_kernels(monkeypatch, length):
     """Weights, copies and momenta after three steps, with and without clipping: tall, wide, small and kernels."""
     from scripts.pretraining.precision import HalfPrecision
 
@@ -136,7 +136,7 @@ def test_half_precision_copies_move_alike_with_and_without_kernels(optim, monkey
 
 
 @pytest.mark.slow
-def test_iterations_on_tiles_equal_pytorchs(optim, monkeypatch):
+def test_iterations_on_tiles_equal_pytorchs(monkeypatch):
     from scripts.pretraining.kernels import kernels
 
     if kernels() is None or not kernels().tiles_usable():
