@@ -19,7 +19,7 @@ PLACE = Affine(0.25, 0, 500_000, 0, -0.25, 5_800_000)
 WHERE: dict[str, Any] = {"crs": "EPSG:25832", "transform": PLACE}
 TINY = (
     *("--width", 2, "--depth", 1, "--size", 16, "--batch", 2),
-    *("--light", 0, "--device", "cpu"),
+    *("--jitter", 0, "--device", "cpu"),
 )
 SHORT = (
     *("--model", "unet", "--width", 2, "--depth", 2, "--size", 16, "--batch", 1),

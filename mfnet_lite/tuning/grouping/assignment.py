@@ -30,6 +30,8 @@ from torch.nn import functional as F
 from mfnet_lite.tuning.inject import Injected
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
+__all__ = ["GroupAssignment"]
+
 Groups = Float[Tensor, "batch group channels"]
 Tokens = Float[Tensor, "batch token channels"]
 Assignment = Float[Tensor, "batch group token"]

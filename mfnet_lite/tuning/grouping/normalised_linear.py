@@ -21,6 +21,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+__all__: list[str] = []
+
 EPS = 1e-5
 """Added to the variance, as ``layer_norm`` does."""
 

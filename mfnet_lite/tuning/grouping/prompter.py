@@ -28,6 +28,8 @@ from mfnet_lite.tuning.grouping.uni_modal import UniModalPrompter
 from mfnet_lite.tuning.inject import Injected
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
+__all__ = ["GroupingPrompter", "PromptHierarchy", "set_temperature"]
+
 
 class Prompt(NamedTuple):
     """What one prompter makes.

@@ -26,6 +26,8 @@ from mfnet_lite.tuning.grouping.normalised_linear import NormalisedLinear
 from mfnet_lite.tuning.inject import Injected
 from mfnet_lite.tuning.multimodal.stacked import check_counts
 
+__all__ = ["UniModalPrompter"]
+
 
 class UniModalOutput(NamedTuple):
     """What a uni-modal prompter makes of one sensor.
