@@ -37,13 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "tuning": {"utils"},
     "nets": {"sam", "tuning", "losses"},  # a network may bring its own loss along
     "scenes": {"utils", "sam", "rasters", "metrics"},
-    "training": {
-        "utils",
-        "tuning",
-        "losses",
-        "metrics",
-        "scenes",
-    },  # what trains is what a delta holds
+    # what a run folder keeps is what a delta holds
+    "training": {"utils", "tuning", "losses", "metrics", "scenes"},
     "runs": {
         "utils",
         "sam",
