@@ -24,7 +24,7 @@ from rasterio import windows as rio_windows
 class Window(NamedTuple):
     """A rectangle of pixels; rows downwards, columns to the right.
 
-    Attributes:
+    Args:
         row: First row.
         col: First column.
         height: Rows.

@@ -34,7 +34,7 @@ __all__ = ["GroupingPrompter", "PromptHierarchy", "set_temperature"]
 class Prompt(NamedTuple):
     """What one prompter makes.
 
-    Attributes:
+    Args:
         prompt: To be added to the RGB tokens.
         groups: Class prompts of each sensor.
         tokens: Patch tokens of each sensor, in the bottleneck.

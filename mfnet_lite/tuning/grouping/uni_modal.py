@@ -32,7 +32,7 @@ __all__ = ["UniModalPrompter"]
 class UniModalOutput(NamedTuple):
     """What a uni-modal prompter makes of one sensor.
 
-    Attributes:
+    Args:
         groups: Class prompts P.
         tokens: Patch tokens after the joint attention, in the bottleneck.
         assignment: Share of each token in each group.
