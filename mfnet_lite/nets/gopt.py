@@ -315,9 +315,9 @@ class GoPT(nn.Module):
         names = list(self.sensors)[1:]
         return {
             names[number]: [
-                rearrange(p.assignments[place], "b k (h w) -> b k h w", h=rows) for p in prompts
+                rearrange(p.assignments[index], "b k (h w) -> b k h w", h=rows) for p in prompts
             ]
-            for place, number in enumerate(sorted(others))
+            for index, number in enumerate(sorted(others))
         }
 
     def _images(

@@ -303,14 +303,14 @@ class MFNet(nn.Module):
                 )
             modality_mask = drop_modalities(modality_mask, self.sensor_dropout)
         maps = []
-        for place, (name, bands) in enumerate(self.sensors.items()):
+        for index, (name, bands) in enumerate(self.sensors.items()):
             x = sample.get(name)
             if x is None:
                 x = first.new_zeros(len(first), bands, *first.shape[2:])
             elif (
                 modality_mask is not None
             ):  # before a trained projection, whose gradient would be NaN
-                x = torch.where(modality_mask[:, place, None, None, None], x, 0.0)
+                x = torch.where(modality_mask[:, index, None, None, None], x, 0.0)
             x = self.pictures[name](x)
             maps.append((x - self.mean) / self.std if self.normalise else x)
         return torch.stack(maps), modality_mask

@@ -32,7 +32,7 @@ class PromptScores:
     """Mean IoU of what a prompt returns with the object that it meant.
 
     Attributes:
-        click: One click at the object's inmost pixel, the mask that the model believes best.
+        click: One click at the object's distance-transform centre, the mask that the model believes best.
         click_best: The same if the best of the three masks were known.
         box: The object's own box, the single mask.
         count: Objects asked for.

@@ -100,7 +100,7 @@ class PlateScores:
     Attributes:
         boxes: Scores of the boxes; confidence is the model's own estimate of its mask's IoU, as the
             authors have it (for networks without one, that of ``by_probability``).
-        by_probability: The same boxes, confidence is the mean probability of plate in the piece.
+        by_probability: The same boxes, confidence is the mean probability of plate in the component.
         mask_iou: Mean IoU of the chosen mask with the union of plates, images with plates only.
         best_iou: The same if the best of the three masks were known.
         agreement: Mean IoU between the three masks: 1 if they are one and the same.
@@ -155,7 +155,7 @@ def evaluate_plates(
     Args:
         model: As in :func:`find_plates`.
         samples: Samples with ``optical`` and ``label``.
-        boxes: True boxes of each image in pixel edges; those around the pieces of the label without.
+        boxes: True boxes of each image in pixel edges; defaults to those around the components of the label.
         settings: How masks become boxes.
         threshold: Logit above which a pixel is plate.
 
@@ -171,10 +171,10 @@ def evaluate_plates(
         masks = (output.masks[0] > threshold).cpu()
         valid, label = sample["label"] != 255, sample["label"] == 1
         logits = output.masks[0, chosen].cpu()
-        drawn, pieces = boxes_from_mask(masks[chosen].numpy(), settings)
+        drawn, components = boxes_from_mask(masks[chosen].numpy(), settings)
         probability = logits.sigmoid().numpy()
         numbers = np.arange(1, len(drawn) + 1)
-        mean = np.array([probability[pieces == n].mean() for n in numbers])
+        mean = np.array([probability[components == n].mean() for n in numbers])
         estimate = float(output.iou[0, chosen])
         found.append(drawn)
         likely.append(mean)

@@ -125,7 +125,7 @@ def load_sam(
         ValueError: If the file is damaged, is not a SAM, the size does not fit, or the device is not
             here.
     """
-    place = pick_device("cpu" if device is None else device)
+    target = pick_device("cpu" if device is None else device)
     path = find_checkpoint(name_or_path)
     state, metadata = read_state(path)
     try:
@@ -149,7 +149,7 @@ def load_sam(
         ) from error
     sam.pixel_mean = torch.tensor(PIXEL_MEAN).reshape(3, 1, 1)
     sam.pixel_std = torch.tensor(PIXEL_STD).reshape(3, 1, 1)
-    return sam.to(place).eval()
+    return sam.to(target).eval()
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -59,7 +59,7 @@ class CrossModalPrompter(Injected):
         if query not in get_args(Query):
             raise ValueError(f"unknown query {query!r}; available: {', '.join(get_args(Query))}")
         self.query = NormalisedLinear(channels, bottleneck)
-        self.place = nn.Linear(bottleneck, bottleneck, bias=False) if query == "both" else None
+        self.local = nn.Linear(bottleneck, bottleneck, bias=False) if query == "both" else None
         self.key = nn.Linear(bottleneck, bottleneck)
         self.value = nn.Linear(bottleneck, bottleneck)
         # without a bias: a sample without any auxiliary sensor gets a prompt of exactly zero
@@ -68,7 +68,7 @@ class CrossModalPrompter(Injected):
 
     def computation(self) -> dict[str, Any]:
         """Return who asks, for a delta's header."""
-        return {"query": "rgb" if self.place is None else "both"}
+        return {"query": "rgb" if self.local is None else "both"}
 
     def forward(
         self,
@@ -90,8 +90,8 @@ class CrossModalPrompter(Injected):
         for number, (classes, patches) in enumerate(zip(groups, tokens, strict=True)):
             normal = F.layer_norm(classes, classes.shape[-1:])
             question = query
-            if self.place is not None:
-                question = query + self.place(F.layer_norm(patches, patches.shape[-1:]))
+            if self.local is not None:
+                question = query + self.local(F.layer_norm(patches, patches.shape[-1:]))
             answer = F.scaled_dot_product_attention(
                 question[:, None], self.key(normal)[:, None], self.value(normal)[:, None]
             )[:, 0]

@@ -62,7 +62,7 @@ def test_cross_modal_prompter_equals_its_formula(query) -> None:
     for own in groups:
         question = normal(rgb, (12,)) @ net.query.weight.T + net.query.bias
         if query == "both":
-            question = question + net.place(normal(tokens, (4,)))
+            question = question + net.local(normal(tokens, (4,)))
         own = normal(own, (4,))
         total = total + (question @ net.key(own).mT / 2).softmax(-1) @ net.value(own)
     torch.testing.assert_close(net(rgb, groups, [tokens, tokens]), net.up(total))
