@@ -30,7 +30,7 @@ from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.progressive import ProgressiveHead
 from mfnet_lite.nets.encoders.plain_vit import plain_vit, spread
 from mfnet_lite.nets.encoders.prompted_vit import Auxiliary, PromptedViT
-from mfnet_lite.nets.inputs import ToRGB, band_counts, check_map, sensor_order
+from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample, sensor_order
 from mfnet_lite.nets.layers.modality_mask import drop_modalities
 from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.sam import load_sam
@@ -324,7 +324,7 @@ class GoPT(nn.Module):
         self, sample: Mapping[str, Tensor], modality_mask: Tensor | None
     ) -> tuple[dict[int, Tensor], dict[int, Tensor], tuple[int, int]]:
         """Check a sample; return normalised, padded images, who has them, and the size before padding."""
-        first = self._check(sample)
+        sample, first = check_sample(sample, self.sensors, "GoPT")
         batch = len(first)
         there = torch.tensor([name in sample for name in self.sensors], device=first.device)
         mask = there.expand(batch, -1)
@@ -354,27 +354,3 @@ class GoPT(nn.Module):
                 image = torch.where(shows, image, 0.0)
             images[number] = pad_to_multiple(image, self.encoder.vit.patch)
         return images, present, (first.shape[-2], first.shape[-1])
-
-    def _check(self, sample: Mapping[str, Tensor]) -> Tensor:
-        """Return the first map of a sample, once all of them are known to fit each other."""
-        if not isinstance(sample, Mapping):
-            raise ValueError(
-                f"expected a sample, a map per sensor such as {{{next(iter(self.sensors))!r}: (batch, "
-                f"bands, height, width)}}, got an object of type {type(sample).__name__}"
-            )
-        given = [name for name in self.sensors if name in sample]
-        if not given:
-            raise ValueError(
-                f"this GoPT was built for the sensors {', '.join(self.sensors)}, "
-                f"but the sample holds only {', '.join(sample) or 'nothing'}"
-            )
-        first = sample[given[0]]
-        for name in given:
-            check_map(name, sample[name], self.sensors[name])
-            expected = (first.shape[0], self.sensors[name], *first.shape[2:])
-            if sample[name].shape != expected:
-                raise ValueError(
-                    f"expected {name} of shape {expected}, got {tuple(sample[name].shape)}; "
-                    "all sensors must lie on one grid"
-                )
-        return first

@@ -61,6 +61,45 @@ def check_map(name: str, x: object, bands: int) -> None:
         )
 
 
+def check_sample(
+    sample: object, sensors: Mapping[str, int], network: str
+) -> tuple[Mapping[str, Tensor], Tensor]:
+    """Reject a sample whose maps do not fit a network's sensors or each other.
+
+    Args:
+        sample: What the network was given.
+        sensors: Bands by name, of the network.
+        network: Its name, for the message.
+
+    Returns:
+        The sample, and the first of its maps that the network reads.
+
+    Raises:
+        ValueError: If it is no mapping, holds none of the sensors, or a map has another shape or number format.
+    """
+    if not isinstance(sample, Mapping):
+        raise ValueError(
+            f"expected a sample, a map per sensor such as {{{next(iter(sensors))!r}: (batch, "
+            f"bands, height, width)}}, got an object of type {type(sample).__name__}"
+        )
+    given = [name for name in sensors if name in sample]
+    if not given:
+        raise ValueError(
+            f"this {network} was built for the sensors {', '.join(sensors)}, "
+            f"but the sample holds only {', '.join(sample) or 'nothing'}"
+        )
+    first: Tensor = sample[given[0]]
+    for name in given:
+        check_map(name, sample[name], sensors[name])
+        expected = (first.shape[0], sensors[name], *first.shape[2:])
+        if sample[name].shape != expected:
+            raise ValueError(
+                f"expected {name} of shape {expected}, got {tuple(sample[name].shape)}; "
+                "all sensors must lie on one grid"
+            )
+    return sample, first
+
+
 def band_counts(sensors: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
     """Bands by name, for names that can be told apart and are fit for ``nn.ModuleDict``.
 

@@ -25,7 +25,7 @@ from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SumFusion
 from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder, Tuning
-from mfnet_lite.nets.inputs import ToRGB, band_counts, check_map, sensor_order
+from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample, sensor_order
 from mfnet_lite.nets.layers.modality_mask import drop_modalities
 from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.sam import load_sam
@@ -268,30 +268,11 @@ class MFNet(nn.Module):
             sample: A map per sensor.
             modality_mask: Which sensors each sample has, or None for all that are in ``sample``.
         """
-        if not isinstance(sample, Mapping):
-            raise ValueError(
-                f"expected a sample, a map per sensor such as {{{next(iter(self.sensors))!r}: (batch, "
-                f"bands, height, width)}}, got an object of type {type(sample).__name__}"
-            )
-        given = [name for name in self.sensors if name in sample]
-        if not given:
-            raise ValueError(
-                f"this MFNet was built for the sensors {', '.join(self.sensors)}, "
-                f"but the sample holds only {', '.join(sample) or 'nothing'}"
-            )
-        first = sample[given[0]]
-        for name in given:
-            check_map(name, sample[name], self.sensors[name])
-            expected = (first.shape[0], self.sensors[name], *first.shape[2:])
-            if sample[name].shape != expected:
-                raise ValueError(
-                    f"expected {name} of shape {expected}, got {tuple(sample[name].shape)}; "
-                    "all sensors must lie on one grid"
-                )
+        sample, first = check_sample(sample, self.sensors, "MFNet")
         if modality_mask is not None:
             check_modality_mask(modality_mask, len(self.sensors), len(first))
             modality_mask = modality_mask.to(first.device)
-        if len(given) < len(self.sensors):
+        if any(name not in sample for name in self.sensors):
             there = torch.tensor([name in sample for name in self.sensors], device=first.device)
             modality_mask = (
                 there.expand(len(first), -1) if modality_mask is None else modality_mask & there
@@ -307,9 +288,8 @@ class MFNet(nn.Module):
             x = sample.get(name)
             if x is None:
                 x = first.new_zeros(len(first), bands, *first.shape[2:])
-            elif (
-                modality_mask is not None
-            ):  # before a trained projection, whose gradient would be NaN
+            elif modality_mask is not None:
+                # before a trained projection, whose gradient would be NaN
                 x = torch.where(modality_mask[:, index, None, None, None], x, 0.0)
             x = self.pictures[name](x)
             maps.append((x - self.mean) / self.std if self.normalise else x)
