@@ -11,7 +11,6 @@ import argparse
 import datetime
 import json
 import platform
-import subprocess
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from mfnet_lite.sam.interactive import Clicks, correction_clicks, mask_boxes, pi
 from mfnet_lite.sam.prompt_sampling import distance_transform_centres
 from mfnet_lite.sam.prompts import Prediction, embed_images, embed_points, predict_masks
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.provenance import commit
 from mfnet_lite.world import make_scene
 from mfnet_lite.world.shapes.images import make_images
 
@@ -267,9 +267,6 @@ def main() -> None:
         sets["real buildings (LEVIR-CD)"] = measure(sam, buildings, "buildings")
         trees = list(crowns(arguments.realdata / "deepforest_boxes"))
         sets["real crowns (NEON), box IoU"] = measure(sam, trees, "crowns", box_iou, boxes=False)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
     record = {
         "what": "mean IoU per object of the small SAM and of methods without learning",
         "sets": sets,
@@ -278,7 +275,7 @@ def main() -> None:
         "seeds": {"pictures": HELD_OUT, "scenes": FIRST_SCENE},
         "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
-        "commit": commit.stdout.strip(),
+        "commit": commit(Path(__file__).parent, short=True),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
     if arguments.training:
