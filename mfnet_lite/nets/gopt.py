@@ -16,9 +16,9 @@ the stages (:mod:`~mfnet_lite.tuning.grouping.prompter`), the way of the auxilia
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from einops import rearrange
@@ -30,9 +30,10 @@ from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.progressive import ProgressiveHead
 from mfnet_lite.nets.encoders.plain_vit import plain_vit, spread
 from mfnet_lite.nets.encoders.prompted_vit import Auxiliary, PromptedViT
-from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample, sensor_order
-from mfnet_lite.nets.layers.modality_mask import drop_modalities
+from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample
+from mfnet_lite.nets.layers.modality_mask import check_none_is_empty, drop_modalities
 from mfnet_lite.nets.layers.padding import pad_to_multiple
+from mfnet_lite.nets.layers.tuned_network import TunedNetwork
 from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.grouping.cross_modal import Query
 from mfnet_lite.tuning.grouping.prompter import Prompt, PromptHierarchy
@@ -129,7 +130,7 @@ class GoPTConfig(TransformerConfig):
         return cast(GoPT, network).encoder.vit.patch
 
 
-class GoPT(nn.Module):
+class GoPT(TunedNetwork):
     """Semantic segmentation on a frozen RGB network, prompted by the groups of other sensors.
 
     Args:
@@ -176,8 +177,7 @@ class GoPT(nn.Module):
         torch.Size([1, 6, 64, 80])
     """
 
-    mean: Tensor
-    std: Tensor
+    config: GoPTConfig
 
     def __init__(
         self,
@@ -246,18 +246,6 @@ class GoPT(nn.Module):
             else nn.Conv2d(vit.channels, num_classes, 1)
         )
 
-    def computation(self) -> dict[str, Any]:
-        """Return what no tensor holds, for a delta's header: which sensor stands where."""
-        return {"sensors": sensor_order(self.sensors), **self.config.computing()}
-
-    def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""
-        for name, parameter in self.named_parameters():
-            if not name.startswith("encoder."):
-                yield name, parameter
-        for name, parameter in self.encoder.added_parameters():
-            yield f"encoder.{name}", parameter
-
     def forward(
         self,
         sample: Mapping[str, Float[Tensor, "batch bands height width"]],
@@ -280,10 +268,7 @@ class GoPT(nn.Module):
         Raises:
             ValueError: If no sensor is there, or shapes or number formats do not fit.
         """
-        images, present, (height, width) = self._images(sample, modality_mask)
-        rgb = images.pop(0)
-        others = {number - 1: image for number, image in images.items()}
-        here = {number - 1: mask for number, mask in present.items()}
+        rgb, others, here, (height, width) = self._images(sample, modality_mask)
         features = self.encoder(rgb, others, here, generator)
         logits = F.interpolate(
             self.head(features), size=rgb.shape[-2:], mode="bilinear", align_corners=False
@@ -306,10 +291,7 @@ class GoPT(nn.Module):
             For each auxiliary sensor that is there the shares of the groups on the grid of patches, one map
             per prompter.
         """
-        images, present, _ = self._images(sample, modality_mask)
-        rgb = images.pop(0)
-        others = {number - 1: image for number, image in images.items()}
-        here = {number - 1: mask for number, mask in present.items()}
+        rgb, others, here, _ = self._images(sample, modality_mask)
         prompts: list[Prompt] = self.encoder.depths(rgb, others, here)[0]
         rows = self.encoder.vit.grid(rgb)[0]
         names = list(self.sensors)[1:]
@@ -322,8 +304,12 @@ class GoPT(nn.Module):
 
     def _images(
         self, sample: Mapping[str, Tensor], modality_mask: Tensor | None
-    ) -> tuple[dict[int, Tensor], dict[int, Tensor], tuple[int, int]]:
-        """Check a sample; return normalised, padded images, who has them, and the size before padding."""
+    ) -> tuple[Tensor, dict[int, Tensor], dict[int, Tensor], tuple[int, int]]:
+        """Check a sample; return the RGB image and those of the other sensors, normalised and padded.
+
+        After them, for each sensor which samples have it, and the size before padding. The others are numbered
+        from 0, and RGB is sensor -1.
+        """
         sample, first = check_sample(sample, self.sensors, "GoPT")
         batch = len(first)
         there = torch.tensor([name in sample for name in self.sensors], device=first.device)
@@ -334,13 +320,12 @@ class GoPT(nn.Module):
         partial = modality_mask is not None
         if self.training and self.config.sensor_dropout:
             mask, partial = drop_modalities(mask, self.config.sensor_dropout), True
-        if partial and not mask.any(dim=1).all():
-            bad = (~mask.any(dim=1)).nonzero().flatten().tolist()
-            raise ValueError(f"samples {bad} of the batch have no sensor at all; leave them out")
+        if partial:
+            check_none_is_empty(mask)
         images, present = {}, {}
-        for number, (name, bands) in enumerate(self.sensors.items()):
-            here = mask[:, number]
-            if number and (name not in sample or (partial and not here.any())):
+        for number, (name, bands) in enumerate(self.sensors.items(), start=-1):
+            here = mask[:, number + 1]
+            if number >= 0 and (name not in sample or (partial and not here.any())):
                 continue  # nobody has it: it is not run
             x = sample.get(name)
             if x is None:
@@ -353,4 +338,4 @@ class GoPT(nn.Module):
             if partial or name not in sample:  # a missing one is of the mean colour
                 image = torch.where(shows, image, 0.0)
             images[number] = pad_to_multiple(image, self.encoder.vit.patch)
-        return images, present, (first.shape[-2], first.shape[-1])
+        return images.pop(-1), images, present, (first.shape[-2], first.shape[-1])

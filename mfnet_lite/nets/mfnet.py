@@ -12,9 +12,9 @@ Segmentation", IEEE TGRS 2025, arXiv 2410.11160::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -25,9 +25,10 @@ from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SumFusion
 from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder, Tuning
-from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample, sensor_order
+from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample
 from mfnet_lite.nets.layers.modality_mask import drop_modalities
 from mfnet_lite.nets.layers.padding import pad_to_multiple
+from mfnet_lite.nets.layers.tuned_network import TunedNetwork
 from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.multimodal.stacked import check_modality_mask
 
@@ -116,7 +117,7 @@ class MFNetConfig(TransformerConfig):
         return cast(MFNet, network).encoder.patch
 
 
-class MFNet(nn.Module):
+class MFNet(TunedNetwork):
     """Semantic segmentation of any sensors on a frozen Segment Anything encoder.
 
     Args:
@@ -154,6 +155,8 @@ class MFNet(nn.Module):
         >>> net({"optical": torch.rand(1, 3, 64, 80)}).shape  # without the DSM
         torch.Size([1, 6, 64, 80])
     """
+
+    config: MFNetConfig
 
     def __init__(
         self,
@@ -212,18 +215,6 @@ class MFNet(nn.Module):
         self.register_buffer("std", sam.pixel_std / 255, persistent=False)
         self.normalise = variant.normalise
         self.sensor_dropout = sensor_dropout
-
-    def computation(self) -> dict[str, Any]:
-        """Return what no tensor holds, for a delta's header: above all which sensor stands where."""
-        return {"sensors": sensor_order(self.sensors), **self.config.computing()}
-
-    def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
-        """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""
-        for name, parameter in self.named_parameters():
-            if not name.startswith("encoder."):
-                yield name, parameter
-        for name, parameter in self.encoder.added_parameters():
-            yield f"encoder.{name}", parameter
 
     def forward(
         self,

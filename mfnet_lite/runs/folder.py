@@ -23,7 +23,6 @@ from mfnet_lite.runs.data import (
 from mfnet_lite.runs.run_config import CONFIG_FILE, RunConfig, load_config
 from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning import base_hash
-from mfnet_lite.utils.provenance import versions as versions
 
 __all__ = [
     "CONFIG_FILE",
@@ -37,7 +36,6 @@ __all__ = [
     "load_run",
     "seen_in_training",
     "sensors_of",
-    "versions",
 ]
 
 

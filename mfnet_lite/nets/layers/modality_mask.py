@@ -72,6 +72,11 @@ def check(
     if modality_mask is None:
         return
     check_modality_mask(modality_mask, len(features), features.shape[1])
+    check_none_is_empty(modality_mask)
+
+
+def check_none_is_empty(modality_mask: Bool[Tensor, "batch sensor"]) -> None:
+    """Raise a ``ValueError`` that names the samples which have no sensor at all."""
     if not modality_mask.any(dim=1).all():
         bad = (~modality_mask.any(dim=1)).nonzero().flatten().tolist()
         raise ValueError(f"samples {bad} of the batch have no sensor at all; leave them out")
