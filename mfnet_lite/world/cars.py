@@ -182,7 +182,7 @@ def _container(
     )
 
 
-def _construction(canvas: Canvas, streets: Streets, lot: Lot, r: Float[np.ndarray, n]) -> None:
+def _construction(canvas: Canvas, streets: Streets, lot: Lot, r: Float[np.ndarray, " n"]) -> None:
     """Bare, rutted soil over most of an empty lot."""
     u, v = lot.at(0.5 * lot.width, 0.5 * lot.depth)
     x, y = streets.frame.to_image(u, v)

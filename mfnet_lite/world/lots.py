@@ -93,7 +93,7 @@ class _Ground:
         return paving_colour(PavingDraws.at(self.lot.draws, first), self.config)
 
 
-def lawn_colour(draws: Float[np.ndarray, n], config: WorldConfig) -> tuple[Colour, float]:
+def lawn_colour(draws: Float[np.ndarray, " n"], config: WorldConfig) -> tuple[Colour, float]:
     """Return a lot's grass: its colour and how rough it looks (0 mown lawn … 1 like leaves)."""
     # Uncut grass and ground cover take the crowns' greens and their texture; mown lawns never do.
     wild = confusion(config.ambiguity, 0.25 + 0.75 * draws[LotDraw.GRASS_ROUGHNESS])

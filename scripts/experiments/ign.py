@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mfnet_lite.nets import build_model
 from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
 from mfnet_lite.runs.folder import channels_of
 from mfnet_lite.scenes import evaluate
