@@ -5,6 +5,9 @@ same initial weights. It *holds* if the mean over the seeds lies more than two s
 that the claim needs (0 without one; negative where a small loss is allowed), and *does not hold here* otherwise;
 the sentence beside it says whether the difference was too small to tell or went the other way. Fewer than three
 seeds give no verdict.
+
+A stricter rule, :func:`judge_interval`, asks that the whole 95 % interval of Student's t lies above the margin: with
+five seeds that is 2.78 standard errors. It also says whether the verdict would change without one of the seeds.
 """
 
 from __future__ import annotations
@@ -14,12 +17,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from scipy.stats import t as student_t
+
 from scripts.experiments.planning import PlannedRun
 
 ERRORS = 2.0
 """Standard errors by which a mean must exceed its margin."""
 FEWEST = 3
 """Seeds below which there is no verdict."""
+CONFIDENCE = 0.95
+"""Of the intervals of Student's t."""
 
 Line = dict[str, Any]
 Score = str | tuple[str, str]
@@ -27,6 +34,8 @@ Score = str | tuple[str, str]
 several."""
 Read = Callable[[Line, Any], float | None]
 """Reads a score from a line; None where the line does not have it."""
+Rule = Callable[[Sequence[float], float], dict[str, Any]]
+"""Turns paired differences and a margin into a verdict."""
 Rows = Mapping[str, Mapping[int, Line]]
 """Lines by the name of their configuration and by their seed."""
 
@@ -185,6 +194,64 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
     }
 
 
+def interval(found: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Return the two-sided interval of Student's t of a mean.
+
+    Args:
+        found: At least two numbers.
+        confidence: Share of such intervals that hold the true mean, if the numbers are normally distributed.
+
+    Example:
+        >>> [round(end, 4) for end in interval([0.02, 0.03, 0.04])]  # 0.03 ± 4.3027 · 0.01 / √3
+        [0.0052, 0.0548]
+    """
+    mean, error = statistics.mean(found), statistics.stdev(found) / len(found) ** 0.5
+    reach = float(student_t.ppf((1 + confidence) / 2, len(found) - 1)) * error
+    return mean - reach, mean + reach
+
+
+def judge_interval(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
+    """Give the verdict on paired differences by their interval of Student's t.
+
+    Args:
+        found: One difference per seed, as fractions of 1.
+        margin: What the whole interval must exceed.
+
+    Returns:
+        Mean, standard deviation, interval, verdict, whether it hangs on one seed, and a sentence.
+
+    Example:
+        >>> judge_interval([0.02, 0.03, 0.04])["verdict"], judge_interval([0.01, 0.03, 0.05])["verdict"]
+        ('holds', 'does not hold here')
+    """
+    if len(found) < FEWEST:
+        return not_measured(len(found))
+    low, high = interval(found)
+    holds = low > margin
+    points = (
+        f"{100 * statistics.mean(found):+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) "
+        f"over {len(found)} seeds"
+    )
+    need = f", {100 * margin:.0f} were needed" if margin else ""
+    if holds:
+        sentence = f"Holds: {points}{need}."
+    elif high < margin:
+        sentence = f"Does not hold here: {points}{need}, the other way round."
+    else:
+        sentence = f"Does not hold here: {points}{need}, too small to tell from chance."
+    others = [[*found[:i], *found[i + 1 :]] for i in range(len(found))]
+    return {
+        "n": len(found),
+        "difference": round(statistics.mean(found), 5),
+        "standard_deviation": round(statistics.stdev(found), 5),
+        "interval": [round(low, 5), round(high, 5)],
+        "margin": margin,
+        "verdict": "holds" if holds else "does not hold here",
+        "hangs_on_one_seed": any((interval(rest)[0] > margin) != holds for rest in others),
+        "sentence": sentence,
+    }
+
+
 def not_measured(seeds: int) -> dict[str, Any]:
     """Return the verdict on too few seeds."""
     return {"n": seeds, "verdict": "not measured", "sentence": "Not measured yet."}
@@ -195,15 +262,16 @@ def heading(claim: Claim) -> dict[str, str]:
     return {"name": claim.name, "claim": claim.claim, "source": claim.source}
 
 
-def judged(claim: Claim, rows: Rows, read: Read) -> dict[str, Any]:
+def judged(claim: Claim, rows: Rows, read: Read, rule: Rule = judge) -> dict[str, Any]:
     """Return the verdict on a claim from the lines of all configurations.
 
     Args:
         claim: What is judged.
         rows: Lines, as :func:`by_row` gives them.
         read: Reads a score from a line.
+        rule: :func:`judge` or :func:`judge_interval`.
     """
-    return judge(list(differences(claim, rows, read).values()), claim.margin)
+    return rule(list(differences(claim, rows, read).values()), claim.margin)
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
