@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 KINDS = (
-    "auto, whu_opt_sar, folder, pairs, loveda, hunan, mf_street, pst900, sunrgbd, nyud, vaihingen or "
+    "auto, folder, pairs, loveda, hunan, mf_street, pst900, sunrgbd, nyud, whu_opt_sar, vaihingen or "
     "potsdam"
 )
 """Words for ``--kind``, spelled out here because ``--help`` imports no reader."""

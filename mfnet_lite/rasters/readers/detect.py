@@ -24,10 +24,14 @@ from mfnet_lite.rasters.readers.reader import Reader
 from mfnet_lite.rasters.readers.whu_opt_sar import is_whu_opt_sar, open_whu_opt_sar
 from mfnet_lite.rasters.tiles import TileSet
 
+
+def _is_own_folder(root: Path) -> bool:
+    """The project's layout, but not WHU-OPT-SAR with its optical images in ``image``: ``lbl`` is no sensor."""
+    return is_folder(root) and not is_whu_opt_sar(root)
+
+
 _RECORDS = (
-    # Before the folder layout: its optical images may lie in image/, and then sar/ and lbl/ would pass for sensors.
-    Reader("whu_opt_sar", is_whu_opt_sar, open_whu_opt_sar, "optical/, sar/ and lbl/ (WHU-OPT-SAR)"),
-    Reader("folder", is_folder, open_folder, "image/ or train/image/ (folder layout)"),
+    Reader("folder", _is_own_folder, open_folder, "image/ or train/image/ (folder layout)"),
     Reader("pairs", lambda root: bool(pair_folders(root)), open_pairs, "A/ and B/ (pairs)"),
     Reader("loveda", lambda root: bool(loveda_folders(root)), open_loveda, "Train/Urban/images_png/ (LoveDA)"),
     Reader("hunan", is_hunan, open_hunan, "train/s2/ or dsm_pngs/ (MMHunan)"),
@@ -36,6 +40,7 @@ _RECORDS = (
     # Before NYUDv2, which has the same folders.
     Reader("sunrgbd", is_sunrgbd, open_sunrgbd, "the same folders as NYUDv2 in SUN-RGBD/ (SUN RGB-D)"),
     Reader("nyud", is_nyud, open_nyud, "RGB/0.jpg, HHA/ or Depth/, and Label/ (NYUDv2)"),
+    Reader("whu_opt_sar", is_whu_opt_sar, open_whu_opt_sar, "optical/, sar/ and lbl/ (WHU-OPT-SAR)"),
     Reader("vaihingen", partial(is_isprs, "vaihingen"), open_vaihingen, "top_mosaic_09cm_area*.tif (Vaihingen)"),
     Reader("potsdam", partial(is_isprs, "potsdam"), open_potsdam, "top_potsdam_*.tif (Potsdam)"),
     Reader("plates", are_plates, open_plate_tiles, "images/ and masks/ (plates)", not_for_training),
