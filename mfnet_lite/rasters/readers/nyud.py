@@ -20,9 +20,9 @@ Some copies are shifted already: 0 to 39, and 255 for void. Read as the others e
 it; so 255 is refused here instead of being ignored.
 
 A distance from the camera is no elevation: nothing is taken off as ground, and it is scaled by a fixed range, so that
-equal distances are equal values in every image. Depth of 16 bits is taken for millimetres, 10 m become 1; of 8 bits for
-a picture of the distance. ``"sensors": {"depth": {"scale": …}}`` in ``dataset.json`` says another full value. 0 means
-that nothing was measured.
+equal distances are equal values in every image. Depth of 16 bits is taken for millimetres, of floats for metres, 10 m
+become 1; of 8 bits it is a picture of the distance. ``"sensors": {"depth": {"scale": …}}`` in ``dataset.json`` says
+another full value. 0 means that nothing was measured.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.readers.dataset_json import read_json
@@ -62,14 +63,14 @@ CLASSES = (
     *("bathtub", "bag", "other structure", "other furniture", "other prop"),
 )
 SUN_CLASSES = CLASSES[:37]
-MILLIMETRES = 10_000.0  # 10 m, as far as the camera of both data sets sees
+FARTHEST = 10.0  # metres that become 1: as far as the camera of NYUDv2 sees
 COLOUR_FOLDERS = ("rgb",)
 LABEL_FOLDERS = ("label", "labels")
 AUXILIARY = {
     "hha": SensorInfo(
         "hha", None, 3, names=("disparity", "height above ground", "angle"), kind="other"
     ),
-    "depth": SensorInfo("depth", scale=MILLIMETRES, nodata=0.0, kind="other"),
+    "depth": SensorInfo("depth", scale=1000 * FARTHEST, nodata=0.0, kind="other"),
 }
 """The sensors beside the colours; their folders bear their names."""
 _NUMBER = re.compile(r"(img[-_]?)?\d+", re.IGNORECASE)
@@ -186,6 +187,8 @@ def _open(
     for name, folder in folders.items():
         if folder is not None:
             available[name] = replace(AUXILIARY[name], folder=folder.name)
+    if "depth" in available and _is_float(root / str(available["depth"].folder)):
+        available["depth"] = replace(available["depth"], scale=FARTHEST)
     available = {name: stated_sensor(sensor, stated) for name, sensor in available.items()}
     described = choose_sensors(root, available, sensors)
     if optical_bands is not None and OPTICAL in described:
@@ -206,3 +209,12 @@ def _open(
         seed=seed,
         val_fraction=val_fraction,
     )
+
+
+def _is_float(folder: Path) -> bool:
+    """Whether the first image of a folder holds floats, by its header."""
+    first = next(iter(rasters_in(folder).values()), None)
+    try:
+        return first is not None and raster_info(first).dtype.startswith("float")
+    except ValueError:  # unreadable: the check tells
+        return False

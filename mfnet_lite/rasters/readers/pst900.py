@@ -29,7 +29,7 @@ from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
-from mfnet_lite.rasters.readers.layout import stated_sensor, zeros_note
+from mfnet_lite.rasters.readers.layout import folder_named, folders_named, stated_sensor, zeros_note
 from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
     choose_sensors,
@@ -60,7 +60,7 @@ SENSORS = {
     "thermal_raw": SensorInfo("thermal_raw", "thermal_raw", 1, scale=WHOLE_RANGE, nodata=0.0, kind="thermal"),
     "depth": SensorInfo("depth", "depth", 1, scale=WHOLE_RANGE, nodata=0.0, kind="other"),
 }  # fmt: skip
-LABELS = "labels"
+LABELS = ("labels", "label")
 
 
 def is_pst900(root: Path) -> bool:
@@ -74,7 +74,7 @@ def is_pst900(root: Path) -> bool:
     """
     folders = split_folders(root, "rgb")
     return ALL not in folders and any(
-        (path / "thermal").is_dir() and (path / LABELS).is_dir() for path in folders.values()
+        (path / "thermal").is_dir() and folders_named(path, LABELS) for path in folders.values()
     )
 
 
@@ -147,9 +147,12 @@ def open_pst900(
     splits: dict[str, tuple[Tile, ...]] = {}
     incomplete: dict[str, tuple[Problem, ...]] = {}
     for split, path in folders.items():
-        labels, left = labels_in(path / LABELS)
-        notes += left
-        faults += empty_folder(path / LABELS)
+        label_folder = folder_named(path, LABELS)
+        labels: dict[str, Path] = {}
+        if label_folder is not None:
+            labels, left = labels_in(label_folder)
+            notes += left
+            faults += empty_folder(label_folder)
         files = {name: rasters_in(path / str(sensor.folder)) for name, sensor in described.items()}
         splits[split], incomplete[split] = gather(files, labels, info)
     return finished(

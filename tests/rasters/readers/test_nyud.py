@@ -16,6 +16,8 @@ from mfnet_lite.rasters import (
     open_dataset,
     open_nyud,
     open_sunrgbd,
+    read_raster,
+    write_raster,
 )
 from mfnet_lite.rasters.readers.nyud import CLASSES, SUN_CLASSES
 from mfnet_lite.utils.labels import IGNORE_INDEX
@@ -76,6 +78,19 @@ def test_depth_of_bytes_and_in_another_unit(indoor):
     tile = open_nyud(indoor).tiles("test")[0]
     raw = np.array(Image.open(tile.files["depth"])).astype(np.float32)
     assert torch.allclose(WholeTiles([tile])[0]["depth"][0], torch.from_numpy(raw / 255))
+
+
+def test_depth_of_floats_is_in_metres(indoor):
+    for path in list((indoor / "Depth").iterdir()):
+        metres = np.array(Image.open(path)).astype(np.float32) / 1000
+        path.unlink()
+        write_raster(path.with_suffix(".tif"), metres)
+    tile = open_nyud(indoor).tiles("test")[0]
+    raw = torch.from_numpy(read_raster(tile.files["depth"]).array)
+    sample = WholeTiles([tile], valid=True)[0]
+    assert torch.allclose(sample["depth"], raw / 10)
+    assert torch.equal(sample["valid"], raw[0] > 0)
+    assert check_dataset(indoor).ok
 
 
 @pytest.mark.parametrize(

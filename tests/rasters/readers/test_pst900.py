@@ -97,6 +97,15 @@ def test_faults_are_named(underground):
         assert any(words in line for line in said), (words, said)
 
 
+def test_labels_may_lie_in_label(underground):
+    for split in ("train", "test"):
+        (underground / split / "labels").rename(underground / split / "label")
+    assert detect_kind(underground) == "pst900"
+    report = check_dataset(underground)
+    assert report.ok
+    assert set(report.counts()["train"]) == set(range(5))
+
+
 def test_three_bands_of_heat_are_read(underground):
     for path in underground.glob("*/thermal/*.png"):
         save(path, np.dstack([np.array(Image.open(path))] * 3))

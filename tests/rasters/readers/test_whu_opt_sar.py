@@ -194,3 +194,15 @@ def test_the_command_line_trains_scores_and_maps(scenes, tmp_path):
         "--out", tmp_path / "map.tif",
     )  # fmt: skip
     assert read_raster(tmp_path / "map.tif").array.max() < 7
+    lone = CliRunner().invoke(
+        app,
+        [
+            *("predict", str(run)),
+            "--optical",
+            str(scenes / "optical" / name),
+            "--out",
+            str(tmp_path / "no.tif"),
+        ],
+    )
+    assert lone.exit_code == 1
+    assert "no raster was given for sar; add --sensor sar=FILE" in lone.stderr
