@@ -18,7 +18,8 @@ Label 0 is not labelled here. There is no official split. Where neither lists no
 *whole scenes* is the split ``test``: those that come first in the order of a hash of their names, the same whatever
 the seed is. Validation is held out of the rest. Crops of one scene are never divided between splits.
 
-Scenes are read by window and never as a whole, see :class:`~mfnet_lite.rasters.RandomCrops`.
+Training and mapping read windows of a scene, see :class:`~mfnet_lite.rasters.RandomCrops`; validation and scoring hold
+one scene at a time, which takes a process of about 1.6 GB at the full size.
 """
 
 from __future__ import annotations
