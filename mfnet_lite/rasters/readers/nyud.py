@@ -21,7 +21,8 @@ it; so 255 is refused here instead of being ignored.
 
 A distance from the camera is no elevation: nothing is taken off as ground, and it is scaled by a fixed range, so that
 equal distances are equal values in every image. Depth of 16 bits is taken for millimetres, of floats for metres, 10 m
-become 1; of 8 bits it is a picture of the distance. ``"sensors": {"depth": {"scale": …}}`` in ``dataset.json`` says
+become 1; of 8 bits it is a picture of the distance. SUN RGB-D's own files hold eighths of a millimetre (its toolbox
+shifts them by three bits and stops at 8 m), so there all of the 16 bits are the range. ``"sensors": {"depth": {"scale": …}}`` in ``dataset.json`` says
 another full value. 0 means that nothing was measured.
 """
 
@@ -64,6 +65,7 @@ CLASSES = (
 )
 SUN_CLASSES = CLASSES[:37]
 FARTHEST = 10.0  # metres that become 1: as far as the camera of NYUDv2 sees
+WHOLE_RANGE = 65_535.0  # of the 16 bits that SUN RGB-D uses
 COLOUR_FOLDERS = ("rgb",)
 LABEL_FOLDERS = ("label", "labels")
 AUXILIARY = {
@@ -187,6 +189,8 @@ def _open(
     for name, folder in folders.items():
         if folder is not None:
             available[name] = replace(AUXILIARY[name], folder=folder.name)
+    if "depth" in available and kind == "sunrgbd":
+        available["depth"] = replace(available["depth"], scale=WHOLE_RANGE)
     if "depth" in available and _is_float(root / str(available["depth"].folder)):
         available["depth"] = replace(available["depth"], scale=FARTHEST)
     available = {name: stated_sensor(sensor, stated) for name, sensor in available.items()}

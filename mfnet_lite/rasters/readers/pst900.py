@@ -14,7 +14,7 @@ segmentation network*, ICRA 2020): 894 images of 720 × 1280 pixels; classes 0 t
 thermal images have holes of value 0, since they are projected into the colour camera; the folder says which split
 an image belongs to (the comments in the authors' tree have the two words exchanged).
 
-``thermal`` is read as it is, holes included, as the field does. In ``thermal_raw`` and ``depth`` 0 is no measurement,
+``thermal`` is read as it is, holes included. In ``thermal_raw`` and ``depth`` 0 is no measurement,
 and the whole range of 16 bits becomes [0, 1]; ``"sensors": {"thermal_raw": {"scale": …}}`` in ``dataset.json`` says
 another full value. There is no ``val``; it is held out of ``train``.
 """

@@ -108,6 +108,11 @@ def test_sun_rgbd_has_the_first_37_classes(tmp_path):
     data = open_dataset(sun)
     assert (data.kind, data.info.classes) == ("sunrgbd", SUN_CLASSES)
     assert check_dataset(sun).ok
+    tile = data.tiles("test")[0]
+    raw = torch.from_numpy(np.array(Image.open(tile.files["depth"])).astype(np.float32))
+    assert torch.allclose(
+        WholeTiles([tile])[0]["depth"][0], raw / 65_535
+    )  # eighths of a millimetre
     other = make_nyud(tmp_path / "indoor", classes=37)
     assert (detect_kind(other), open_dataset(other, "sunrgbd").info.classes) == ("nyud", SUN_CLASSES)  # fmt: skip
     save(other / "Label" / "0.png", np.full((24, 32), 38, np.uint8))
