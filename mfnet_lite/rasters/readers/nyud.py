@@ -22,8 +22,8 @@ it; so 255 is refused here instead of being ignored.
 A distance from the camera is no elevation: nothing is taken off as ground, and it is scaled by a fixed range, so that
 equal distances are equal values in every image. Depth of 16 bits is taken for millimetres, of floats for metres, 10 m
 become 1; of 8 bits it is a picture of the distance. SUN RGB-D's own files hold eighths of a millimetre (its toolbox
-shifts them by three bits and stops at 8 m), so there all of the 16 bits are the range. ``"sensors": {"depth": {"scale": …}}`` in ``dataset.json`` says
-another full value. 0 means that nothing was measured.
+shifts them by three bits and stops at 8 m), so there all of the 16 bits are the range. Another full value is said by
+``"sensors": {"depth": {"scale": …}}`` in ``dataset.json``. 0 means that nothing was measured.
 """
 
 from __future__ import annotations
