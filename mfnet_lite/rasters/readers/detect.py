@@ -117,9 +117,15 @@ def open_dataset(
 
     Raises:
         FileNotFoundError: No such folder, or nothing in it that we know.
-        ValueError: Another word for ``kind``.
+        ValueError: Another word for ``kind``, or an argument that this reader does not have.
     """
     reader = find_reader(root, kind)
     if reader.refusal is not None:
         raise FileNotFoundError(f"{root} {reader.refusal(Path(root))}")
+    unknown = [option for option in options if option not in reader.options]
+    if unknown:
+        raise ValueError(
+            f"{root} is read as {reader.name}, which has no choice of {', '.join(unknown)}: leave it out, or "
+            "arrange the files as the folder layout and choose there"
+        )
     return reader.open(Path(root), sensors, seed=seed, val_fraction=val_fraction, **options)
