@@ -35,7 +35,7 @@ class ChangeDetectorConfig(SAMCDConfig):
         default="tiny",
         metadata={
             "help": "tiny, vit_b, vit_l, vit_h or a checkpoint file; timm:tf_efficientnet_lite0 "
-            "(mfnet-lite[pretrained]); timm:NAME@FILE; timm:NAME, whose weights are fetched; "
+            "(from the extra pretrained); timm:NAME@FILE; timm:NAME, whose weights are fetched; "
             "fastsam:FILE, which needs the package ultralytics (AGPL-3.0)."
         },
     )

@@ -43,7 +43,7 @@ class UNetFormerConfig(NetworkConfig):
         default="",
         metadata={
             "help": "In place of --encoder, with weights and the normalisation they want: "
-            "timm:tf_efficientnet_lite0 (mfnet-lite[pretrained]), timm:NAME@FILE, or timm:NAME, "
+            "timm:tf_efficientnet_lite0 (from the extra pretrained), timm:NAME@FILE, or timm:NAME, "
             "whose weights are fetched."
         },
     )
@@ -79,7 +79,7 @@ class UNetFormerConfig(NetworkConfig):
 
     def with_weights(self) -> UNetFormerConfig:
         """Leave timm's weights where they are."""
-        return replace(self, pretrained=False, weights_follow=True)
+        return replace(self, pretrained=False, weights_follow=bool(self.backbone))
 
 
 class UNetFormer(nn.Module):
