@@ -30,7 +30,7 @@ class PackagedFile:
         path: The file within the package's folder.
         sha256: Its SHA-256.
         size: Its length in bytes.
-        licence: The licence that the distribution states.
+        licence: The licence whose text the distribution brings along.
         data: What the weights were trained on.
     """
 
@@ -85,7 +85,7 @@ def packaged_status(name: str, wanted: PackagedFile) -> str:
         wanted: The file.
 
     Returns:
-        Distribution, version, licence and whether the hash is right; or what to install.
+        Distribution, version, training data, licence and whether the hash is right; or what to install.
     """
     try:
         find_packaged(name, wanted)
@@ -93,7 +93,7 @@ def packaged_status(name: str, wanted: PackagedFile) -> str:
         return f"not here, {EXTRA}"
     except ValueError:
         return f"another file than expected in {_release(wanted)}, SHA-256 wrong"
-    return f"here, {_release(wanted)}, {wanted.licence}, SHA-256 right"
+    return f"here, {_release(wanted)}, trained on {wanted.data}, {wanted.licence}, SHA-256 right"
 
 
 def _located(wanted: PackagedFile) -> Path | None:

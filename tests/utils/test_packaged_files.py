@@ -36,7 +36,10 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_found_without_running_the_package(package: Path) -> None:
     assert find_packaged("net", WANTED) == package / WANTED.path
     assert WANTED.package not in sys.modules
-    assert packaged_status("net", WANTED) == "here, made-of-a-test, Apache-2.0, SHA-256 right"
+    assert (
+        packaged_status("net", WANTED)
+        == "here, made-of-a-test, trained on nothing, Apache-2.0, SHA-256 right"
+    )
 
 
 def test_another_file_is_refused(package: Path) -> None:

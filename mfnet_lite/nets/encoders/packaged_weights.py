@@ -72,7 +72,8 @@ def packaged_encoders() -> dict[str, str]:
     """Say of every packaged encoder whether it is here.
 
     Returns:
-        Name → a line with distribution, version, licence and whether the hash is right, or what to install.
+        Name → a line with distribution, version, training data, licence and whether the hash is right; or what to
+        install.
     """
     return {name: packaged_status(name, encoder.file) for name, encoder in PACKAGED.items()}
 
