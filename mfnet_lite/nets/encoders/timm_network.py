@@ -16,6 +16,8 @@ from mfnet_lite.nets.encoders.timm_weights import (
 )
 
 STRIDES = (4, 8, 16, 32)
+CONVOLUTIONAL = "a convolutional network such as resnet18"
+TRANSFORMER = "a plain vision transformer such as vit_small_patch16_224"
 
 
 class TimmNetwork(NamedTuple):
@@ -53,7 +55,7 @@ def open_timm(name: str, pretrained: bool, user: str, **options: Any) -> TimmNet
     network, file = split_name(name)
     weights = weights_at_hand(network, file) if pretrained else None
     fetched = pretrained and weights is None
-    net = _create(timm, network, fetched, "resnet18", features_only=True, **options)
+    net = _create(timm, network, fetched, CONVOLUTIONAL, features_only=True, **options)
     info: Any = net.feature_info
     strides = list(info.reduction())
     missing = [stride for stride in STRIDES if stride not in strides]
@@ -89,11 +91,11 @@ def open_timm_vit(name: str, user: str) -> nn.Module:
     timm = _timm(user)
     network, file = split_name(name)
     weights = weights_at_hand(network, file)
-    net = _create(timm, network, weights is None, "vit_small_patch16_224")
+    net = _create(timm, network, weights is None, TRANSFORMER)
     if not isinstance(net, timm.models.vision_transformer.VisionTransformer):
         raise ValueError(
-            f"timm's {network} is a {type(net).__name__}, expected a plain vision transformer; choose one such "
-            "as vit_small_patch16_224"
+            f"timm's {network} is a {type(net).__name__}, expected {TRANSFORMER}; "
+            "choose such a network"
         )
     if weights is not None:
         rename = timm.models.vision_transformer.checkpoint_filter_fn
@@ -112,14 +114,13 @@ def _timm(user: str) -> Any:
     return timm
 
 
-def _create(timm: Any, network: str, fetched: bool, example: str, **options: Any) -> nn.Module:
+def _create(timm: Any, network: str, fetched: bool, wanted: str, **options: Any) -> nn.Module:
     """Build a network, with timm's errors in one sentence."""
     try:
         net: nn.Module = timm.create_model(network, pretrained=fetched, **options)
     except (RuntimeError, AttributeError) as error:  # unknown to timm, or not made for its maps
         raise ValueError(
-            f"timm cannot build the encoder {network!r} ({error}); choose a convolutional network such "
-            f"as {example}"
+            f"timm cannot build the encoder {network!r} ({error}); choose {wanted}"
         ) from error
     except OSError as error:
         if not fetched:
@@ -134,7 +135,6 @@ def _create(timm: Any, network: str, fetched: bool, example: str, **options: Any
 
 def _filled(timm: Any, network: str, weights: Weights) -> nn.Module:
     """Build the whole network with its weights, which shows that none is missing."""
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # what is drawn after the encoder stays as it is without
-        return fill(_create(timm, network, False, "resnet18"), weights, network)
+    # what is drawn after the encoder, such as a decoder, stays as it is beside random weights
+    with torch.random.fork_rng(devices=[]):
+        return fill(_create(timm, network, False, CONVOLUTIONAL), weights, network)

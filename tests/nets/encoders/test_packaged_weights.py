@@ -144,6 +144,21 @@ def test_a_network_of_nearly_the_same_name_is_not_filled(made, name) -> None:
         TimmPyramid(f"{name}@{made}")
 
 
+def test_weights_that_are_named_by_a_tag_stay_timms(made, monkeypatch) -> None:
+    """A tag names one set of weights, which timm fetches as before; none of them is taken from the package."""
+    asked: list[str] = []
+
+    def offline(name, pretrained=False, **options):
+        asked.append(f"{name} {pretrained}")
+        raise FileNotFoundError("no network")
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    for name in ("efficientnet_lite0.ra_in1k", f"{NAME}.in1k", "resnet18"):
+        with pytest.raises(ConnectionError, match="could not fetch the weights of"):
+            TimmPyramid(name, pretrained=True)
+    assert asked == ["efficientnet_lite0.ra_in1k True", f"{NAME}.in1k True", "resnet18 True"]
+
+
 def test_the_file_may_be_given_as_well(made) -> None:
     by_name, by_file = (
         TimmPyramid(name, pretrained=True).state_dict() for name in (NAME, f"{NAME}@{made}")
