@@ -170,6 +170,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         names = archive.namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"mfnet_lite"}
     assert "mfnet_lite/py.typed" in names
+    assert "mfnet_lite/nets/layers/selective_scan.cpp" in names
     assert "mfnet_lite/weights/sam_tiny.safetensors" in names
     assert not [name for name in names if name.endswith((".ipynb", ".pyc")) or "/tests/" in name]
 

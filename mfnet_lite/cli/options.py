@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-KINDS = "auto, folder, pairs, loveda, hunan, vaihingen or potsdam"
+KINDS = (
+    "auto, folder, pairs, loveda, hunan, mf_street, pst900, sunrgbd, nyud, whu_opt_sar, vaihingen or "
+    "potsdam"
+)
 """Words for ``--kind``, spelled out here because ``--help`` imports no reader."""
 
 NODATA_POLICIES = ("any", "images", "first")

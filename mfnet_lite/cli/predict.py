@@ -111,12 +111,13 @@ def _rasters(named: Mapping[str, Path | None], others: Sequence[str]) -> dict[st
 
 def _present(paths: Mapping[str, Path], config: RunConfig, run: Path) -> dict[str, Path]:
     """The rasters of the run's sensors in their order; says what is missing and what is not read."""
+    paths = _shared(paths, config)
     present = {name: paths[name] for name in config.channels if name in paths}
     missing = [name for name in config.channels if name not in paths]
     if missing and not (present and config.network.takes_missing_sensors):
         raise ValueError(
             f"{run} was trained on {', '.join(config.channels)}, but no raster was given for "
-            f"{', '.join(missing)}; add --{missing[0]} FILE"
+            f"{', '.join(missing)}; add {_option(missing[0])}"
         )
     if missing:
         typer.echo(
@@ -127,6 +128,32 @@ def _present(paths: Mapping[str, Path], config: RunConfig, run: Path) -> dict[st
     for name in paths.keys() - config.channels.keys():
         typer.echo(f"note: {paths[name]} is not read, the run does not use {name}", err=True)
     return present
+
+
+def _option(sensor: str) -> str:
+    """How a raster of a sensor is given on the command line."""
+    own = ("optical", "dsm", "before", "after")
+    return f"--{sensor} FILE" if sensor in own else f"--sensor {sensor}=FILE"
+
+
+def _shared(paths: Mapping[str, Path], config: RunConfig) -> dict[str, Path]:
+    """The rasters, and for a sensor without one that of another with whose bands it shared its files in training."""
+    from mfnet_lite.rasters import raster_info
+
+    infos, found = config.sensor_infos(), dict(paths)
+    for name in config.channels:
+        own = infos[name]
+        if name in found or own.select is None or own.folder is None:
+            continue
+        host = next((n for n in paths if n in infos and infos[n].folder == own.folder), None)
+        # a file of colours alone is no fault: the sensor is missing
+        if host is not None and raster_info(paths[host]).bands >= max(own.select):
+            found[name] = paths[host]
+            bands = ", ".join(map(str, own.select))
+            typer.echo(
+                f"note: {name} is read from band {bands} of {found[name]}, as in training", err=True
+            )
+    return found
 
 
 def _check_bands(
@@ -172,10 +199,10 @@ def _described(
     from mfnet_lite.rasters.readers.dataset_json import read_json_file, sensor_from_json
 
     stated = read_json_file(path)
-    found = {
-        name: replace(sensor_from_json(name, info.folder, stated), select=info.select).completed(
-            info
-        )
-        for name, info in infos.items()
-    }
+    found = {}
+    for name, info in infos.items():
+        own = sensor_from_json(name, info.folder, stated)
+        # what is in which band is the run's business where the file says nothing
+        own = replace(own, select=info.select, names=own.names or info.names)
+        found[name] = own.completed(info)
     return found, float(stated["gsd_m"]) if stated.get("gsd_m") else gsd

@@ -32,9 +32,13 @@ from mfnet_lite.rasters.readers.folder import open_folder
 from mfnet_lite.rasters.readers.hunan import open_hunan
 from mfnet_lite.rasters.readers.isprs import open_potsdam, open_vaihingen
 from mfnet_lite.rasters.readers.loveda import open_loveda
+from mfnet_lite.rasters.readers.mf_street import open_mf_street
+from mfnet_lite.rasters.readers.nyud import open_nyud, open_sunrgbd
 from mfnet_lite.rasters.readers.pairs import open_pairs
 from mfnet_lite.rasters.readers.plate_images import open_plates, read_plates
+from mfnet_lite.rasters.readers.pst900 import open_pst900
 from mfnet_lite.rasters.readers.reader import Reader
+from mfnet_lite.rasters.readers.whu_opt_sar import open_whu_opt_sar
 from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.scaling import SCALINGS, Scaling, fit_scaling
 from mfnet_lite.rasters.sensor_kinds import SENSOR_KINDS
@@ -87,11 +91,16 @@ __all__ = [
     "open_folder",
     "open_hunan",
     "open_loveda",
+    "open_mf_street",
+    "open_nyud",
     "open_pairs",
     "open_plates",
     "open_potsdam",
+    "open_pst900",
     "open_raster",
+    "open_sunrgbd",
     "open_vaihingen",
+    "open_whu_opt_sar",
     "raster_info",
     "read_plates",
     "read_raster",

@@ -224,8 +224,16 @@ def lines_of(path: Path) -> list[str]:
 
     Returns:
         The lines, without white space at their ends.
+
+    Raises:
+        ValueError: Another encoding.
     """
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} is no text in UTF-8: expected a name per line; save it as UTF-8"
+        ) from error
     return [line.strip() for line in lines if line.strip()]
 
 

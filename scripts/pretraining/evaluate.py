@@ -63,7 +63,7 @@ def procedural(pictures: int, per_picture: int) -> Iterator[Case]:
 
 
 def world_objects(scenes: int, per_crop: int) -> Iterator[Case]:
-    """Instances of world scenes at the default knobs: buildings, crowns, cars, lawns, pools and so on."""
+    """Instances of world scenes at the default parameters: buildings, crowns, cars, lawns, pools and so on."""
     rng = np.random.default_rng(1)
     for index in range(scenes):
         scene = make_scene(FIRST_SCENE + index, size=2 * SIZE)

@@ -70,6 +70,16 @@ def test_backward_reaches_every_trainable_parameter(net):
     assert missing == []
 
 
+def test_a_network_that_has_predicted_can_be_trained(net):
+    """Nothing that prediction keeps, such as resized tables, may stand in the way of gradients."""
+    batch = sample(2, 32, 32) | {"label": torch.randint(2, (2, 32, 32))}
+    with torch.inference_mode():
+        net.eval()(sample(1, 32, 32))
+    own = getattr(net, "loss", lambda logits, batch: logits.square().mean())
+    own(net.train()(batch), batch).backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in net.parameters())
+
+
 def test_state_dict_round_trip_and_determinism(name, net):
     net.train()(sample(2, 32, 32))  # moves the running statistics
     x = sample(2, 32, 32, seed=1)

@@ -304,7 +304,8 @@ class MultimodalEncoder(nn.Module):
         state = (table.data_ptr(), table._version, table.device, table.dtype)
         known = self._tables.get(key)
         if known is None or known[0] != state:
-            with torch.no_grad():
+            # made in inference mode, it could not take part in a later training
+            with torch.inference_mode(False), torch.no_grad():
                 known = (state, make().detach())
             self._tables[key] = known
         return known[1]

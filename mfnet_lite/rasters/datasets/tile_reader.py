@@ -93,7 +93,8 @@ class TileReader:
         self.notes = Notes()
         self._files = OpenFiles()
         self._decoded: dict[Path, Decoded] = {}
-        self._readings: dict[Path, Interpretation] = {}
+        # by sensor, too: one file may hold two
+        self._readings: dict[tuple[Path, str], Interpretation] = {}
         self._fitted: dict[tuple[Path, int], Scaling] = {}
         self._sizes: dict[Path, tuple[int, int]] = {}
         self._checked: set[tuple[Path, ...]] = set()
@@ -295,13 +296,13 @@ class TileReader:
     def _reading(self, tile: Tile, name: str) -> Interpretation:
         """How a file is read, learnt once."""
         path = file_of(tile, name)
-        if path not in self._readings:
+        if (path, name) not in self._readings:
             info = tile.info.sensors[name]
             gsd = self._header(path).ground_sampling(tile.info.gsd)
             found = interpret(path, info, self.scaling, gsd, self._header(path))
             self.notes.add(path, found.remarks)
-            self._readings[path] = found
-        return self._readings[path]
+            self._readings[path, name] = found
+        return self._readings[path, name]
 
     def _scaling(self, tile: Tile, name: str, band: int) -> Scaling:
         path, info = file_of(tile, name), tile.info.sensors[name]

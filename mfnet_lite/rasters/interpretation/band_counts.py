@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfnet_lite.rasters.interpretation.bands import choose_bands
+from mfnet_lite.rasters.interpretation.bands import choose_bands, is_named
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.tiles import OPTICAL, Problem, SensorInfo, Tile
 
@@ -27,7 +27,9 @@ def data_bands(path: Path, sensor: SensorInfo) -> int:
         The number.
     """
     info = raster_info(path)
-    return info.bands if info.alpha is None else len(choose_bands(path, sensor, info).bands)
+    if info.alpha is None or is_named(sensor, info.alpha):
+        return info.bands
+    return len(choose_bands(path, sensor, info).bands)
 
 
 def opacity_words(path: Path, sensor: SensorInfo) -> str:
@@ -41,7 +43,9 @@ def opacity_words(path: Path, sensor: SensorInfo) -> str:
         To be put behind the file's name; empty if every band holds data.
     """
     info = raster_info(path)
-    opaque = info.alpha is not None and info.alpha not in choose_bands(path, sensor, info).bands
+    if info.alpha is None or is_named(sensor, info.alpha):
+        return ""
+    opaque = info.alpha not in choose_bands(path, sensor, info).bands
     return f" (its band {info.alpha} is opacity)" if opaque else ""
 
 

@@ -19,6 +19,8 @@ COLOURS = {
     "nir": "near infrared", "ir": "near infrared", "near infrared": "near infrared",
 }  # fmt: skip
 """Words for bands in descriptions."""
+OPACITY = ("a", "alpha", "opacity", "mask")
+"""Words in descriptions for a band that is no measurement."""
 CORNER = 8  # pixels along the side of what is looked at for a collar; no shadow is so evenly black
 
 
@@ -35,6 +37,23 @@ class Bands:
     bands: tuple[int, ...]
     alpha: int | None = None
     notes: tuple[str, ...] = ()
+
+
+def is_named(sensor: SensorInfo, band: int) -> bool:
+    """Whether the dataset's own list of bands says that a band is a measurement, whatever the file calls it.
+
+    Only where bands are chosen by number: MFNet's street images hold the thermal channel where a PNG has opacity.
+
+    Args:
+        sensor: What the dataset says.
+        band: Number counted from 1.
+
+    Returns:
+        True if it does.
+    """
+    if sensor.select is None or len(sensor.names) < band:
+        return False
+    return sensor.names[band - 1].lower() not in OPACITY
 
 
 def choose_bands(path: str | Path, sensor: SensorInfo, info: RasterInfo | None = None) -> Bands:
@@ -66,9 +85,10 @@ def choose_bands(path: str | Path, sensor: SensorInfo, info: RasterInfo | None =
                 f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
                 f"choose from 1 to {info.bands}"
             )
-        if info.alpha is not None and info.alpha not in bands:
-            mask, hides = alpha_is_mask(path, info.alpha)
-            alpha, notes = (info.alpha if mask and hides else None), _transparent(mask and hides)
+        marked = info.alpha
+        if marked is not None and marked not in bands and not is_named(sensor, marked):
+            mask, hides = alpha_is_mask(path, marked)
+            alpha, notes = (marked if mask and hides else None), _transparent(mask and hides)
     else:
         bands, alpha, notes = _all_bands(path, sensor, info)
     return Bands(bands, alpha, (*notes, *_collar(path, sensor, info, alpha)))

@@ -197,7 +197,10 @@ def _one_scene(files: Mapping[str, Mapping[str, Path]], labels: Mapping[str, Pat
 
 
 def by_lists(
-    root: Path, tiles: Sequence[Tile], problems: Sequence[Problem]
+    root: Path,
+    tiles: Sequence[Tile],
+    problems: Sequence[Problem],
+    lists: Mapping[str, tuple[Path, list[str]]] | None = None,
 ) -> tuple[dict[str, tuple[Tile, ...]], dict[str, tuple[Problem, ...]], list[str]]:
     """Divide tiles by the lists of names beside them, if there are any.
 
@@ -205,11 +208,12 @@ def by_lists(
         root: Where ``list.txt``, ``train.txt`` or ``list/train.txt`` … may lie.
         tiles: All complete tiles.
         problems: Of the files whose partner is missing.
+        lists: Path and lines by split; None looks for them.
 
     Returns:
         Tiles by split, problems by split (a listed name without files is one), and notes.
     """
-    lists: Mapping[str, tuple[Path, list[str]]] = name_lists(root)
+    lists = name_lists(root) if lists is None else lists
     if not lists:
         return {ALL: tuple(tiles)}, {ALL: tuple(problems)}, []
     by_id = {tile.id: tile for tile in tiles}

@@ -59,8 +59,8 @@ def gumbel_noise(like: Tensor, generator: torch.Generator | None = None) -> Tens
 class _StraightThrough(torch.autograd.Function):
     """One-hot at the largest entry of each column, with the gradient of the identity.
 
-    ``hard - soft.detach() + soft`` has the same gradient, but is one-hot up to rounding only and takes
-    three tensors more.
+    ``hard - soft.detach() + soft`` has the same gradient, but takes three tensors more, and only in this order of
+    the sum is it one-hot to the last bit.
     """
 
     @staticmethod

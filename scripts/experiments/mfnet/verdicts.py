@@ -77,7 +77,7 @@ CLAIMS: tuple[Claim, ...] = (
            replace(BASE, effort=5.0), replace(UNET, effort=25.0)),
     versus("8 points", "Height brings MFNet at least 8 points of mIoU at the default ambiguity.", "ours",
            BASE, OPTICAL, margin=0.08),
-    Claim("ambiguity", "Height brings more where colours are ambiguous (knob 1 against 0).", "ours",
+    Claim("ambiguity", "Height brings more where colours are ambiguous (ambiguity 1 against 0).", "ours",
           weighted("mIoU", (1.0, replace(BASE, ambiguity=1.0)), (-1.0, replace(OPTICAL, ambiguity=1.0)),
                    (-1.0, replace(BASE, ambiguity=0.0)), (1.0, replace(OPTICAL, ambiguity=0.0)))),
     versus("scaling mfnet", "A frozen SAM learns more from heights stretched over their tile than from metres "

@@ -76,6 +76,13 @@ def test_one_end_of_all_readers():
     assert (set(whole.splits), whole.incomplete, whole.notes) == ({"train"}, {}, ())
 
 
+def test_a_choice_that_a_reader_does_not_have_is_refused(tmp_path):
+    for folder in ("images_png", "masks_png"):
+        (tmp_path / "Train" / "Urban" / folder).mkdir(parents=True)
+    with pytest.raises(ValueError, match="is read as loveda, which has no choice of optical_bands"):
+        open_dataset(tmp_path, optical_bands=(1, 2, 3))
+
+
 def test_real_folders(realdata):
     kinds = {path.name: detect_kind(path) for path in realdata.iterdir() if path.is_dir()}
     assert kinds.pop("deepforest_boxes") is None
