@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "world": {"utils"},
     "rasters": {"utils", "losses"},  # object maps are renumbered as the object loss wants them
     "tuning": {"utils"},
-    "nets": {"sam", "tuning", "losses"},  # a network may bring its own loss along
+    "nets": {"utils", "sam", "tuning", "losses"},  # a network may bring its own loss along
     "scenes": {"utils", "sam", "rasters", "metrics"},
     # what a run folder keeps is what a delta holds
     "training": {"utils", "tuning", "losses", "metrics", "scenes"},

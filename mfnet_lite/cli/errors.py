@@ -11,8 +11,9 @@ from typing import Any
 
 import typer
 
-MISTAKES = (ValueError, OSError, FloatingPointError)
-"""What a user can mend; missing files, folders and connections are kinds of ``OSError``."""
+MISTAKES = (ValueError, OSError, FloatingPointError, ImportError)
+"""What a user can mend; missing files, folders and connections are kinds of ``OSError``, missing optional packages
+of ``ImportError``."""
 
 REMEDIES = {
     errno.ENOENT: "check the path",

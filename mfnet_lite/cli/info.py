@@ -14,16 +14,17 @@ from mfnet_lite.cli.errors import plain_errors
 def info(
     run: Annotated[Path | None, typer.Argument(help="A run folder to describe instead.")] = None,
 ) -> None:
-    """Print versions, devices, the cache folder and which SAM weights are here; or describe a run."""
+    """Print versions, devices, the cache folder and which weights are here; or describe a run."""
     lines = _installation() if run is None else _described(run)
     for name, value in lines:
-        typer.echo(f"{name:18}{value}")
+        typer.echo(f"{name:17} {value}")
 
 
 def _installation() -> list[tuple[str, str]]:
     """Versions, device, networks, weights."""
     import torch
 
+    from mfnet_lite.nets.encoders.packaged_weights import packaged_encoders
     from mfnet_lite.nets.registry import list_models
     from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
     from mfnet_lite.utils.devices import pick_device
@@ -45,6 +46,8 @@ def _installation() -> list[tuple[str, str]]:
             except FileNotFoundError:
                 status = "missing from this installation"
         lines.append((f"weights {name}", status))
+    for name, status in packaged_encoders().items():
+        lines.append((f"weights timm:{name}", status))
     return lines
 
 

@@ -112,5 +112,5 @@ def _each(texts: Mapping[str, str], defaults: Mapping[str, Any]) -> str:
 
 
 def _tells(default: Any) -> bool:
-    """Whether a default is worth a word in the help; a flag that is off is not."""
-    return default is not None and default is not False
+    """Whether a default is worth a word in the help; a flag that is off is not, nor is a word left out."""
+    return default is not None and default is not False and default != ""

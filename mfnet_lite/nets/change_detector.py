@@ -15,6 +15,7 @@ from mfnet_lite.losses.temporal import temporal_similarity
 from mfnet_lite.nets.encoders.fastsam import open_fastsam
 from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.encoders.timm_network import STRIDES
+from mfnet_lite.nets.encoders.timm_weights import PREFIX, timm_name
 from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput, SAMCDConfig
 from mfnet_lite.sam import load_sam
@@ -33,8 +34,9 @@ class ChangeDetectorConfig(SAMCDConfig):
     backbone: str = field(
         default="tiny",
         metadata={
-            "help": "tiny, vit_b, vit_l, vit_h or a checkpoint file; timm:NAME, whose weights are "
-            "fetched; fastsam:FILE, which needs the package ultralytics (AGPL-3.0)."
+            "help": "tiny, vit_b, vit_l, vit_h or a checkpoint file; timm:tf_efficientnet_lite0 "
+            "(from the extra pretrained); timm:NAME@FILE; timm:NAME, whose weights are fetched; "
+            "fastsam:FILE, which needs the package ultralytics (AGPL-3.0)."
         },
     )
     temporal: float = field(default=1.0, metadata={"help": "Weight of the temporal constraint."})
@@ -71,11 +73,12 @@ def open_pyramid(backbone: str) -> Pyramid:
     """Build a frozen pyramid.
 
     Args:
-        backbone: What :func:`mfnet_lite.load_sam` takes, or ``timm:NAME`` (its pre-trained weights are
-            fetched), or ``fastsam:FILE`` (needs the optional package ``ultralytics``, AGPL-3.0).
+        backbone: What :func:`mfnet_lite.load_sam` takes; or ``timm:NAME``, whose weights come as a package
+            (``timm:tf_efficientnet_lite0``) or else are fetched; or ``timm:NAME@FILE``; or ``fastsam:FILE``
+            (needs the optional package ``ultralytics``, AGPL-3.0).
     """
-    if backbone.startswith("timm:"):
-        return TimmPyramid(backbone.removeprefix("timm:"), pretrained=True)
+    if backbone.startswith(PREFIX):
+        return TimmPyramid(timm_name(backbone), pretrained=True)
     if backbone.startswith("fastsam:"):
         return open_fastsam(backbone.removeprefix("fastsam:"))
     return SamPyramid(load_sam(backbone))

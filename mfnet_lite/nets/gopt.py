@@ -28,13 +28,12 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.progressive import ProgressiveHead
-from mfnet_lite.nets.encoders.plain_vit import plain_vit, spread
+from mfnet_lite.nets.encoders.plain_vit import open_plain_vit, plain_vit, spread
 from mfnet_lite.nets.encoders.prompted_vit import Auxiliary, PromptedViT
 from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample
 from mfnet_lite.nets.layers.modality_mask import check_none_is_empty, drop_modalities
 from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.nets.layers.tuned_network import TunedNetwork
-from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.grouping.cross_modal import Query
 from mfnet_lite.tuning.grouping.prompter import Prompt, PromptHierarchy
 from mfnet_lite.tuning.multimodal.stacked import check_modality_mask
@@ -56,7 +55,10 @@ class GoPTConfig(TransformerConfig):
 
     backbone: str = field(
         default="tiny",
-        metadata={"help": "Frozen SAM: tiny, vit_b, vit_l, vit_h or a checkpoint file."},
+        metadata={
+            "help": "Frozen SAM: tiny, vit_b, vit_l, vit_h or a checkpoint file; or timm:NAME@FILE, "
+            "a plain vision transformer such as DINOv2's or CLIP's."
+        },
     )
     prompters: int = field(
         default=0,
@@ -122,8 +124,9 @@ class GoPTConfig(TransformerConfig):
             )
 
     def build(self, sensors: Mapping[str, int], num_classes: int) -> GoPT:
-        """Build the network on the SAM that ``backbone`` names."""
-        return GoPT(load_sam(self.backbone), num_classes, sensors, **self.without("backbone"))
+        """Build the network on the vision transformer that ``backbone`` names."""
+        vit = open_plain_vit(self.backbone, "GoPT")
+        return GoPT(vit, num_classes, sensors, **self.without("backbone"))
 
     def crop_multiple(self, network: nn.Module) -> int:
         """Crops are cut into patches."""

@@ -21,9 +21,10 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 
 from mfnet_lite.sam.build import build_sam, infer_config, resize_state_dict
-from mfnet_lite.sam.download import RemoteFile, download, verify
+from mfnet_lite.sam.download import RemoteFile, download
 from mfnet_lite.sam.names import PIXEL_MEAN, PIXEL_STD, WRAPPERS, official_names
 from mfnet_lite.utils.devices import pick_device
+from mfnet_lite.utils.hashes import verify
 
 __all__ = ["find_checkpoint", "load_sam"]
 

@@ -7,12 +7,13 @@ size and SHA-256 agree does the part get its final name, by one atomic rename.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
+
+from mfnet_lite.utils.hashes import sha256_of
 
 __all__: list[str] = []  # what checkpoints need; not part of the interface
 
@@ -97,37 +98,6 @@ class ResumableHTTP:
         Path(output_file).unlink(missing_ok=True)
         self.part.replace(output_file)
         return None
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hexadecimal digits, reading it in chunks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def verify(path: Path, sha256: str, size: int | None, advice: str) -> None:
-    """Check a file's length and SHA-256.
-
-    Args:
-        path: The file.
-        sha256: Expected digest.
-        size: Expected length in bytes, or ``None``.
-        advice: What the user should do, the end of the sentence.
-
-    Raises:
-        ValueError: If either differs.
-    """
-    found = path.stat().st_size
-    if size is not None and found != size:
-        raise ValueError(f"{path} has {found} bytes where {size} are expected; {advice}.")
-    digest = sha256_of(path)
-    if digest != sha256:
-        raise ValueError(
-            f"{path} has SHA-256 {digest[:16]}… where {sha256[:16]}… is expected; {advice}."
-        )
 
 
 def download(remote: RemoteFile, folder: Path) -> Path:

@@ -1,1 +1,1 @@
-"""What every room may use: whole files, devices, provenance."""
+"""What every room may use: whole files, devices, hashes, provenance."""

@@ -1,4 +1,4 @@
-"""One digest for many tensors: which weights a file belongs to.
+"""Digests of tensors and of files: which weights a file belongs to, and whether it is the one expected.
 
 Two digests stand in files and must never change. :func:`hash_tensors` is that of delta checkpoints and run
 folders: names, number formats and shapes count, the order of the tensors does not. :func:`hash_values` is that of
@@ -12,14 +12,16 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 
-__all__ = ["hash_tensors", "hash_values"]
+__all__ = ["hash_tensors", "hash_values", "sha256_of", "verify"]
 
+_CHUNK = 1 << 20
 _COPIES = 4  # tensors of another device that are on their way to the hash at the same time
 
 
@@ -65,6 +67,41 @@ def hash_values(tensors: Iterable[Tensor]) -> str:
     for tensor in tensors:
         digest.update(_bytes(tensor.detach().float()))
     return digest.hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits, reading it in chunks.
+
+    Args:
+        path: The file.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def verify(path: Path, sha256: str, size: int | None, advice: str) -> None:
+    """Check a file's length and SHA-256.
+
+    Args:
+        path: The file.
+        sha256: Expected digest.
+        size: Expected length in bytes, or ``None``.
+        advice: What the user should do, the end of the sentence.
+
+    Raises:
+        ValueError: If either differs.
+    """
+    found = path.stat().st_size
+    if size is not None and found != size:
+        raise ValueError(f"{path} has {found} bytes where {size} are expected; {advice}.")
+    digest = sha256_of(path)
+    if digest != sha256:
+        raise ValueError(
+            f"{path} has SHA-256 {digest[:16]}… where {sha256[:16]}… is expected; {advice}."
+        )
 
 
 def _digest(item: tuple[str, Tensor]) -> tuple[str, str]:

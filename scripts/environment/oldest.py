@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("book", "encoders")
+EXTRAS = ("book", "encoders", "pretrained")
 """What the tests of the library import beside the package's own dependencies."""
 TOOLS = (
     "hypothesis",
@@ -65,7 +65,9 @@ def oldest(project: dict[str, object], pins: list[Requirement]) -> list[str]:
     found = []
     for requirement in wanted:
         name = canonicalize_name(requirement.name)
-        if name in UNUSED:
+        if (
+            name in UNUSED or requirement.extras
+        ):  # our own extras by name: their lines are here already
             continue
         bounds = [s.version for s in requirement.specifier if s.operator in (">=", "==")]
         if len(bounds) != 1:

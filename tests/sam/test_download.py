@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mfnet_lite.sam.download import RemoteFile, download, sha256_of, verify
+from mfnet_lite.sam.download import RemoteFile, download
 
 CONTENT = bytes(range(256)) * 40_000  # 10 MB, ten chunks
 SIZE = len(CONTENT)
@@ -138,15 +138,3 @@ def test_a_folder_that_cannot_be_made(server, tmp_path):
     for folder in (tmp_path / "file", tmp_path / "file" / "cache"):
         with pytest.raises(ValueError, match=r"cannot be made the folder of .*MFNET_LITE_CACHE"):
             download(remote(server), folder)
-
-
-def test_verify(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(b"abc")
-    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert sha256_of(path) == digest
-    verify(path, digest, 3, "go on")
-    with pytest.raises(ValueError, match="has 3 bytes where 4 are expected; do this"):
-        verify(path, digest, 4, "do this")
-    with pytest.raises(ValueError, match="has SHA-256 ba7816bf8f01cfea… where 00"):
-        verify(path, "00" * 32, None, "do this")

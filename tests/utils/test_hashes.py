@@ -1,4 +1,4 @@
-"""Digests that stand in files: the same today as when the files were written."""
+"""Digests that stand in files, the same today as when they were written; and digests of files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mfnet_lite.utils.hashes import hash_tensors, hash_values
+from mfnet_lite.utils.hashes import hash_tensors, hash_values, sha256_of, verify
 
 
 def tensors() -> dict[str, Tensor]:
@@ -56,3 +56,15 @@ def test_an_empty_tensor_and_one_without_values() -> None:
     assert len(hash_tensors({"x": torch.zeros(0, 3)})) == 64
     with pytest.raises(ValueError, match="x has no values"):
         hash_tensors({"x": torch.zeros(2, device="meta")})
+
+
+def test_verify(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(path) == digest
+    verify(path, digest, 3, "go on")
+    with pytest.raises(ValueError, match="has 3 bytes where 4 are expected; do this"):
+        verify(path, digest, 4, "do this")
+    with pytest.raises(ValueError, match="has SHA-256 ba7816bf8f01cfea… where 00"):
+        verify(path, "00" * 32, None, "do this")

@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
+from mfnet_lite.nets.encoders.timm_network import open_timm_vit
+from mfnet_lite.nets.encoders.timm_weights import PREFIX, timm_name
+from mfnet_lite.sam import load_sam
 
 Images = Float[Tensor, "batch 3 image_height image_width"]
 Tokens = Float[Tensor, "batch prefix_and_patches width"]
@@ -240,6 +243,26 @@ def plain_vit(network: nn.Module) -> PlainViT:
             f"{type(network).__name__}; mfnet_lite.load_sam('tiny') gives one"
         )
     return TimmViT(network)
+
+
+def open_plain_vit(backbone: str, user: str) -> PlainViT:
+    """Open a frozen vision transformer by name or file.
+
+    Args:
+        backbone: What :func:`mfnet_lite.load_sam` takes; or ``timm:NAME@FILE`` with a plain vision transformer of
+            timm and a file of its weights, such as the official ones of DINOv2 and CLIP; or ``timm:NAME``, whose
+            weights are fetched.
+        user: Who needs it, for the message where timm is not installed.
+
+    Raises:
+        ImportError: If timm is needed and not installed.
+        FileNotFoundError: If nothing of that name exists.
+        ConnectionError: If a download is needed and fails.
+        ValueError: If the weights are those of another network, or it is no plain vision transformer.
+    """
+    if backbone.startswith(PREFIX):
+        return TimmViT(open_timm_vit(timm_name(backbone), user))
+    return SamViT(load_sam(backbone))
 
 
 def spread(count: int, depth: int) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
 from mfnet_lite.nets.encoders.timm_network import STRIDES, open_timm
+from mfnet_lite.nets.encoders.timm_weights import input_statistics
 
 
 class Pyramid(nn.Module):
@@ -103,21 +104,25 @@ class TimmPyramid(Pyramid):
     """Any convolutional network of timm with maps at strides 4, 8, 16 and 32.
 
     Args:
-        name: Such as ``"resnet18"``.
-        pretrained: Fetch timm's weights (needs a network and the package ``timm``).
+        name: Such as ``"resnet18"``, or ``"resnet18@FILE"`` with a file of its weights.
+        pretrained: Load weights (needs the package ``timm``): those that come as a package
+            (:mod:`~mfnet_lite.nets.encoders.packaged_weights`), else those that timm fetches. Those of a file
+            are loaded in any case.
         **options: Further arguments of ``timm.create_model``.
 
     Raises:
         ImportError: If timm is not installed.
-        ValueError: If timm cannot build the network, or it has no maps at these strides.
+        FileNotFoundError: If the weights are not on this machine and are not timm's to fetch.
+        ConnectionError: If timm cannot fetch them.
+        ValueError: If timm cannot build the network, the weights are those of another, or it has no maps at
+            these strides.
     """
 
     def __init__(self, name: str, pretrained: bool = False, **options: Any) -> None:
         super().__init__()
-        net, self.levels, self.channels = open_timm(name, pretrained, "TimmPyramid", **options)
-        config = getattr(net, "pretrained_cfg", None) or {}
-        for key, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
-            value = torch.tensor(config.get(key, default)).reshape(3, 1, 1)
+        wanted = pretrained or "@" in name
+        net, self.levels, self.channels = open_timm(name, wanted, "TimmPyramid", **options)
+        for key, value in zip(("mean", "std"), input_statistics(net), strict=True):
             self.register_buffer(key, value, persistent=False)
         self.net = net.requires_grad_(False)
         self.eval()

