@@ -7,6 +7,7 @@ from mfnet_lite.losses.boundary import boundary, soft_edges
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.focal_dice import dice_loss, focal_loss, mask_iou, mask_loss
 from mfnet_lite.losses.object_consistency import object_consistency, renumber_objects
+from mfnet_lite.losses.pixel_text import pixel_text_alignment, pixel_text_cosine
 from mfnet_lite.losses.plate_dice import batch_dice, two_class_dice
 from mfnet_lite.losses.temporal import temporal_similarity
 
@@ -20,6 +21,8 @@ __all__ = [
     "mask_iou",
     "mask_loss",
     "object_consistency",
+    "pixel_text_alignment",
+    "pixel_text_cosine",
     "renumber_objects",
     "soft_edges",
     "temporal_similarity",
