@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from mfnet_lite.losses.assisted import AssistedLoss
 from mfnet_lite.losses.boundary import boundary, soft_edges
+from mfnet_lite.losses.class_queries import (
+    QueryWeights,
+    class_query_loss,
+    masks_of_classes,
+    undecided_points,
+)
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.focal_dice import dice_loss, focal_loss, mask_iou, mask_loss
 from mfnet_lite.losses.object_consistency import object_consistency, renumber_objects
@@ -13,13 +19,16 @@ from mfnet_lite.losses.temporal import temporal_similarity
 
 __all__ = [
     "AssistedLoss",
+    "QueryWeights",
     "batch_dice",
     "boundary",
+    "class_query_loss",
     "cross_entropy",
     "dice_loss",
     "focal_loss",
     "mask_iou",
     "mask_loss",
+    "masks_of_classes",
     "object_consistency",
     "pixel_text_alignment",
     "pixel_text_cosine",
@@ -27,4 +36,5 @@ __all__ = [
     "soft_edges",
     "temporal_similarity",
     "two_class_dice",
+    "undecided_points",
 ]

@@ -1,0 +1,198 @@
+r"""Loss of masks that belong to classes: query k speaks for class k and for nothing else.
+
+Mask2Former (Cheng et al., CVPR 2022, arXiv 2112.01527) matches its queries to masks anew in every step. MFuser (Zhang
+et al., CVPR 2025, arXiv 2504.03193), whose queries are made from the words of the classes, has nothing to match: the
+target of query k is the mask of class k where the image shows it, and "no object" where it does not.
+
+.. math:: L = 2\,L_{class} + 5\,L_{bce} + 5\,L_{dice}
+
+Masks are compared at points, most of them where the prediction is undecided (Kirillov et al., "PointRend", CVPR 2020),
+or at every labelled pixel.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["QueryWeights", "class_query_loss", "masks_of_classes", "undecided_points"]
+
+OVERSAMPLE, IMPORTANT = 3, 0.75
+"""Points drawn per point taken, and the share of those taken for being undecided."""
+
+
+class QueryWeights(NamedTuple):
+    """Weights of the terms, as released.
+
+    Args:
+        classes: Of the cross-entropy of the queries' classes.
+        bce: Of the masks' binary cross-entropy.
+        dice: Of their dice loss.
+        absent: Of a query whose class the image does not show, within the first term.
+    """
+
+    classes: float = 2.0
+    bce: float = 5.0
+    dice: float = 5.0
+    absent: float = 0.1
+
+
+RELEASED = QueryWeights()
+
+
+def masks_of_classes(
+    label: Int[Tensor, "batch height width"], classes: int, ignore_index: int = 255
+) -> tuple[Bool[Tensor, "batch class height width"], Bool[Tensor, "batch height width"]]:
+    """Turn labels into one mask per class.
+
+    Args:
+        label: Class indices; negative ones and ``ignore_index`` belong to no class.
+        classes: Number of classes.
+        ignore_index: Label of pixels without truth.
+
+    Returns:
+        The masks, and which pixels have a label.
+
+    Raises:
+        ValueError: If a label is neither a class nor ignored.
+
+    Example:
+        >>> masks, known = masks_of_classes(torch.tensor([[[0, 1, 255]]]), 2)
+        >>> masks.int().flatten(1).tolist(), known.tolist()
+        ([[1, 0, 0, 0, 1, 0]], [[[True, True, False]]])
+    """
+    known = (label >= 0) & (label != ignore_index)
+    if bool((label[known] >= classes).any()):
+        raise ValueError(
+            f"labels must lie in 0…{classes - 1} or be {ignore_index} (ignored), but "
+            f"{int(label[known].max())} occurs; check the label rasters and the classes"
+        )
+    index = torch.arange(classes, device=label.device)[:, None, None]
+    return (label[:, None] == index) & known[:, None], known
+
+
+def undecided_points(
+    logits: Float[Tensor, "mask height width"],
+    number: int,
+    generator: torch.Generator | None = None,
+) -> Float[Tensor, "mask point 2"]:
+    """Draw places in masks, most of them where a mask is undecided, the others anywhere.
+
+    Args:
+        logits: Mask logits.
+        number: How many places in each mask.
+        generator: Source of the random numbers; None for torch's own.
+
+    Returns:
+        Horizontal and vertical positions, 0 to 1 from edge to edge.
+    """
+    device = logits.device if generator is None else generator.device
+
+    def draw(points: int) -> Tensor:
+        places = torch.rand(len(logits), points, 2, generator=generator, device=device)
+        return places.to(logits)
+
+    many = draw(OVERSAMPLE * number)
+    important = round(IMPORTANT * number)
+    doubt = -read_at(logits.detach()[:, None], many)[:, 0].abs()
+    chosen = doubt.topk(important, dim=1).indices[..., None].expand(-1, -1, 2)
+    return torch.cat([many.gather(1, chosen), draw(number - important)], dim=1)
+
+
+def read_at(
+    maps: Float[Tensor, "batch channel height width"],
+    places: Float[Tensor, "batch point 2"],
+    nearest: bool = False,
+) -> Float[Tensor, "batch channel point"]:
+    """Read maps at places.
+
+    Args:
+        maps: The maps.
+        places: Horizontal and vertical positions, 0 to 1 from edge to edge.
+        nearest: Take the nearest pixel instead of a bilinear mean.
+    """
+    mode = "nearest" if nearest else "bilinear"
+    grid = 2 * places[:, :, None] - 1
+    return F.grid_sample(maps, grid, mode=mode, padding_mode="border", align_corners=False)[..., 0]
+
+
+def class_query_loss(
+    class_logits: Float[Tensor, "batch query choice"],
+    mask_logits: Float[Tensor, "batch query height width"],
+    label: Int[Tensor, "batch label_height label_width"],
+    weights: QueryWeights = RELEASED,
+    ignore_index: int = 255,
+    points: int = 0,
+    generator: torch.Generator | None = None,
+) -> dict[str, Float[Tensor, ""]]:
+    """Loss of one decoder output.
+
+    Args:
+        class_logits: For each query a score for every class, and for "no object" at last.
+        mask_logits: Its mask, at any size.
+        label: Class indices; negative ones and ``ignore_index`` do not count.
+        weights: Of the terms.
+        ignore_index: Label of pixels without truth.
+        points: Number of points at which a mask is compared; 0 compares all pixels.
+        generator: Source of the points; None for torch's own.
+
+    Returns:
+        The weighted terms ``classes``, ``bce`` and ``dice``, means over queries and over the masks of classes that
+        occur, and their sum as ``total``. Masks count 0 where no class occurs.
+
+    Raises:
+        ValueError: If shapes or labels do not fit.
+    """
+    batch, classes, choices = class_logits.shape
+    if choices != classes + 1 or mask_logits.shape[:2] != (batch, classes):
+        raise ValueError(
+            "expected one query per class, class logits (batch, classes, classes + 1) and masks (batch, classes, "
+            f"height, width), got {tuple(class_logits.shape)} and {tuple(mask_logits.shape)}"
+        )
+    masks, known = masks_of_classes(label, classes, ignore_index)
+    shown = masks.flatten(2).any(dim=2)
+    target = torch.where(shown, torch.arange(classes, device=label.device), classes)
+    importance = class_logits.new_ones(choices)
+    importance[-1] = weights.absent
+    of_classes = F.cross_entropy(class_logits.flatten(0, 1), target.flatten(), importance)
+    image = torch.arange(batch, device=label.device)[:, None].expand_as(shown)[shown]
+    logits, truth, counts = _compared(
+        mask_logits[shown], masks[shown].to(mask_logits), known[image], points, generator
+    )
+    number = max(len(logits), 1)
+    pixels = counts.sum(dim=1).clamp(min=1)
+    bce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    of_bce = ((bce * counts).sum(dim=1) / pixels).sum() / number
+    probability = logits.sigmoid() * counts
+    both = (probability * truth).sum(dim=1)
+    extent = probability.sum(dim=1) + (truth * counts).sum(dim=1)
+    of_dice = (1 - (2 * both + 1) / (extent + 1)).sum() / number
+    terms = {
+        "classes": weights.classes * of_classes,
+        "bce": weights.bce * of_bce,
+        "dice": weights.dice * of_dice,
+    }
+    return terms | {"total": sum(terms.values(), start=class_logits.new_zeros(()))}
+
+
+def _compared(
+    logits: Float[Tensor, "mask height width"],
+    truth: Float[Tensor, "mask label_height label_width"],
+    known: Bool[Tensor, "mask label_height label_width"],
+    points: int,
+    generator: torch.Generator | None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, truth and whether it counts, at the same places of each mask."""
+    counts = known.to(logits)
+    if points and len(logits):
+        places = undecided_points(logits, points, generator)
+        read = read_at(logits[:, None], places)[:, 0]
+        there = read_at(torch.stack([truth, counts], dim=1), places, nearest=True)
+        return read, there[:, 0], there[:, 1]
+    size = truth.shape[-2:]
+    whole = F.interpolate(logits[:, None], size, mode="bilinear", align_corners=False)[:, 0]
+    return whole.flatten(1), truth.flatten(1), counts.flatten(1)
