@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets import GoPT, MFNet
 from mfnet_lite.nets.decoders.progressive import ProgressiveHead
+from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.tuning.grouping import (
     CrossModalPrompter,
     GroupingPrompter,
@@ -155,8 +156,12 @@ class TunedUnderHead(MFNet):
         sample: Mapping[str, Float[Tensor, "batch bands height width"]],
         modality_mask: Any = None,
     ) -> Float[Tensor, "batch classes height width"]:
-        """Segment a batch whose sides are multiples of the patch."""
+        """Segment a batch."""
         stacked, _ = self.stack(sample, modality_mask)
-        size = stacked.shape[-2:]
-        features = self.encoder(stacked, None).sum(dim=0)
-        return F.interpolate(self.head(features), size=size, mode="bilinear", align_corners=False)
+        height, width = stacked.shape[-2:]
+        padded = pad_to_multiple(stacked.flatten(0, 1), self.encoder.patch)
+        features = self.encoder(padded.unflatten(0, stacked.shape[:2]), None).sum(dim=0)
+        logits = F.interpolate(
+            self.head(features), size=padded.shape[-2:], mode="bilinear", align_corners=False
+        )
+        return logits[..., :height, :width]

@@ -141,6 +141,8 @@ def test_another_tuning_under_the_same_head():
     network = TunedUnderHead(build_sam(SIZES), 6, SENSORS, "mmlora", 2, None).eval()
     with torch.no_grad():
         assert network(sample()).shape == (1, 6, 64, 64)
+        odd = {name: x[..., :61, :59] for name, x in sample().items()}
+        assert network(odd).shape == (1, 6, 61, 59)
     assert {n.split(".")[0] for n, _ in network.added_parameters()} == {
         "encoder",
         "pictures",
