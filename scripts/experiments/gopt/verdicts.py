@@ -86,6 +86,10 @@ CLAIMS: tuple[Claim, ...] = (
            NOISE, OPTICAL, margin=-SMALL),
     versus("noise, rgb asks", "The same with RGB tokens alone asking.", "ours",
            NOISE_RGB, OPTICAL, margin=-SMALL),
+    versus("heights>noise", "Heights beat noise in their place (asked after the rows were seen).", "ours",
+           BASE, NOISE),
+    versus("heights>noise, rgb asks", "Heights beat noise in their place with RGB tokens alone asking (asked after "
+           "the rows were seen).", "ours", RGB_ASKS, NOISE_RGB),
     versus("thermal", "A thermal image helps RGB.", "paper", THERMAL, OPTICAL),
     versus("sar", "A radar image helps RGB.", "paper", SAR, OPTICAL),
     versus("frozen>embed", "Auxiliary tokens that pass the frozen blocks beat tokens that are embedded once.",
