@@ -1,7 +1,7 @@
 r"""Loss of masks that belong to classes: query k speaks for class k and for nothing else.
 
 Mask2Former (Cheng et al., CVPR 2022, arXiv 2112.01527) matches its queries to masks anew in every step. MFuser (Zhang
-et al., CVPR 2025, arXiv 2504.03193), whose queries are made from the words of the classes, has nothing to match: the
+and Tan, CVPR 2025, arXiv 2504.03193), whose queries are made from the words of the classes, has nothing to match: the
 target of query k is the mask of class k where the image shows it, and "no object" where it does not.
 
 .. math:: L = 2\,L_{class} + 5\,L_{bce} + 5\,L_{dice}

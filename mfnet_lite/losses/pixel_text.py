@@ -1,6 +1,6 @@
 r"""Pixel-text alignment: every pixel's embedding should lie nearest to that of its class's words.
 
-MFuser (Zhang et al., CVPR 2025, arXiv 2504.03193) compares the vision-language encoder's dense embeddings with the
+MFuser (Zhang and Tan, CVPR 2025, arXiv 2504.03193) compares the vision-language encoder's dense embeddings with the
 refined class embeddings by their cosine :math:`s_k`, enlarged to the size of the labels::
 
     softmax    -log softmax(s / τ)_label              one class excludes the others (CLIP)

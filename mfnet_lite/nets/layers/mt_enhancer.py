@@ -1,6 +1,6 @@
 r"""MTEnhancer: class embeddings of a text encoder, refined by the image that they will be looked for in.
 
-Zhang et al., "Mamba as a Bridge", CVPR 2025, arXiv 2504.03193. A scan carries what earlier tokens say to later ones.
+Zhang and Tan, "Mamba as a Bridge", CVPR 2025, arXiv 2504.03193. A scan carries what earlier tokens say to later ones.
 So that the classes can read the image, they stand around it twice, and their two answers are added::
 
     [ classes ; image ; classes ] ── MVFuser ──→  first copy + last copy

@@ -1,6 +1,6 @@
 r"""MVFuser: a co-adapter in which the tokens of two frozen encoders read each other by a selective scan.
 
-Zhang et al., "Mamba as a Bridge: Where Vision Foundation Models Meet Vision Language Models for Domain-Generalized
+Zhang and Tan, "Mamba as a Bridge: Where Vision Foundation Models Meet Vision Language Models for Domain-Generalized
 Semantic Segmentation", CVPR 2025, arXiv 2504.03193. After every block of two encoders their tokens are joined into one
 sequence, the image encoder's first, and what comes out is added to both::
 
