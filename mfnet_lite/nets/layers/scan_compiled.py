@@ -88,18 +88,26 @@ def _processor() -> str:
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     """Tell what the functions take: pointers, four sizes and the number of threads."""
     sizes = [ctypes.c_long] * 4 + [ctypes.c_int]
-    for name, arrays in (("selective_scan", 7), ("selective_scan_back", 11)):
+    for name, arrays in (("selective_scan", 8), ("selective_scan_back", 12)):
         function = getattr(library, name)
         function.argtypes, function.restype = [ctypes.c_void_p] * arrays + sizes, None
+    library.selective_scan_part.restype = ctypes.c_long
     return library
 
 
+def _loaded() -> ctypes.CDLL:
+    found = kernel()
+    if found is None:
+        raise RuntimeError("the compiled scan was called where it could not be compiled")
+    return found
+
+
 def _call(name: str, arrays: tuple[Tensor, ...], sizes: tuple[int, ...]) -> None:
-    getattr(kernel(), name)(*(x.data_ptr() for x in arrays), *sizes, torch.get_num_threads())
+    getattr(_loaded(), name)(*(x.data_ptr() for x in arrays), *sizes, torch.get_num_threads())
 
 
 class CompiledScan(torch.autograd.Function):
-    """Scan in single precision on the CPU; of nothing but the inputs is kept for the gradient."""
+    """Scan in single precision on the CPU; kept for the gradient are the inputs, and the states now and then."""
 
     @staticmethod
     def forward(
@@ -113,9 +121,11 @@ class CompiledScan(torch.autograd.Function):
         """Return the output and the last state."""
         u, delta, A = u.contiguous(), delta.contiguous(), A.contiguous()
         B, C = B.mT.contiguous(), C.mT.contiguous()  # the states of a token side by side
-        y, last = torch.zeros_like(u), u.new_zeros(*u.shape[:2], A.shape[1])
-        _call("selective_scan", (u, delta, A, B, C, y, last), (*u.shape, A.shape[1]))
-        ctx.save_for_backward(u, delta, A, B, C)
+        parts = -(-u.shape[-1] // _loaded().selective_scan_part())
+        y, last = torch.zeros_like(u), u.new_empty(*u.shape[:2], A.shape[1])
+        kept = u.new_empty(*u.shape[:2], parts, A.shape[1])
+        _call("selective_scan", (u, delta, A, B, C, y, kept, last), (*u.shape, A.shape[1]))
+        ctx.save_for_backward(u, delta, A, B, C, kept)
         ctx.mark_non_differentiable(last)
         return y, last
 
@@ -123,11 +133,11 @@ class CompiledScan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor, _last: Any) -> tuple[Tensor, ...]:
         """Return the gradients of all inputs."""
-        u, delta, A, B, C = ctx.saved_tensors
+        u, delta, A, B, C, kept = ctx.saved_tensors
         batch, channels, length = u.shape
         du, ddelta = torch.zeros_like(u), torch.zeros_like(u)
         dA = A.new_zeros(batch, *A.shape)
         dB, dC = B.new_zeros(2, torch.get_num_threads(), *B.shape)
-        arrays = (u, delta, A, B, C, dy.contiguous(), du, ddelta, dA, dB, dC)
+        arrays = (u, delta, A, B, C, kept, dy.contiguous(), du, ddelta, dA, dB, dC)
         _call("selective_scan_back", arrays, (batch, channels, length, A.shape[1]))
         return du, ddelta, dA.sum(dim=0), dB.sum(dim=0).mT, dC.sum(dim=0).mT

@@ -110,7 +110,7 @@ def scan_and_gradients(tensors: list[Tensor], backend: str, dtype: torch.dtype) 
 @pytest.mark.parametrize(
     "sizes",
     [(1, 1, 1, 1), (2, 3, CHUNK - 1, 4), (1, 5, CHUNK + 1, 7), (2, 2, 100, 16), (1, 3, 70, 17), (1, 2, 33, 40),
-     (2, 1, 20, 8)],
+     (2, 1, 20, 8), (1, 2, 512, 3), (2, 2, 1100, 18)],
 )  # fmt: skip
 def test_every_backend_is_the_recurrence(backend, sizes):
     tensors = inputs(*sizes)
