@@ -167,7 +167,9 @@ def test_runs_resume_and_sum_up(monkeypatch, tmp_path):
     for name, value in (("SIZE", 64), ("SCENES", 1), ("TEST_SCENES", 1)):
         monkeypatch.setattr(runs, name, value)
     for name in ("TILE", "SIZE", "TEST_STRIDE"):
-        monkeypatch.setitem(runs.scored.__globals__, name, 64)  # those of the experiments with MFNet
+        monkeypatch.setitem(
+            runs.scored.__globals__, name, 64
+        )  # those of the experiments with MFNet
     options = Options(tmp_path, tmp_path / "r.json", seeds=(0,), steps=2, only="parts")
     experiment.EXPERIMENT.train_missing(options)
     first = (tmp_path / "runs.jsonl").read_text()
