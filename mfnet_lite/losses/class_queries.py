@@ -65,6 +65,7 @@ def masks_of_classes(
         >>> masks.int().flatten(1).tolist(), known.tolist()
         ([[1, 0, 0, 0, 1, 0]], [[[True, True, False]]])
     """
+    label = label.long()  # a byte compares wrongly with more than 255 classes
     known = (label >= 0) & (label != ignore_index)
     if bool((label[known] >= classes).any()):
         raise ValueError(
@@ -153,12 +154,25 @@ def class_query_loss(
             "expected one query per class, class logits (batch, classes, classes + 1) and masks (batch, classes, "
             f"height, width), got {tuple(class_logits.shape)} and {tuple(mask_logits.shape)}"
         )
+    if label.ndim != 3 or len(label) != batch or points < 0:
+        raise ValueError(
+            f"expected labels of shape ({batch}, height, width) and at least 0 points, got "
+            f"{tuple(label.shape)} and {points}"
+        )
+    # sums over pixels exceed what half precision holds
+    class_logits, mask_logits = (
+        x.to(torch.promote_types(x.dtype, torch.float32)) for x in (class_logits, mask_logits)
+    )
     masks, known = masks_of_classes(label, classes, ignore_index)
     shown = masks.flatten(2).any(dim=2)
     target = torch.where(shown, torch.arange(classes, device=label.device), classes)
     importance = class_logits.new_ones(choices)
     importance[-1] = weights.absent
-    of_classes = F.cross_entropy(class_logits.flatten(0, 1), target.flatten(), importance)
+    of_classes = F.cross_entropy(
+        class_logits.flatten(0, 1), target.flatten(), importance, reduction="sum"
+    )
+    # a mean would be NaN where no query counts
+    of_classes = of_classes / importance[target].sum().clamp(min=1e-12)
     image = torch.arange(batch, device=label.device)[:, None].expand_as(shown)[shown]
     logits, truth, counts = _compared(
         mask_logits[shown], masks[shown].to(mask_logits), known[image], points, generator

@@ -48,6 +48,7 @@ def cross_entropy(
         >>> round(loss.item(), 4)  # log 4: four classes, no idea which
         1.3863
     """
+    label = label.long()  # bytes cannot hold the -100 below
     kept = (label >= 0) & (label != ignore_index)
     classes = logits.shape[1]
     if bool((label[kept] >= classes).any()):
@@ -55,7 +56,7 @@ def cross_entropy(
             f"labels must lie in 0…{classes - 1} or be {ignore_index} (ignored), "
             f"but {int(label[kept].max())} occurs; check the label rasters and `classes`"
         )
-    target = torch.where(kept, label, -100).long()
+    target = torch.where(kept, label, -100)
     if weights is None:
         total = F.cross_entropy(logits, target, ignore_index=-100, reduction="sum")
         return total / kept.sum().clamp(min=1)
@@ -63,4 +64,4 @@ def cross_entropy(
         raise ValueError(f"expected a positive weight for each of {classes} classes, got {weights}")
     by_class = logits.new_tensor(list(weights))
     total = F.cross_entropy(logits, target, by_class, ignore_index=-100, reduction="sum")
-    return total / by_class[label[kept].long()].sum().clamp(min=min(weights))
+    return total / by_class[label[kept]].sum().clamp(min=min(weights))

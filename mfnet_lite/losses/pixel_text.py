@@ -48,6 +48,8 @@ def pixel_text_cosine(
             "expected image embeddings (batch, channels, height, width) and class embeddings (batch, classes, "
             f"channels), got {tuple(dense.shape)} and {tuple(text.shape)}"
         )
+    # normalize divides by at least 1e-12, which half precision rounds to 0
+    dense, text = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (dense, text))
     return torch.einsum("bchw,bkc->bkhw", F.normalize(dense, dim=1), F.normalize(text, dim=2))
 
 
@@ -83,6 +85,11 @@ def pixel_text_alignment(
     """
     if form not in get_args(Form):
         raise ValueError(f"unknown form {form!r}; available: {', '.join(get_args(Form))}")
+    if label.ndim != 3 or len(label) != len(dense):
+        raise ValueError(
+            f"expected labels of shape ({len(dense)}, height, width), got {tuple(label.shape)}"
+        )
+    label = label.long()
     cosine = F.interpolate(
         pixel_text_cosine(dense, text), label.shape[-2:], mode="bilinear", align_corners=False
     )
@@ -98,7 +105,7 @@ def pixel_text_alignment(
             f"{int(chosen.max())} occurs; check the label rasters and the classes"
         )
     pairs = logits.movedim(1, -1)[known]  # (pixels, classes)
-    truth = F.one_hot(chosen.long(), logits.shape[1]).to(pairs)
+    truth = F.one_hot(chosen, logits.shape[1]).to(pairs)
     # a sum over nothing is 0 with a gradient; a mean would be NaN
     total = F.binary_cross_entropy_with_logits(pairs, truth, reduction="sum")
     return total / max(pairs.numel(), 1)

@@ -129,3 +129,38 @@ def test_what_does_not_fit_is_said():
         class_query_loss(torch.zeros(1, 3, 3), torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2).long())
     with pytest.raises(ValueError, match="labels must lie in 0…2 or be 255"):
         class_query_loss(torch.zeros(1, 3, 4), torch.zeros(1, 3, 2, 2), torch.full((1, 2, 2), 3))
+
+
+def test_nothing_counts_and_still_it_is_a_number():
+    scores = torch.zeros(2, 3, 4, requires_grad=True)
+    nothing = torch.full((2, 4, 4), 255)
+    terms = class_query_loss(scores, torch.zeros(2, 3, 4, 4), nothing, QueryWeights(absent=0))
+    terms["total"].backward()
+    assert terms["total"].item() == 0
+    assert not scores.grad.any()
+    empty = class_query_loss(scores[:0], torch.zeros(0, 3, 4, 4), nothing[:0])
+    assert empty["total"].item() == 0
+
+
+def test_half_precision_on_many_pixels():
+    label = torch.zeros(1, 300, 300, dtype=torch.uint8)
+    scores, masks = torch.randn(1, 2, 3).half(), torch.randn(1, 2, 4, 4).half()
+    half, single = (
+        class_query_loss(s, m, label)["total"].item()
+        for s, m in ((scores, masks), (scores.float(), masks.float()))
+    )
+    assert half == pytest.approx(single)
+
+
+def test_bytes_and_more_than_255_classes():
+    label = torch.tensor([[[0, 44, 255]]], dtype=torch.uint8)
+    masks, known = masks_of_classes(label, 300)
+    assert masks.flatten(2).any(dim=2).nonzero()[:, 1].tolist() == [0, 44]
+    assert known.sum() == 2
+
+
+def test_labels_and_points_that_do_not_fit_are_said():
+    scores, masks = torch.zeros(1, 2, 3), torch.zeros(1, 2, 4, 4)
+    for label, points in ((torch.zeros(4, 4), 0), (torch.zeros(1, 4, 4), -1)):
+        with pytest.raises(ValueError, match=r"expected labels of shape \(1, height, width\)"):
+            class_query_loss(scores, masks, label.long(), points=points)

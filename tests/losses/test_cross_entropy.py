@@ -74,3 +74,11 @@ def test_weights_of_classes_by_hand() -> None:
 def test_a_weight_for_each_class() -> None:
     with pytest.raises(ValueError, match=r"a positive weight for each of 2 classes, got \(1.0,\)"):
         cross_entropy(torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1).long(), weights=(1.0,))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int8, torch.int32])
+def test_labels_of_few_bits(dtype) -> None:
+    logits = torch.randn(1, 300 if dtype != torch.int8 else 100, 1, 3)
+    label = torch.tensor([[[0, 44, 5]]])
+    expected = cross_entropy(logits, label, ignore_index=5)
+    assert cross_entropy(logits, label.to(dtype), ignore_index=5) == expected

@@ -81,3 +81,15 @@ def test_what_does_not_fit_is_said():
     for form in ("softmax", "sigmoid"):
         with pytest.raises(ValueError, match=r"labels must lie in 0…2 or be 255"):
             pixel_text_alignment(DENSE, TEXT, LABEL + 1 * (LABEL == 2), form)
+
+
+@pytest.mark.parametrize("form", ["softmax", "sigmoid"])
+def test_half_precision_zero_vectors_and_many_pixels(form):
+    label = torch.zeros(1, 300, 300, dtype=torch.uint8)
+    label[:, 0] = 255
+    dense = torch.zeros(1, 6, 2, 2, dtype=torch.float16)
+    loss = pixel_text_alignment(dense, TEXT.half(), label, form)
+    # every cosine is 0
+    assert loss.item() == pytest.approx(math.log(3 if form == "softmax" else 2), abs=1e-5)
+    with pytest.raises(ValueError, match=r"expected labels of shape \(1, height, width\)"):
+        pixel_text_alignment(DENSE, TEXT, LABEL[0], form)

@@ -364,6 +364,8 @@ def test_the_builder_and_the_config() -> None:
         ({"blocks": (1,), "prompters": 2}, "do not agree"),
         ({"stages": (8, 4), "prompters": 1}, "need at least as many prompters"),
         ({"bottleneck": 0}, "bottleneck must be at least 1"),
+        ({"bottleneck": -1}, "bottleneck must be at least 1"),
+        ({"head_width": 0}, "the width of the head must be at least 1, got 0"),
         ({"sensor_dropout": 2.0}, "is a probability"),
     ],
 )

@@ -28,6 +28,8 @@ class ProgressiveHead(nn.Sequential):
     """
 
     def __init__(self, channels: int, num_classes: int, width: int = 64, patch: int = 16) -> None:
+        if width < 1:
+            raise ValueError(f"the width of the head must be at least 1, got {width}")
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         layers["reduce"] = nn.Conv2d(channels, width, 1)
         for step in range(max(1, (patch // 4).bit_length() - 1)):

@@ -7,6 +7,7 @@ else timm fetches them. What is read here must fill the network to the last tens
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -71,7 +72,8 @@ def split_name(name: str) -> tuple[str, Path | None]:
         raise ValueError(
             f"expected timm:NAME or timm:NAME@FILE with a name and a file, got timm:{name}"
         )
-    return network, Path(file).expanduser() if file else None
+    # Path.expanduser would raise where the user does not exist
+    return network, Path(os.path.expanduser(file)) if file else None  # noqa: PTH111
 
 
 def weights_at_hand(network: str, file: Path | None) -> Weights | None:

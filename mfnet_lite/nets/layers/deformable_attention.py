@@ -38,6 +38,9 @@ def sample_and_average(
         places: Horizontal and vertical position of every point, 0 to 1 from edge to edge.
         weights: Weight of every point.
 
+    Raises:
+        ValueError: If there is not one map per level.
+
     Example:
         >>> ramp = torch.arange(4.0).reshape(1, 1, 1, 4)  # values at 0.125, 0.375, 0.625, 0.875
         >>> place = torch.tensor([0.5, 0.5]).reshape(1, 1, 1, 1, 1, 2)
@@ -45,14 +48,22 @@ def sample_and_average(
         1.5
     """
     heads = places.shape[2]
+    if not len(maps) == places.shape[3] == weights.shape[3]:
+        raise ValueError(
+            f"expected one map per level of places and weights, got {len(maps)} maps, places "
+            f"{tuple(places.shape)} and weights {tuple(weights.shape)}"
+        )
     read = []
     for level, x in enumerate(maps):
         per_head = rearrange(x, "b (n c) h w -> (b n) c h w", n=heads)
         grid = rearrange(2 * places[:, :, :, level] - 1, "b q n m two -> (b n) q m two")
-        read.append(F.grid_sample(per_head, grid.to(x.dtype), align_corners=False))
+        # positions in half precision would be off by up to a quarter of a pixel on a map of 128
+        wide = torch.promote_types(x.dtype, torch.float32)
+        read.append(F.grid_sample(per_head.to(wide), grid.to(wide), align_corners=False))
     values = torch.stack(read, dim=-2)  # (b n) c q level point
     share = rearrange(weights, "b q n l m -> (b n) 1 q l m")
-    return rearrange((values * share).sum(dim=(-2, -1)), "(b n) c q -> b q (n c)", n=heads)
+    mean = (values * share).sum(dim=(-2, -1)).to(torch.result_type(maps[0], weights))
+    return rearrange(mean, "(b n) c q -> b q (n c)", n=heads)
 
 
 class DeformableAttention(nn.Module):

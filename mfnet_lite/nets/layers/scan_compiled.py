@@ -34,9 +34,20 @@ TRIED = (("-march=native", "-fopenmp"), ("-mcpu=native",), ())
 """Flags that not every compiler knows, the best first."""
 
 
-def compiler() -> str | None:
-    """Return the path of the C++ compiler that the system names, or None; Windows has none that takes these flags."""
-    return None if sys.platform == "win32" else shutil.which(os.environ.get("CXX", "c++"))
+def compiler() -> tuple[str, ...] | None:
+    """Return the command of the C++ compiler that the system names, or None.
+
+    ``CXX`` may be a path, or a command with arguments such as ``ccache g++``. Windows has no compiler that takes the
+    flags used here.
+    """
+    named = os.environ.get("CXX", "").strip() or "c++"
+    if sys.platform == "win32":
+        return None
+    for words in ([named], named.split()):
+        found = shutil.which(words[0])
+        if found is not None:
+            return (found, *words[1:])
+    return None
 
 
 @cache
@@ -50,8 +61,12 @@ def kernel() -> ctypes.CDLL | None:
     name = f"selective_scan_{hashlib.sha256(made_of).hexdigest()[:12]}.so"
     try:
         path = cache_folder() / name
-        if not path.exists():
-            _compile(tool, path)
+        if path.exists():
+            try:
+                return _declared(ctypes.CDLL(str(path)))
+            except OSError:  # empty where a machine stopped before its disk was written: made anew
+                pass
+        _compile(tool, path)
         return _declared(ctypes.CDLL(str(path)))
     except (RuntimeError, OSError) as error:
         warnings.warn(
@@ -61,19 +76,21 @@ def kernel() -> ctypes.CDLL | None:
         return None
 
 
-def _compile(tool: str, path: Path) -> None:
+def _compile(tool: tuple[str, ...], path: Path) -> None:
     """Compile into a file of its own and move it: two processes may do so at once, and one may be killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
         for flags in TRIED:
-            command = [tool, *COMMON, *flags, str(SOURCE), "-o", str(made)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            command = [*tool, *COMMON, *flags, str(SOURCE), "-o", str(made)]
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", check=False
+            )
             if done.returncode == 0:
                 made.replace(path)
                 return
     raise RuntimeError(
-        f"{tool} failed: {(done.stderr.strip() or 'without a word').splitlines()[0]}"
+        f"{' '.join(tool)} failed: {(done.stderr.strip() or 'without a word').splitlines()[0]}"
     )
 
 

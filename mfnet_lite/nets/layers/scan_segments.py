@@ -17,6 +17,7 @@ one state per segment and not per token. The gradient itself is the same recurre
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -47,7 +48,7 @@ def segments(length: int, states: int) -> Iterator[slice]:
         >>> list(segments(40, 2**16))
         [slice(0, 16, None), slice(16, 32, None), slice(32, 40, None)]
     """
-    size = CHUNK * max(1, NUMBERS // (CHUNK * states))
+    size = CHUNK * max(1, NUMBERS // (CHUNK * max(1, states)))
     for first in range(0, length, size):
         yield slice(first, min(first + size, length))
 
@@ -102,6 +103,17 @@ def states_of(decay: Chunked, h: Chunked, start: State) -> tuple[Chunked, State]
     return h, start
 
 
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context without mixed precision; a device without it, such as ``meta``, needs none.
+
+    Args:
+        device: Where the tensors are.
+    """
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
 class SegmentedScan(torch.autograd.Function):
     """Scan; kept for the gradient are the inputs and one state per segment."""
 
@@ -132,7 +144,13 @@ class SegmentedScan(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor, _last: Any) -> tuple[Tensor, ...]:
         """Return the gradients of all inputs."""
-        u, delta, A, B, C, *starts = ctx.saved_tensors
+        # a backward pass may be run within autocast, which would round the matrix products below
+        with full_precision(dy.device):
+            return SegmentedScan._gradients(ctx.saved_tensors, dy)
+
+    @staticmethod
+    def _gradients(saved: tuple[Tensor, ...], dy: Tensor) -> tuple[Tensor, ...]:
+        u, delta, A, B, C, *starts = saved
         du, ddelta, dB, dC = (torch.empty_like(x) for x in (u, delta, B, C))
         dA, later = torch.zeros_like(A), torch.zeros_like(starts[0])
         parts = list(segments(u.shape[-1], later.numel()))

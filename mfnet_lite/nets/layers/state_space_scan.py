@@ -23,10 +23,11 @@ from typing import Any, Literal, get_args, overload
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional as F
 
 from mfnet_lite.nets.layers.scan_compiled import CompiledScan, kernel
-from mfnet_lite.nets.layers.scan_segments import SegmentedScan
+from mfnet_lite.nets.layers.scan_segments import SegmentedScan, full_precision
 
 Backend = Literal["auto", "compiled", "mamba_ssm", "segments", "steps"]
 
@@ -99,7 +100,7 @@ def selective_scan(
     if backend == "auto":
         backend = _fastest(u)
     dtype = u.dtype
-    with torch.autocast(u.device.type, enabled=False):
+    with full_precision(u.device):
         # the recurrence multiplies many decays: half precision would lose them
         wide = torch.float64 if dtype == torch.float64 else torch.float32
         u, delta, A, B, C = (x.to(wide) for x in (u, delta, A, B, C))
@@ -185,19 +186,25 @@ def _check(
 
 def _fastest(u: Tensor) -> Backend:
     """Choose for these tensors."""
-    if u.device.type == "cpu" and u.dtype != torch.float64 and kernel() is not None:
+    plain = u.device.type == "cpu" and u.dtype != torch.float64 and not _is_fake(u)
+    if plain and kernel() is not None:
         return "compiled"
     if u.device.type == "cuda" and u.dtype != torch.float64 and _imported() is not None:
         return "mamba_ssm"
     return "segments"
 
 
+def _is_fake(x: Tensor) -> bool:
+    """Whether a tensor has a shape only, as when a network is exported; the compiled loop reads memory."""
+    return isinstance(x, FakeTensor)
+
+
 def _check_compiled(u: Tensor) -> None:
-    if u.device.type != "cpu" or u.dtype != torch.float32 or kernel() is None:
+    if _is_fake(u) or u.device.type != "cpu" or u.dtype != torch.float32 or kernel() is None:
         why = (
             "no C++ compiler was found, or it failed"
             if kernel() is None
-            else f"got {u.dtype} on {u.device}"
+            else f"got {type(u).__name__} of {u.dtype} on {u.device}"
         )
         raise ValueError(
             f"the compiled scan takes single precision on the CPU and needs a compiler: {why}; "

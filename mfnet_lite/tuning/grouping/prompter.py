@@ -165,6 +165,7 @@ class PromptHierarchy(Injected):
             )
         self.groups = tuple(groups)
         # of unit size, as what they are joined with is normalised: smaller ones would start as one group
+        check_counts(sensors=sensors, bottleneck=bottleneck)
         self.classes = nn.Parameter(torch.randn(sensors, groups[0], bottleneck))
         self.mixing = nn.ParameterList(
             torch.randn(sensors, after, before) * before**-0.5 for before, after in pairwise(groups)

@@ -131,6 +131,7 @@ def test_names() -> None:
     assert timm_name("timm:resnet18@a/b.pth") == "resnet18@a/b.pth"
     network, path = split_name("resnet18@a/b@c.pth")
     assert (network, str(path)) == ("resnet18", "a/b@c.pth")
+    assert str(split_name("resnet18@~nobody-of-that-name/a.pth")[1]) == "~nobody-of-that-name/a.pth"
     for wrong in ("timm:", "resnet18", "tiny"):
         with pytest.raises(ValueError, match="expected a backbone timm:NAME"):
             timm_name(wrong)

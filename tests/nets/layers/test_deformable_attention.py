@@ -121,3 +121,22 @@ def test_what_does_not_fit_is_said():
         DeformableAttention(9, levels=1)
     with pytest.raises(ValueError, match="expected 2 maps, one per level, got 3"):
         DeformableAttention(8, levels=2)(torch.zeros(2, 1, 8), torch.zeros(2, 1, 2), maps())
+
+
+def test_half_precision_reads_where_single_precision_does():
+    """Positions rounded to bfloat16 would be off by a quarter of a pixel here."""
+    ramp = torch.arange(128.0).expand(1, 1, 128, 128)
+    place = torch.tensor([90.3, 64.0]).reshape(1, 1, 1, 1, 1, 2) / 128
+    with torch.autocast("cpu", torch.bfloat16):
+        found = sample_and_average([ramp.bfloat16()], place, torch.ones(1, 1, 1, 1, 1))
+    assert found.item() == pytest.approx(89.8, abs=1e-3)  # pixel i has its centre at i + 0.5
+    weights = torch.ones(1, 1, 1, 1, 1, dtype=torch.bfloat16)
+    half = sample_and_average([ramp.bfloat16()], place.bfloat16(), weights)
+    assert half.dtype == torch.bfloat16
+
+
+def test_maps_and_levels_must_agree():
+    with pytest.raises(ValueError, match=r"expected one map per level .* got 1 maps"):
+        sample_and_average(
+            [torch.zeros(1, 2, 3, 3)], torch.zeros(1, 4, 1, 2, 1, 2), torch.zeros(1, 4, 1, 2, 1)
+        )

@@ -66,3 +66,31 @@ def test_a_folder_that_cannot_be_written(folder, monkeypatch):
 def test_without_a_compiler_there_is_no_kernel_and_no_word(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert kernel.__wrapped__() is None
+
+
+@needs_compiler
+@pytest.mark.parametrize("named", ["env c++", "", "  "])
+def test_a_compiler_named_with_arguments_and_an_empty_name(folder, monkeypatch, named):
+    monkeypatch.setenv("CXX", named)
+    assert scan_compiled.kernel() is not None
+
+
+def test_a_compiler_in_a_folder_with_a_space(monkeypatch, tmp_path):
+    tool = tmp_path / "my tools" / "c++"
+    tool.parent.mkdir()
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("CXX", str(tool))
+    assert compiler() == (str(tool),)
+
+
+@needs_compiler
+def test_a_kept_file_that_does_not_load_is_made_anew(folder, monkeypatch, tmp_path):
+    scan_compiled.kernel()
+    (kept,) = folder.iterdir()
+    empty = tmp_path / "other" / kept.name  # not the same path, which stays loaded
+    empty.parent.mkdir()
+    empty.write_bytes(b"")
+    monkeypatch.setattr(scan_compiled, "cache_folder", lambda: empty.parent)
+    assert scan_compiled.kernel() is not None
+    assert empty.stat().st_size == kept.stat().st_size

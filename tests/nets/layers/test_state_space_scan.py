@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mfnet_lite.nets import layers
 from mfnet_lite.nets.layers.scan_compiled import kernel
@@ -300,3 +301,35 @@ def test_compiled_refuses_double_precision():
 
 def test_the_package_exports_the_function():
     assert layers.selective_scan is selective_scan
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backward_pass_within_autocast_is_the_same(backend):
+    found = []
+    for enabled in (False, True):
+        own = [x.float().requires_grad_() for x in inputs(2, 3, 30, 4)]
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            selective_scan(*own, backend=backend).square().sum().backward()
+        found.append([x.grad for x in own])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("sizes", [(0, 3), (2, 0)])
+def test_an_empty_batch_and_no_channels(backend, sizes):
+    own = [x.float().requires_grad_() for x in inputs(*sizes, 5, 4)]
+    y, last = selective_scan(*own, return_last_state=True, backend=backend)
+    y.sum().backward()
+    assert (y.shape, last.shape) == ((*sizes, 5), (*sizes, 4))
+    assert all(x.grad.shape == x.shape and not x.grad.any() for x in own)
+
+
+def test_tensors_that_have_only_a_shape():
+    """On the device ``meta``, and as an export traces a network: the compiled loop would read address 0."""
+    tensors = [x.float() for x in inputs(1, 2, 5, 3)]
+    assert selective_scan(*(x.to("meta") for x in tensors)).shape == (1, 2, 5)
+    with FakeTensorMode() as mode:
+        fakes = [mode.from_tensor(x) for x in tensors]
+        assert selective_scan(*fakes).shape == (1, 2, 5)
+        with pytest.raises(ValueError, match="backend='segments' runs everywhere"):
+            selective_scan(*fakes, backend="compiled")
