@@ -143,7 +143,7 @@ def class_query_loss(
 
     Returns:
         The weighted terms ``classes``, ``bce`` and ``dice``, means over queries and over the masks of classes that
-        occur, and their sum as ``total``. Masks count 0 where no class occurs.
+        occur, and their sum as ``total``. Images without any label count in none of them.
 
     Raises:
         ValueError: If shapes or labels do not fit.
@@ -168,11 +168,11 @@ def class_query_loss(
     target = torch.where(shown, torch.arange(classes, device=label.device), classes)
     importance = class_logits.new_ones(choices)
     importance[-1] = weights.absent
-    of_classes = F.cross_entropy(
-        class_logits.flatten(0, 1), target.flatten(), importance, reduction="sum"
-    )
+    # an image without labels says nothing about which classes it shows
+    counts_as = importance[target] * known.flatten(1).any(dim=1, keepdim=True)
+    of_queries = F.cross_entropy(class_logits.mT, target, reduction="none")
     # a mean would be NaN where no query counts
-    of_classes = of_classes / importance[target].sum().clamp(min=1e-12)
+    of_classes = (of_queries * counts_as).sum() / counts_as.sum().clamp(min=1e-12)
     image = torch.arange(batch, device=label.device)[:, None].expand_as(shown)[shown]
     logits, truth, counts = _compared(
         mask_logits[shown], masks[shown].to(mask_logits), known[image], points, generator

@@ -60,12 +60,23 @@ def test_masks_of_absent_classes_and_pixels_without_label_do_not_count():
 
 
 @pytest.mark.parametrize("points", [0, 8])
-def test_nothing_labelled_leaves_the_masks_alone(points):
+def test_nothing_labelled_teaches_nothing(points):
+    scores = torch.randn(2, 3, 4, requires_grad=True)
     masks = torch.randn(2, 3, 4, 4, requires_grad=True)
-    terms = class_query_loss(torch.zeros(2, 3, 4), masks, torch.full((2, 4, 4), 255), points=points)
+    terms = class_query_loss(scores, masks, torch.full((2, 4, 4), 255), points=points)
     terms["total"].backward()
-    assert terms["bce"].item() == terms["dice"].item() == 0
+    assert [terms[name].item() for name in ("classes", "bce", "dice", "total")] == [0] * 4
+    assert scores.grad.abs().max() == 0
     assert masks.grad is None or masks.grad.abs().max() == 0
+
+
+def test_an_image_without_labels_changes_nothing_for_the_others():
+    label = torch.randint(3, (2, 4, 4), generator=torch.Generator().manual_seed(0))
+    scores, masks = torch.randn(2, 3, 4), torch.randn(2, 3, 4, 4)
+    label[1] = 255
+    both = class_query_loss(scores, masks, label)["total"]
+    alone = class_query_loss(scores[:1], masks[:1], label[:1])["total"]
+    assert both.item() == pytest.approx(alone.item())
 
 
 def test_points_are_taken_where_the_mask_is_undecided():

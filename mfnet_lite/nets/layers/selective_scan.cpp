@@ -36,7 +36,8 @@ inline float exponential(float x) {
     float power;
     std::memcpy(&power, &bits, 4);
     const float result = p * power;
-    return x > 88.0f ? std::numeric_limits<float>::infinity() : (x == x ? result : x);
+    const float finite = x < -87.0f ? 0.0f : result;
+    return x > 88.0f ? std::numeric_limits<float>::infinity() : (x == x ? finite : x);
 }
 
 // P states of one channel; those beyond `count` are padding whose B and C are zero. `kept` gets the states before every

@@ -208,6 +208,16 @@ def test_long_and_strong_decays_stay_finite(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_step_of_astronomic_size_forgets_all_and_has_no_gradient(backend):
+    u, A = torch.ones(1, 1, 3), torch.tensor([[-1.0]], requires_grad=True)
+    delta = torch.tensor([[[1.0, 1e30, 1.0]]])
+    selective_scan(u, delta, A, torch.ones(1, 1, 3), torch.ones(1, 1, 3), backend=backend)[
+        ..., 1
+    ].sum().backward()
+    assert A.grad.item() == 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_nothing_comes_from_later_tokens(backend):
     tensors = [x.float() for x in inputs(1, 3, 50, 4)]
     before = selective_scan(*tensors, backend=backend)
