@@ -19,6 +19,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from mfnet_lite.losses.focal_dice import dice_loss
+from mfnet_lite.losses.labelled import labelled
+
 __all__ = ["QueryWeights", "class_query_loss", "masks_of_classes", "undecided_points"]
 
 OVERSAMPLE, IMPORTANT = 3, 0.75
@@ -65,13 +68,7 @@ def masks_of_classes(
         >>> masks.int().flatten(1).tolist(), known.tolist()
         ([[1, 0, 0, 0, 1, 0]], [[[True, True, False]]])
     """
-    label = label.long()  # a byte compares wrongly with more than 255 classes
-    known = (label >= 0) & (label != ignore_index)
-    if bool((label[known] >= classes).any()):
-        raise ValueError(
-            f"labels must lie in 0…{classes - 1} or be {ignore_index} (ignored), but "
-            f"{int(label[known].max())} occurs; check the label rasters and the classes"
-        )
+    label, known = labelled(label, classes, ignore_index)
     index = torch.arange(classes, device=label.device)[:, None, None]
     return (label[:, None] == index) & known[:, None], known
 
@@ -181,10 +178,9 @@ def class_query_loss(
     pixels = counts.sum(dim=1).clamp(min=1)
     bce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
     of_bce = ((bce * counts).sum(dim=1) / pixels).sum() / number
-    probability = logits.sigmoid() * counts
-    both = (probability * truth).sum(dim=1)
-    extent = probability.sum(dim=1) + (truth * counts).sum(dim=1)
-    of_dice = (1 - (2 * both + 1) / (extent + 1)).sum() / number
+    # a pixel that does not count is in neither mask
+    counted = torch.where(counts > 0, logits, -torch.inf)
+    of_dice = dice_loss(counted[:, None], (truth * counts)[:, None]).sum() / number
     terms = {
         "classes": weights.classes * of_classes,
         "bce": weights.bce * of_bce,

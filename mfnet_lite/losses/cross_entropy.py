@@ -18,6 +18,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from mfnet_lite.losses.labelled import labelled
+
 __all__ = ["cross_entropy"]
 
 
@@ -39,8 +41,7 @@ def cross_entropy(
         A scalar, differentiable also when it is 0.
 
     Raises:
-        ValueError: If a label is neither a class nor ignored (on a GPU this would otherwise be a
-            device-side assertion without a name).
+        ValueError: If a label is neither a class nor ignored.
 
     Example:
         >>> import torch
@@ -48,14 +49,8 @@ def cross_entropy(
         >>> round(loss.item(), 4)  # log 4: four classes, no idea which
         1.3863
     """
-    label = label.long()  # bytes cannot hold the -100 below
-    kept = (label >= 0) & (label != ignore_index)
     classes = logits.shape[1]
-    if bool((label[kept] >= classes).any()):
-        raise ValueError(
-            f"labels must lie in 0…{classes - 1} or be {ignore_index} (ignored), "
-            f"but {int(label[kept].max())} occurs; check the label rasters and `classes`"
-        )
+    label, kept = labelled(label, classes, ignore_index)
     target = torch.where(kept, label, -100)
     if weights is None:
         total = F.cross_entropy(logits, target, ignore_index=-100, reduction="sum")

@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mfnet_lite.losses.cross_entropy import cross_entropy
+from mfnet_lite.losses.labelled import labelled
 
 __all__ = ["pixel_text_alignment", "pixel_text_cosine"]
 
@@ -89,21 +90,15 @@ def pixel_text_alignment(
         raise ValueError(
             f"expected labels of shape ({len(dense)}, height, width), got {tuple(label.shape)}"
         )
-    label = label.long()
     cosine = F.interpolate(
         pixel_text_cosine(dense, text), label.shape[-2:], mode="bilinear", align_corners=False
     )
     logits = scale * cosine + shift
-    known = (label >= 0) & (label != ignore_index)
+    label, known = labelled(label, logits.shape[1], ignore_index)
     if form == "softmax":
         mean = cross_entropy(logits, label, ignore_index)
         return mean * known.float().mean() if over_all_pixels else mean
     chosen = label[known]
-    if chosen.numel() and int(chosen.max()) >= logits.shape[1]:
-        raise ValueError(
-            f"labels must lie in 0…{logits.shape[1] - 1} or be {ignore_index} (ignored), but "
-            f"{int(chosen.max())} occurs; check the label rasters and the classes"
-        )
     pairs = logits.movedim(1, -1)[known]  # (pixels, classes)
     truth = F.one_hot(chosen, logits.shape[1]).to(pairs)
     # a sum over nothing is 0 with a gradient; a mean would be NaN
