@@ -176,13 +176,6 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
     error = deviation / len(found) ** 0.5
     holds = mean - margin > ERRORS * error
     points = f"{100 * mean:+.1f} ± {100 * error:.1f} points over {len(found)} seeds"
-    need = f", {100 * margin:.0f} were needed" if margin else ""
-    if holds:
-        sentence = f"Holds: {points}{need}."
-    elif mean - margin < -ERRORS * error:
-        sentence = f"Does not hold here: {points}{need}, the other way round."
-    else:
-        sentence = f"Does not hold here: {points}{need}, too small to tell from chance."
     return {
         "n": len(found),
         "difference": round(mean, 5),
@@ -190,7 +183,7 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
         "standard_error": round(error, 5),
         "margin": margin,
         "verdict": "holds" if holds else "does not hold here",
-        "sentence": sentence,
+        "sentence": _sentence(holds, mean - margin < -ERRORS * error, points, margin),
     }
 
 
@@ -232,13 +225,6 @@ def judge_interval(found: Sequence[float], margin: float = 0.0) -> dict[str, Any
         f"{100 * statistics.mean(found):+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) "
         f"over {len(found)} seeds"
     )
-    need = f", {100 * margin:.0f} were needed" if margin else ""
-    if holds:
-        sentence = f"Holds: {points}{need}."
-    elif high < margin:
-        sentence = f"Does not hold here: {points}{need}, the other way round."
-    else:
-        sentence = f"Does not hold here: {points}{need}, too small to tell from chance."
     others = [[*found[:i], *found[i + 1 :]] for i in range(len(found))]
     return {
         "n": len(found),
@@ -248,8 +234,17 @@ def judge_interval(found: Sequence[float], margin: float = 0.0) -> dict[str, Any
         "margin": margin,
         "verdict": "holds" if holds else "does not hold here",
         "hangs_on_one_seed": any((interval(rest)[0] > margin) != holds for rest in others),
-        "sentence": sentence,
+        "sentence": _sentence(holds, high < margin, points, margin),
     }
+
+
+def _sentence(holds: bool, other_way: bool, points: str, margin: float) -> str:
+    """Say a verdict in words."""
+    need = f", {100 * margin:.0f} were needed" if margin else ""
+    if holds:
+        return f"Holds: {points}{need}."
+    why = "the other way round" if other_way else "too small to tell from chance"
+    return f"Does not hold here: {points}{need}, {why}."
 
 
 def not_measured(seeds: int) -> dict[str, Any]:
