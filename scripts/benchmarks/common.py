@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -56,12 +57,13 @@ def one_thread() -> str:
     return f"{platform.processor() or platform.machine()}, CPU only, one thread"
 
 
-def run_module(module: str, words: Sequence[str]) -> str:
+def run_module(module: str, words: Sequence[str], **environment: str) -> str:
     """Run a module in a fresh process and return the last line that it prints.
 
     Args:
         module: Its dotted name.
         words: Its command line.
+        **environment: Variables for the process beside those of this one.
 
     Raises:
         RuntimeError: If it fails; the message holds what it printed.
@@ -71,6 +73,7 @@ def run_module(module: str, words: Sequence[str]) -> str:
         capture_output=True,
         text=True,
         check=False,
+        env=os.environ | environment,
     )
     if done.returncode:
         raise RuntimeError(f"python -m {module} {' '.join(words)} failed:\n{done.stderr}")

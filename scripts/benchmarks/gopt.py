@@ -26,13 +26,11 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
 import types
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +40,8 @@ from torch.nn import functional as F
 
 from mfnet_lite.tuning.grouping import GroupAssignment, GroupingPrompter
 from mfnet_lite.utils.files import write_text
-from mfnet_lite.utils.provenance import (
-    commit,
-    current_memory,
-    peak_memory,
-    reset_peak_memory,
-    versions,
-)
+from mfnet_lite.utils.provenance import commit, versions
+from scripts.benchmarks.common import added_memory, now, run_module
 from scripts.benchmarks.grouping_written_out import WAYS, assignment
 
 GROUPING, GROUPING_LOOP = "our grouping alone", "loop over groups, grouping alone"
@@ -231,25 +224,18 @@ def memory(bench: Bench, name: str) -> int:
     way = Bench(small).ways()[name]
     step(*way)  # what PyTorch sets up once is no memory of the prompter
     way = bench.ways()[name]
-    reset_peak_memory()
-    before = current_memory()
-    step(*way)
-    step(*way)
-    after = peak_memory()
-    if before is None or after is None:
-        raise OSError("this system does not count the memory of a process; run on Linux")
-    return after - before
+
+    def twice() -> None:
+        step(*way)
+        step(*way)
+
+    return added_memory(twice)
 
 
 def child(args: argparse.Namespace, *work: str, **environment: str) -> Any:
     """Do one piece of work in a fresh process."""
-    command = [sys.executable, "-m", "scripts.benchmarks.gopt", *args.passed_on, "--work", *work]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | environment
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(work)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    words = [*args.passed_on, "--work", *work]
+    return json.loads(run_module("scripts.benchmarks.gopt", words, **environment))
 
 
 def ratios(seconds: dict[str, list[float]], peaks: dict[str, int]) -> dict[str, float]:
@@ -284,7 +270,7 @@ def provenance(args: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {
         "script": "scripts/benchmarks/gopt.py",
         "commit": commit(Path(__file__).parent),
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "time": now(),
         "hardware": platform.processor() or platform.machine(),
         "versions": versions(),
         "threads": torch.get_num_threads(),

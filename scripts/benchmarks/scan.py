@@ -20,11 +20,9 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,13 +34,8 @@ from torch.nn import functional as F
 from mfnet_lite.nets.layers.scan_compiled import kernel
 from mfnet_lite.nets.layers.state_space_scan import selective_scan, selective_scan_steps
 from mfnet_lite.utils.files import write_text
-from mfnet_lite.utils.provenance import (
-    commit,
-    current_memory,
-    peak_memory,
-    reset_peak_memory,
-    versions,
-)
+from mfnet_lite.utils.provenance import commit, versions
+from scripts.benchmarks.common import added_memory, now, run_module
 
 COMPILED, SEGMENTS, UNBOUND = "ours, compiled", "ours, segments", "loop over unbound tokens"
 INDEXED, FUNCTION, MAMBAPY = "loop that indexes", "custom function", "mambapy"
@@ -189,13 +182,7 @@ def memory(name: str, size: tuple[int, ...]) -> int:
     scan = ways()[name]
     step(scan, tensors(1, 16, 4, 4))  # what is set up once is no memory of the scan
     inputs = tensors(*size)
-    reset_peak_memory()
-    before = current_memory()
-    step(scan, inputs)
-    after = peak_memory()
-    if before is None or after is None:
-        raise OSError("this system does not count the memory of a process; run on Linux")
-    return after - before
+    return added_memory(lambda: step(scan, inputs))
 
 
 def attention(x: Tensor) -> Tensor:
@@ -230,13 +217,8 @@ def sweep(lengths: tuple[int, ...], channels: int, states: int, turns: int) -> l
 
 def child(arguments: list[str], *work: str, **environment: str) -> Any:
     """Do one piece of work in a fresh process."""
-    command = [sys.executable, "-m", "scripts.benchmarks.scan", *arguments, "--work", *work]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | environment
-    )
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(work)} failed:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
+    words = [*arguments, "--work", *work]
+    return json.loads(run_module("scripts.benchmarks.scan", words, **environment))
 
 
 def ratios(seconds: dict[str, list[float]], peaks: dict[str, int]) -> dict[str, float]:
@@ -292,7 +274,7 @@ def main(arguments: list[str] | None = None) -> None:
         "provenance": {
             "script": "scripts/benchmarks/scan.py",
             "commit": commit(Path(__file__).parent),
-            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+            "time": now(),
             "hardware": platform.processor() or platform.machine(),
             "versions": versions() | ({"mambapy": version("mambapy")} if MAMBAPY in ways() else {}),
             "threads": torch.get_num_threads(),

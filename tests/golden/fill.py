@@ -18,3 +18,14 @@ def given(shift: float, *shape: int) -> Tensor:
     """Input: ``sin(0.1 i + shift)``, i the row-major index, in float64."""
     index = torch.arange(math.prod(shape), dtype=torch.float64)
     return torch.sin(0.1 * index + shift).reshape(shape)
+
+
+def sines(shape: tuple[int, ...] | torch.Size, a: float, f: float, o: float = 0.0) -> Tensor:
+    """Numbers ``a sin(f i) + o``, i the row-major index from 1, in float64; golden numbers of MFuser and its scan."""
+    index = torch.arange(1, math.prod(shape) + 1, dtype=torch.float64)
+    return (a * torch.sin(f * index) + o).reshape(shape)
+
+
+def numbers(text: str) -> Tensor:
+    """Numbers written one behind the other, in float64."""
+    return torch.tensor([float(word) for word in text.split()], dtype=torch.float64)

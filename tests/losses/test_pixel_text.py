@@ -6,15 +6,9 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
 
 from mfnet_lite.losses import pixel_text_alignment, pixel_text_cosine
-
-
-def sines(shape: tuple[int, ...], a: float, f: float) -> Tensor:
-    i = torch.arange(1, math.prod(shape) + 1, dtype=torch.float64)
-    return (a * torch.sin(f * i)).reshape(shape)
-
+from tests.golden.fill import numbers, sines
 
 DENSE, TEXT = sines((1, 6, 2, 2), 1, 0.37), sines((1, 3, 6), 1, 0.53)
 LABEL = torch.tensor([[[0, 0, 1, 1], [0, 2, 1, 1], [2, 2, 255, 1], [2, 2, 0, 0]]])
@@ -24,7 +18,7 @@ def test_golden_cosines():
     expected = """-0.016490 -0.038317 -0.055065 -0.065576 0.012618 0.036239 0.054971 0.067500
     -0.008730 -0.034107 -0.054795 -0.069321"""
     found = pixel_text_cosine(DENSE, TEXT).flatten()
-    assert (found - torch.tensor([float(x) for x in expected.split()]).double()).abs().max() < 1e-6
+    assert (found - numbers(expected)).abs().max() < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mfnet_lite.nets.layers.mt_enhancer import ClassAttention, EnhancerBlock, MTEnhancer
-from tests.nets.layers.test_mv_fuser import FILLS, fill, numbers, sines
+from tests.golden.fill import numbers, sines
+from tests.nets.layers.test_mv_fuser import FILLS, fill
 
 
 @torch.no_grad()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mfnet_lite.nets.layers.mv_fuser import MVFuser
+from tests.golden.fill import numbers, sines
 
 # Shape of the sines with which each weight is filled: factor, frequency, offset.
 FILLS: dict[str, dict[str, tuple[float, float, float]]] = {
@@ -24,12 +23,6 @@ FILLS: dict[str, dict[str, tuple[float, float, float]]] = {
         "w_out": (0.70, 0.47, 0), "norm": (0.10, 0.29, 1), "d": (0, 0, 0), "scale": (0, 0, 1),
     },
 }  # fmt: skip
-
-
-def sines(shape: tuple[int, ...] | torch.Size, a: float, f: float, o: float = 0.0) -> Tensor:
-    """Numbers a sin(f i) + o, i from 1, in the order of the rows."""
-    i = torch.arange(1, math.prod(shape) + 1, dtype=torch.float64)
-    return (a * torch.sin(f * i) + o).reshape(shape)
 
 
 @torch.no_grad()
@@ -77,10 +70,6 @@ GRADIENTS = {
     "w_dt.weight": 0.067277, "w_dt.bias": 0.144745, "w_out.weight": 12.102798,
     "conv_x.weight": 0.179483, "conv_z.weight": 0.754732, "norm.weight": -0.042457,
 }  # fmt: skip
-
-
-def numbers(text: str) -> Tensor:
-    return torch.tensor([float(word) for word in text.split()], dtype=torch.float64)
 
 
 @pytest.mark.parametrize(("which", "expected"), [("G2", G2), ("G2b", G2B)])

@@ -13,6 +13,7 @@ from mfnet_lite.nets import layers
 from mfnet_lite.nets.layers.scan_compiled import kernel
 from mfnet_lite.nets.layers.scan_segments import CHUNK, segments
 from mfnet_lite.nets.layers.state_space_scan import selective_scan
+from tests.golden.fill import numbers, sines
 
 BACKENDS = [
     pytest.param(
@@ -22,12 +23,6 @@ BACKENDS = [
     "segments",
     "steps",
 ]
-
-
-def sines(shape: tuple[int, ...], a: float, f: float, o: float = 0.0) -> Tensor:
-    """Numbers a sin(f i) + o, i from 1, in the order of the rows."""
-    i = torch.arange(1, math.prod(shape) + 1, dtype=torch.float64)
-    return (a * torch.sin(f * i) + o).reshape(shape)
 
 
 def golden_inputs(dtype: torch.dtype) -> dict[str, Tensor]:
@@ -54,10 +49,6 @@ GRADIENTS = {
     "D": "1.427190 -2.001400",
     "delta_bias": "-0.040741 -0.214595",
 }
-
-
-def numbers(text: str) -> Tensor:
-    return torch.tensor([float(word) for word in text.split()], dtype=torch.float64)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
