@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mfnet_lite.rasters.io import RASTER_SUFFIXES
-from mfnet_lite.rasters.tiles import ALL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
+from mfnet_lite.rasters.tiles import ALL, OPTICAL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 
 SPELLINGS = {"val": ("valid", "validation")}  # other names of a split's folder
@@ -291,3 +292,21 @@ def choose_sensors(
                 "or add its files"
             )
     return {name: available[name] for name in wanted}
+
+
+def choose_optical_bands(
+    sensors: Mapping[str, SensorInfo], bands: Sequence[int] | None
+) -> dict[str, SensorInfo]:
+    """The sensors, the optical one with the bands that the user asked for.
+
+    Args:
+        sensors: Name → sensor; the optical one may be absent.
+        bands: Counted from 1; None changes nothing.
+
+    Returns:
+        Name → sensor.
+    """
+    found = dict(sensors)
+    if bands is not None and OPTICAL in found:
+        found[OPTICAL] = replace(found[OPTICAL], select=tuple(bands))
+    return found

@@ -16,7 +16,6 @@ is one split for everything. Folders named ``label…``,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from mfnet_lite.rasters.labels.label_keys import stated_palette
 from mfnet_lite.rasters.readers.dataset_json import read_json, sensor_from_json
 from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
+    choose_optical_bands,
     choose_sensors,
     empty_folder,
     gather,
@@ -190,8 +190,7 @@ def open_folder(
     names, coding, remarks = label_coding(
         root, stated, label_files, classes, label_offset, ignore_index
     )
-    if optical_bands is not None and OPTICAL in described:
-        described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
+    described = choose_optical_bands(described, optical_bands)
     info = DatasetInfo(
         classes=names,
         coding=coding,

@@ -8,9 +8,12 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mfnet_lite.rasters.labels.coding import LabelCoding
+from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import sensor_from_json
 from mfnet_lite.rasters.readers.pairs import by_lists
 from mfnet_lite.rasters.tiles import ALL, SPLITS, Problem, SensorInfo, Tile
+from mfnet_lite.utils.labels import IGNORE_INDEX
 
 NameLists = Mapping[str, tuple[Path, list[str]]]
 """Split → the list's path and its lines, as :func:`~mfnet_lite.rasters.scan.name_lists` returns them."""
@@ -87,6 +90,35 @@ def stated_sensor(sensor: SensorInfo, stated: Mapping[str, Any]) -> SensorInfo:
     own = entries.get(sensor.name) if isinstance(entries, Mapping) else None
     kind = (own.get("kind") if isinstance(own, Mapping) else None) or sensor.kind
     return replace(sensor, kind=kind, **{k: v for k, v in words.items() if v is not None})
+
+
+def labels_by_value_or_colour(
+    classes: Sequence[str],
+    palette: Sequence[Colour],
+    values: Mapping[int, int] | None = None,
+    void: Sequence[Colour] = (),
+) -> LabelCoding:
+    """How labels are read that hold numbers, or the exact colours of the classes.
+
+    Args:
+        classes: Their names.
+        palette: Their colours.
+        values: Number in the file → class index; None if the numbers are the indices.
+        void: Further colours, which mean "not labelled".
+
+    Returns:
+        The coding.
+    """
+    numbers = {index: index for index in range(len(classes))} if values is None else dict(values)
+    colours = {colour: index for index, colour in enumerate(palette)}
+    return LabelCoding(
+        len(classes),
+        IGNORE_INDEX,
+        numbers | {IGNORE_INDEX: IGNORE_INDEX},
+        palette=colours | dict.fromkeys(void, IGNORE_INDEX),
+        exact=True,
+        classes=tuple(classes),
+    )
 
 
 def zeros_note(sensors: Mapping[str, SensorInfo]) -> list[str]:

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_colours import BLACK
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
 from mfnet_lite.rasters.readers.folder import open_folder
+from mfnet_lite.rasters.readers.layout import labels_by_value_or_colour
 from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import choose_sensors, gather, rasters_in, split_folders
 from mfnet_lite.rasters.tiles import (
@@ -112,14 +112,8 @@ def open_loveda(
             f"{root} is not LoveDA: expected Train/Urban/images_png and so on inside; "
             "unpack Train.zip and Val.zip there"
         )
-    values = {index + 1: index for index in range(len(CLASSES))} | {
-        0: IGNORE_INDEX,
-        IGNORE_INDEX: IGNORE_INDEX,
-    }
-    colours = {colour: index for index, colour in enumerate(PALETTE)} | {BLACK: IGNORE_INDEX}
-    coding = LabelCoding(
-        len(CLASSES), IGNORE_INDEX, values, palette=colours, exact=True, classes=CLASSES
-    )
+    values = {0: IGNORE_INDEX} | {index + 1: index for index in range(len(CLASSES))}
+    coding = labels_by_value_or_colour(CLASSES, PALETTE, values, void=(BLACK,))
     optical = SensorInfo(OPTICAL, "images_png", 3, None, ("R", "G", "B"), "uint8")
     described = choose_sensors(root, {OPTICAL: optical}, sensors)
     coding = adapt(coding, read_json(root), root)

@@ -31,11 +31,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
-from mfnet_lite.rasters.readers.layout import divide, folder_named, folders_named, stated_sensor
+from mfnet_lite.rasters.readers.layout import (
+    divide,
+    folder_named,
+    folders_named,
+    labels_by_value_or_colour,
+    stated_sensor,
+)
 from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
     choose_sensors,
@@ -48,7 +53,6 @@ from mfnet_lite.rasters.scan import (
     rasters_in,
 )
 from mfnet_lite.rasters.tiles import OPTICAL, DatasetInfo, SensorInfo, TileSet
-from mfnet_lite.utils.labels import IGNORE_INDEX
 
 CLASSES = (
     *("background", "car", "person", "bike", "curve", "car stop"),
@@ -148,15 +152,7 @@ def open_mf_street(
     stated = read_json(root)
     available = {name: stated_sensor(sensor, stated) for name, sensor in available.items()}
     described = choose_sensors(root, available, sensors)
-    colours = {colour: index for index, colour in enumerate(PALETTE)}
-    coding = LabelCoding(
-        len(CLASSES),
-        IGNORE_INDEX,
-        {index: index for index in range(len(CLASSES))} | {IGNORE_INDEX: IGNORE_INDEX},
-        palette=colours,
-        exact=True,
-        classes=CLASSES,
-    )
+    coding = labels_by_value_or_colour(CLASSES, PALETTE)
     coding = adapt(coding, stated, root)
     info = DatasetInfo(CLASSES, coding, described, PALETTE, source="MFNet street set, IROS 2017")
     found = {name: rasters_in(folders[name]) for name in described}

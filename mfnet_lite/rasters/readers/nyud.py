@@ -46,6 +46,7 @@ from mfnet_lite.rasters.readers.layout import (
 )
 from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
+    choose_optical_bands,
     choose_sensors,
     empty_folder,
     gather,
@@ -195,8 +196,7 @@ def _open(
         available["depth"] = replace(available["depth"], scale=FARTHEST)
     available = {name: stated_sensor(sensor, stated) for name, sensor in available.items()}
     described = choose_sensors(root, available, sensors)
-    if optical_bands is not None and OPTICAL in described:
-        described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
+    described = choose_optical_bands(described, optical_bands)
     values = {0: IGNORE_INDEX} | {index + 1: index for index in range(len(classes))}
     coding = adapt(LabelCoding(len(classes), IGNORE_INDEX, values, classes=classes), stated, root)
     info = DatasetInfo(classes, coding, described, source=title)

@@ -22,16 +22,21 @@ another full value. There is no ``val``; it is held out of ``train``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
-from mfnet_lite.rasters.readers.layout import folder_named, folders_named, stated_sensor, zeros_note
+from mfnet_lite.rasters.readers.layout import (
+    folder_named,
+    folders_named,
+    labels_by_value_or_colour,
+    stated_sensor,
+    zeros_note,
+)
 from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
+    choose_optical_bands,
     choose_sensors,
     empty_folder,
     gather,
@@ -48,7 +53,6 @@ from mfnet_lite.rasters.tiles import (
     Tile,
     TileSet,
 )
-from mfnet_lite.utils.labels import IGNORE_INDEX
 
 CLASSES = ("background", "fire extinguisher", "backpack", "hand drill", "survivor")
 PALETTE: tuple[Colour, ...] = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255))
@@ -132,16 +136,8 @@ def open_pst900(
                 )
             )
     described = choose_sensors(root, available, sensors)
-    if optical_bands is not None and OPTICAL in described:
-        described[OPTICAL] = replace(described[OPTICAL], select=tuple(optical_bands))
-    coding = LabelCoding(
-        len(CLASSES),
-        IGNORE_INDEX,
-        {index: index for index in range(len(CLASSES))} | {IGNORE_INDEX: IGNORE_INDEX},
-        palette={colour: index for index, colour in enumerate(PALETTE)},
-        exact=True,
-        classes=CLASSES,
-    )
+    described = choose_optical_bands(described, optical_bands)
+    coding = labels_by_value_or_colour(CLASSES, PALETTE)
     coding = adapt(coding, stated, root)
     info = DatasetInfo(CLASSES, coding, described, PALETTE, source="PST900, ICRA 2020")
     splits: dict[str, tuple[Tile, ...]] = {}

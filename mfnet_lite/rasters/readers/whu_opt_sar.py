@@ -28,12 +28,17 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_colours import BLACK
 from mfnet_lite.rasters.labels.label_json import adapt
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import read_json
-from mfnet_lite.rasters.readers.layout import divide, folder_named, folders_named, stated_sensor
+from mfnet_lite.rasters.readers.layout import (
+    divide,
+    folder_named,
+    folders_named,
+    labels_by_value_or_colour,
+    stated_sensor,
+)
 from mfnet_lite.rasters.readers.reader import finished
 from mfnet_lite.rasters.scan import (
     SPELLINGS,
@@ -141,12 +146,8 @@ def open_whu_opt_sar(
     }
     available = {name: stated_sensor(sensor, stated) for name, sensor in available.items()}
     described = choose_sensors(root, available, sensors)
-    values = {0: IGNORE_INDEX, IGNORE_INDEX: IGNORE_INDEX}
-    values |= {10 * (index + 1): index for index in range(len(CLASSES))}
-    colours = {colour: index for index, colour in enumerate(PALETTE)} | {BLACK: IGNORE_INDEX}
-    coding = LabelCoding(
-        len(CLASSES), IGNORE_INDEX, values, palette=colours, exact=True, classes=CLASSES
-    )
+    values = {0: IGNORE_INDEX} | {10 * (index + 1): index for index in range(len(CLASSES))}
+    coding = labels_by_value_or_colour(CLASSES, PALETTE, values, void=(BLACK,))
     coding = adapt(coding, stated, root)
     info = DatasetInfo(CLASSES, coding, described, PALETTE, 5.0, "WHU-OPT-SAR")
     names = {OPTICAL: OPTICAL_FOLDERS, "sar": SAR_FOLDERS}
