@@ -19,8 +19,15 @@ from mfnet_lite.training.augment.jitter import RandomJitter
 from mfnet_lite.tuning import freeze
 from scripts.experiments.gopt.plan import ADAPTER_WIDTH, BASE, DROPPED, RATES, Run
 from scripts.experiments.gopt.variants import TunedUnderHead, keep
-from scripts.experiments.ign import TileTraining, train_on_tile
-from scripts.experiments.mfnet.runs import Spoiled, scored, spans
+from scripts.experiments.ign import train_on_tile
+from scripts.experiments.mfnet.runs import (
+    WEIGHT_DECAY,
+    Spoiled,
+    ious_only,
+    scored,
+    spans,
+    tile_training,
+)
 from scripts.experiments.mfnet.runs import scenes as write_scenes
 
 SIZE, BATCH, STEPS = 192, 1, 120
@@ -29,8 +36,6 @@ SCENES, TEST_SCENES = 8, 3
 AMBIGUITY, DSM_ERROR = 0.7, 1.0
 SCALING = "robust"
 """Of elevations: a frozen SAM needs the contrast of an image, as the experiments with MFNet found."""
-IGN_SIZE, IGN_BATCH = 120, 2
-WEIGHT_DECAY = 0.05
 SPOILT = (BASE, DROPPED)
 """Configurations whose models are also tested with a missing or spoiled sensor."""
 AUXILIARY = "dsm"
@@ -130,18 +135,13 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
 def train_real(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]:
     """Train one model on the real tile, with the crops and the light of MFNet's experiment."""
     steps = round(steps * run.effort)
-    training = TileTraining(
-        size=IGN_SIZE, batch=IGN_BATCH, steps=steps, lr=rate, weight_decay=WEIGHT_DECAY,
-        light=0.25, scaling=SCALING,
-    )  # fmt: skip
+    training = tile_training(steps, rate, SCALING)
     begun = time.process_time()
     row = train_on_tile(
         folder, run.sensors, run.seed, training, lambda channels, n: build(run, channels, n)
     )
-    scores = row["scores"]
-    scores["per_class"] = {k: v["IoU"] for k, v in scores["per_class"].items()}
     spent = round(time.process_time() - begun, 2)
-    return {"scores": scores, "cpu_seconds": spent, "steps": steps, "also": {}}
+    return {"scores": ious_only(row["scores"]), "cpu_seconds": spent, "steps": steps, "also": {}}
 
 
 def train_and_score(

@@ -121,12 +121,15 @@ def spans(tiles: WholeTiles) -> list[float]:
     return [scaling.high - scaling.low for scaling in fitted]
 
 
+def ious_only(scores: dict[str, Any]) -> dict[str, Any]:
+    """Keep the IoU of each class alone."""
+    return scores | {"per_class": {k: v["IoU"] for k, v in scores["per_class"].items()}}
+
+
 def scored(model: nn.Module, tiles: Any, classes: tuple[str, ...]) -> dict[str, Any]:
     """Scores on whole tiles; mIoU and mF1 leave clutter out, as the authors do on ISPRS data."""
     matrix = evaluate(model, tiles, window=SIZE, stride=TEST_STRIDE, batch=8)
-    found = matrix.scores("authors").as_dict(classes)
-    found["per_class"] = {k: v["IoU"] for k, v in found["per_class"].items()}
-    return found
+    return ious_only(matrix.scores("authors").as_dict(classes))
 
 
 def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]:
@@ -185,25 +188,27 @@ def spoiled_scores(
     return found
 
 
-def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]:
-    """Train one model on the real tile, with the crops and the light of the U-Net's experiment."""
-    steps = round(steps * run.effort)
-    training = TileTraining(
+def tile_training(steps: int, rate: float, scaling: str) -> TileTraining:
+    """Return the settings on the real tile: the crops and the light of the U-Net's experiment."""
+    return TileTraining(
         size=IGN_SIZE, batch=IGN_BATCH, steps=steps, lr=rate, weight_decay=WEIGHT_DECAY,
-        light=0.25, scaling=run.heights,
+        light=0.25, scaling=scaling,
     )  # fmt: skip
+
+
+def train_ign(run: Run, folder: Path, steps: int, rate: float) -> dict[str, Any]:
+    """Train one model on the real tile."""
+    steps = round(steps * run.effort)
     row = train_on_tile(
         folder,
         run.sensors,
         run.seed,
-        training,
+        tile_training(steps, rate, run.heights),
         lambda channels, classes: build(run, channels, classes),
     )
-    scores = row["scores"]
-    scores["per_class"] = {k: v["IoU"] for k, v in scores["per_class"].items()}
     return {
-        "scores": scores, "train_seconds": row["seconds"], "steps": steps, "also": {},
-        "scaling": run.heights,
+        "scores": ious_only(row["scores"]), "train_seconds": row["seconds"], "steps": steps,
+        "also": {}, "scaling": run.heights,
     }  # fmt: skip
 
 
