@@ -20,6 +20,7 @@ from scripts.experiments.gopt import runs, verdicts
 from scripts.experiments.gopt.plan import ADAPTER_WIDTH, RATES, SEEDS, TUNING_SEEDS, Run, plan
 from scripts.experiments.lines import ROOT
 from scripts.experiments.loop import Experiment, planned_steps
+from scripts.experiments.mfnet.runs import IGN_BATCH, IGN_SIZE
 from scripts.experiments.options import Defaults
 
 DEFAULTS = Defaults(
@@ -35,7 +36,7 @@ def settings() -> dict[str, Any]:
     return {
         "crop": runs.SIZE,
         "batch": runs.BATCH,
-        "real_tile": {"crop": runs.IGN_SIZE, "batch": runs.IGN_BATCH},
+        "real_tile": {"crop": IGN_SIZE, "batch": IGN_BATCH},
         "steps": runs.STEPS,
         "learning_rates": RATES,
         "scaling_of_elevations": runs.SCALING,
