@@ -93,6 +93,16 @@ class PlainViT(nn.Module):
     def final(self, tokens: Tokens, grid: Grid) -> Float[Tensor, "batch channels height width"]:
         """Turn the last tokens into a map, with what the network does after its blocks."""
 
+    def width_after(self, number: int) -> int:
+        """Channels of the tokens that a block returns; a plain transformer never changes them."""
+        del number
+        return self.width
+
+    def grid_after(self, number: int, grid: Grid) -> Grid:
+        """Rows and columns of the tokens that a block returns; a plain transformer never changes them."""
+        del number
+        return grid
+
     def _keep(self, mean: Any, std: Any) -> None:
         """Keep the statistics of the images; they belong to the network and are not saved."""
         for name, value in (("mean", mean), ("std", std)):
