@@ -11,6 +11,10 @@ from mfnet_lite.nets.registry import NETWORKS, build_model, config_class, list_m
 if TYPE_CHECKING:
     from mfnet_lite.nets.change_detector import ChangeDetector, ChangeDetectorConfig
     from mfnet_lite.nets.decoders.dfm import DeepFusionModule, SEFusion, SumFusion
+    from mfnet_lite.nets.decoders.feature_pyramid import FeaturePyramid
+    from mfnet_lite.nets.decoders.pixel_decoder import DecodedPixels, PixelDecoder
+    from mfnet_lite.nets.decoders.query_scores import scores_of_queries
+    from mfnet_lite.nets.decoders.text_query import QueryOutput, TextQueryDecoder
     from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
     from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
     from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
@@ -33,8 +37,10 @@ __all__ = [
     "ChangeDetector",
     "ChangeDetectorConfig",
     "ChangeOutput",
+    "DecodedPixels",
     "DeepFusionModule",
     "FastSamPyramid",
+    "FeaturePyramid",
     "GoPT",
     "GoPTConfig",
     "InteractiveOutput",
@@ -42,15 +48,18 @@ __all__ = [
     "MFNetConfig",
     "MultimodalEncoder",
     "NetworkConfig",
+    "PixelDecoder",
     "PlateOutput",
     "PromptTuning",
     "Pyramid",
+    "QueryOutput",
     "SAMCDConfig",
     "SEFusion",
     "SamLP",
     "SamLPConfig",
     "SamPyramid",
     "SumFusion",
+    "TextQueryDecoder",
     "TimmPyramid",
     "UNet",
     "UNetConfig",
@@ -63,11 +72,16 @@ __all__ = [
     "make_config",
     "open_fastsam",
     "refine_interactively",
+    "scores_of_queries",
 ]
 
 _FILES = {
     "change_detector": ("ChangeDetector", "ChangeDetectorConfig"),
     "decoders.dfm": ("DeepFusionModule", "SEFusion", "SumFusion"),
+    "decoders.feature_pyramid": ("FeaturePyramid",),
+    "decoders.pixel_decoder": ("DecodedPixels", "PixelDecoder"),
+    "decoders.query_scores": ("scores_of_queries",),
+    "decoders.text_query": ("QueryOutput", "TextQueryDecoder"),
     "decoders.unetformer_decoder": ("UNetFormerDecoder",),
     "encoders.fastsam": ("FastSamPyramid", "open_fastsam"),
     "encoders.multimodal_sam": ("MultimodalEncoder",),
