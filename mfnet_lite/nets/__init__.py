@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
     from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
     from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
+    from mfnet_lite.nets.encoders.open_vision_language import load_vision_language
     from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
+    from mfnet_lite.nets.encoders.vision_language import TextEncoder, TextTokens, VisionLanguage
     from mfnet_lite.nets.gopt import GoPT, GoPTConfig
     from mfnet_lite.nets.mfnet import MFNet, MFNetConfig
+    from mfnet_lite.nets.mfuser import MFuser, MFuserConfig, MFuserOutput
     from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput, SAMCDConfig
     from mfnet_lite.nets.samlp import PlateOutput, SamLP, SamLPConfig
     from mfnet_lite.nets.samlp_prompts import (
@@ -46,6 +49,9 @@ __all__ = [
     "InteractiveOutput",
     "MFNet",
     "MFNetConfig",
+    "MFuser",
+    "MFuserConfig",
+    "MFuserOutput",
     "MultimodalEncoder",
     "NetworkConfig",
     "PixelDecoder",
@@ -59,16 +65,20 @@ __all__ = [
     "SamLPConfig",
     "SamPyramid",
     "SumFusion",
+    "TextEncoder",
     "TextQueryDecoder",
+    "TextTokens",
     "TimmPyramid",
     "UNet",
     "UNetConfig",
     "UNetFormer",
     "UNetFormerConfig",
     "UNetFormerDecoder",
+    "VisionLanguage",
     "build_model",
     "config_class",
     "list_models",
+    "load_vision_language",
     "make_config",
     "open_fastsam",
     "refine_interactively",
@@ -85,9 +95,12 @@ _FILES = {
     "decoders.unetformer_decoder": ("UNetFormerDecoder",),
     "encoders.fastsam": ("FastSamPyramid", "open_fastsam"),
     "encoders.multimodal_sam": ("MultimodalEncoder",),
+    "encoders.open_vision_language": ("load_vision_language",),
     "encoders.pyramids": ("Pyramid", "SamPyramid", "TimmPyramid"),
+    "encoders.vision_language": ("TextEncoder", "TextTokens", "VisionLanguage"),
     "gopt": ("GoPT", "GoPTConfig"),
     "mfnet": ("MFNet", "MFNetConfig"),
+    "mfuser": ("MFuser", "MFuserConfig", "MFuserOutput"),
     "sam_cd": ("SAMCD", "ChangeOutput", "SAMCDConfig"),
     "samlp": ("PlateOutput", "SamLP", "SamLPConfig"),
     "samlp_prompts": ("InteractiveOutput", "PromptTuning", "refine_interactively"),

@@ -74,7 +74,16 @@ def test_scores_in_the_usual_and_in_other_words(run, folder):
 
 def test_map_of_other_classes(run, tile, tmp_path):
     out = tmp_path / "map.tif"
-    call("predict", run, "--optical", tile, "--classes", "roof, meadow|lawn, parked car", "--out", out)
+    call(
+        "predict",
+        run,
+        "--optical",
+        tile,
+        "--classes",
+        "roof, meadow|lawn, parked car",
+        "--out",
+        out,
+    )
     with rasterio.open(out) as map_:
         values = set(map_.read(1).flatten().tolist())
         assert values <= {0, 1, 2}

@@ -52,7 +52,11 @@ def test_frozen_weights_stay_and_the_rest_trains():
     net = network()
     freeze(net)
     before, digest = copy.deepcopy(net.state_dict()), base_hash(net)
-    fit(net, Data(), config=TrainConfig(steps=3, batch=2, lr=1e-2, warmup=0, device="cpu", progress=False))
+    fit(
+        net,
+        Data(),
+        config=TrainConfig(steps=3, batch=2, lr=1e-2, warmup=0, device="cpu", progress=False),
+    )
     trained = {name for name, p in net.named_parameters() if p.requires_grad}
     same = {name for name, x in net.state_dict().items() if torch.equal(x, before[name])}
     assert base_hash(net) == digest
