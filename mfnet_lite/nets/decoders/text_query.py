@@ -114,7 +114,9 @@ def outside_masks(
 
 
 class TextQueryDecoder(nn.Module):
-    """Decode one mask per class from words. The defaults are the released sizes.
+    """Decode one mask per class from words.
+
+    The defaults are the released sizes; ``channels=64, layers=3, ffn=256`` suits a small encoder.
 
     In the default, open form no parameter belongs to a class: the head answers whether the query's own class is in the
     image, with one number. Any number of classes in any order may be asked for after training, and in another order

@@ -9,7 +9,10 @@ import torch
 from einops import repeat
 from torch import Tensor, nn
 
-from mfnet_lite.losses import class_query_loss
+from mfnet_lite.losses import QueryWeights, class_query_loss
+from mfnet_lite.nets.decoders.feature_pyramid import FeaturePyramid
+from mfnet_lite.nets.decoders.pixel_decoder import PixelDecoder
+from mfnet_lite.nets.decoders.query_scores import scores_of_queries
 from mfnet_lite.nets.decoders.text_query import QueryLayer, TextQueryDecoder, outside_masks
 
 SMALL = {"channels": 32, "layers": 4, "heads": 4, "ffn": 48}
@@ -215,6 +218,74 @@ def test_half_precision():
     for outputs in (automatic, half):
         assert (outputs[0].mask_logits.float() - single).abs().max() < 0.05 * single.abs().max()
         assert all(out.mask_logits.isfinite().all() for out in outputs)
+
+
+def test_evaluation_is_the_same_every_time_with_and_without_gradients():
+    decoder = randomise(TextQueryDecoder(12, **SMALL)).eval()
+    features, levels = given()
+    with torch.no_grad():
+        one, other = (decoder(features, levels, words())[-1] for _ in range(2))
+    assert torch.equal(one.mask_logits, other.mask_logits)
+    learning = decoder(features, levels, words())[-1]
+    assert torch.allclose(one.mask_logits, learning.mask_logits, rtol=1e-3, atol=1e-3)
+
+
+class Chain(nn.Module):
+    """From tokens to answers: pyramid, pixel decoder, queries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pyramid = FeaturePyramid(16)
+        self.pixels = PixelDecoder(16, 16, channels=32, layers=1, heads=4, points=2, ffn=64)
+        self.queries = TextQueryDecoder(16, channels=32, layers=2, heads=4, ffn=64)
+
+    def forward(self, tokens: Tensor, text: Tensor):
+        return self.queries(*self.pixels(self.pyramid([tokens] * 4), text), text)
+
+
+def named_places(generator: torch.Generator, batch: int, classes: int, shown: int):
+    """Words without meaning; maps of 4 × 4 tokens whose quarters are noisy words; which word stands where."""
+    text = torch.randn(batch, classes, 16, generator=generator)
+    quarters = torch.randint(shown, (batch, 2, 2), generator=generator)
+    label = repeat(quarters, "b h w -> b (h two) (w deux)", two=2, deux=2)
+    maps = torch.stack([w[where] for w, where in zip(text, label, strict=True)]).movedim(-1, 1)
+    return text, label, maps + 0.2 * torch.randn(maps.shape, generator=generator)
+
+
+@pytest.mark.slow
+def test_draws_the_masks_of_words_it_never_saw():
+    """Trained with four words at a time, new ones in every step; asked for five others."""
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    net = Chain()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
+    for _ in range(120):
+        text, label, maps = named_places(generator, 8, 4, 3)
+        outputs = net(maps, text)
+        weights = QueryWeights(absent=1.0)
+        loss = sum(class_query_loss(*out, label, weights)["total"] for out in outputs)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+    text, label, maps = named_places(generator, 64, 5, 4)
+    with torch.no_grad():
+        out = net.eval()(maps, text)[-1]
+    masks = nn.functional.interpolate(out.mask_logits, (4, 4), mode="bilinear")
+    right = scores_of_queries(out.class_logits, masks).argmax(dim=1) == label
+    assert right.float().mean() > 0.6  # a guess among those shown is right in a quarter
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_the_gpu_agrees_with_the_cpu():
+    torch.manual_seed(0)
+    net = randomise(Chain()).eval()
+    text, _, maps = named_places(torch.Generator().manual_seed(0), 2, 5, 4)
+    with torch.no_grad():
+        expected = net(maps, text)[0]
+        found = net.cuda()(maps.cuda(), text.cuda())[0]  # later ones hang on signs of masks
+    for own, right in zip(found, expected, strict=True):
+        assert (own.cpu() - right).abs().max() < 1e-2 * right.abs().max()
 
 
 def test_what_does_not_fit_is_said():
