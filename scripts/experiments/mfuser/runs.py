@@ -50,7 +50,7 @@ DOMAINS: Mapping[str, Mapping[str, str]] = {
 }
 """Where models are scored; they are trained on the first."""
 UNSEEN = tuple(DOMAINS)[1:]
-SYNONYMS = (("pavement",), ("dwelling",), ("turf",), ("oak",), ("automobile",), ("debris",))
+SYNONYMS = (("pavement",), ("dwelling",), ("turf",), ("oak",), ("van",), ("debris",))
 """A word for each class of the world that neither MFuser nor the pair has met in its training."""
 ASKED = (BASE, ONE_NAME, PAIR)
 """Configurations that are also asked in these words."""
