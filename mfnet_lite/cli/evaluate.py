@@ -15,6 +15,7 @@ from mfnet_lite.cli.labels import check_classes, tell_absent
 from mfnet_lite.cli.options import KINDS, check_nodata_policy, listed
 from mfnet_lite.cli.pixel_size import compare_gsd
 from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
+from mfnet_lite.cli.words import Words, ask_for
 
 if TYPE_CHECKING:
     from mfnet_lite.metrics import ConfusionMatrix
@@ -44,6 +45,7 @@ def evaluate(
             "as in training if absent."
         ),
     ] = None,
+    classes: Words = None,
 ) -> None:
     """Score a run on the tiles of a split."""
     from mfnet_lite.rasters import WholeTiles, raster_info
@@ -72,7 +74,12 @@ def evaluate(
     ]
     check_fits(config, config.channels | channels, "".join((str(folder), *opaque)))
     check_bands(tiles, dataset.info.sensors)
-    check_classes(config.classes, dataset.info.classes, run, folder)
+    names_of_classes, words = config.classes, None
+    if classes is None:
+        check_classes(config.classes, dataset.info.classes, run, folder)
+    else:  # words for the classes of this dataset, which may be others than those of the training
+        names_of_classes = dataset.info.classes
+        words = ask_for(classes, run, config, model, names_of_classes)
     _check_labelled(tiles, folder)
     _warn_of_training_tiles(config, dataset, split, run)
     split = dataset.split_name(split)
@@ -86,11 +93,13 @@ def evaluate(
         windows=Windows(windows.side(config.window), windows.stride, weights, repeat_border=repeat),
         progress=not as_json and sys.stderr.isatty(),
     )
-    result = matrix.scores(convention).as_dict(config.classes)  # type: ignore[arg-type]  # checked above
+    result = matrix.scores(convention).as_dict(names_of_classes)  # type: ignore[arg-type]  # checked above
     if dataset.kind == "pairs":
         result = _change_first(matrix) | result
     result |= {"convention": convention, "split": split, "tiles": len(tiles)}
     result |= {"flips": windows.flips, "nodata_policy": policy}
+    if words is not None:
+        result["words"] = dict(zip(names_of_classes, words, strict=True))
     tell_absent(result, split)
     if as_json:
         typer.echo(json.dumps(result, indent=1, allow_nan=False))

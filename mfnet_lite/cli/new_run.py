@@ -63,7 +63,8 @@ def draft_run(
     from mfnet_lite.runs.run_config import RunConfig
     from mfnet_lite.utils.provenance import versions
 
-    network, info = make_config(model, options), dataset.info
+    info = dataset.info
+    network = make_config(model, options).with_classes(info.classes)
     return RunConfig(
         model=model,
         options=network.options(),

@@ -15,6 +15,7 @@ from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.options import check_nodata_policy
 from mfnet_lite.cli.pixel_size import compare_gsd
 from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
+from mfnet_lite.cli.words import Words, ask_for
 from mfnet_lite.utils.provenance import peak_memory
 
 if TYPE_CHECKING:
@@ -48,12 +49,14 @@ def predict(
             "nodata or tags of sensors."
         ),
     ] = None,
+    classes: Words = None,
     batch: Annotated[int, typer.Option(help="Windows at once.")] = 4,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
     from mfnet_lite.rasters import raster_info
     from mfnet_lite.rasters import windows as windows_of
+    from mfnet_lite.runs.colours import colours_for
     from mfnet_lite.runs.folder import load_run
     from mfnet_lite.scenes import Windows
     from mfnet_lite.scenes.predict import predict_scene
@@ -62,6 +65,10 @@ def predict(
     weights, repeat = overlap_mode(windows.blend)
     check_window(windows.window)
     config, model = load_run(run)
+    names, palette = config.classes, config.palette
+    if classes is not None:
+        names = ask_for(classes, run, config, model)
+        palette = colours_for(len(names), None)
     side = windows.side(config.window)
     step = max(1, side // 2) if windows.stride is None else windows.stride
     named = {"optical": optical, "dsm": dsm, "before": before, "after": after}
@@ -81,8 +88,8 @@ def predict(
         Windows(side, step, weights, batch=batch, repeat_border=repeat),
         scaling=config.scaling,
         sensors=infos,
-        classes=config.classes,
-        palette=config.palette,
+        classes=names,
+        palette=palette,
         gsd=stated_gsd,
         holes=policy,
         device=device,

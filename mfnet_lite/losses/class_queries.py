@@ -6,6 +6,9 @@ target of query k is the mask of class k where the image shows it, and "no objec
 
 .. math:: L = 2\,L_{class} + 5\,L_{bce} + 5\,L_{dice}
 
+A query may also say no more than whether its own class is there, with one logit p: its presence. That is the choice
+between its class with the logit p, "no object" with 0, and every other class with minus infinity.
+
 Masks are compared at points, most of them where the prediction is undecided (Kirillov et al., "PointRend", CVPR 2020),
 or at every labelled pixel.
 """
@@ -119,7 +122,7 @@ def read_at(
 
 
 def class_query_loss(
-    class_logits: Float[Tensor, "batch query choice"],
+    class_logits: Float[Tensor, "batch query choice"] | Float[Tensor, "batch query"],
     mask_logits: Float[Tensor, "batch query height width"],
     label: Int[Tensor, "batch label_height label_width"],
     weights: QueryWeights = RELEASED,
@@ -130,7 +133,8 @@ def class_query_loss(
     """Loss of one decoder output.
 
     Args:
-        class_logits: For each query a score for every class, and for "no object" at last.
+        class_logits: For each query a score for every class, and for "no object" at last; or one for the presence of
+            its own class.
         mask_logits: Its mask, at any size.
         label: Class indices; negative ones and ``ignore_index`` do not count.
         weights: Of the terms.
@@ -145,11 +149,12 @@ def class_query_loss(
     Raises:
         ValueError: If shapes or labels do not fit.
     """
-    batch, classes, choices = class_logits.shape
-    if choices != classes + 1 or mask_logits.shape[:2] != (batch, classes):
+    batch, classes = mask_logits.shape[:2]
+    if class_logits.shape not in ((batch, classes, classes + 1), (batch, classes)):
         raise ValueError(
-            "expected one query per class, class logits (batch, classes, classes + 1) and masks (batch, classes, "
-            f"height, width), got {tuple(class_logits.shape)} and {tuple(mask_logits.shape)}"
+            "expected one query per class, class logits (batch, classes, classes + 1), or (batch, classes) for their "
+            "presence, and masks (batch, classes, height, width), got "
+            f"{tuple(class_logits.shape)} and {tuple(mask_logits.shape)}"
         )
     if label.ndim != 3 or len(label) != batch or points < 0:
         raise ValueError(
@@ -162,12 +167,10 @@ def class_query_loss(
     )
     masks, known = masks_of_classes(label, classes, ignore_index)
     shown = masks.flatten(2).any(dim=2)
-    target = torch.where(shown, torch.arange(classes, device=label.device), classes)
-    importance = class_logits.new_ones(choices)
-    importance[-1] = weights.absent
+    importance = torch.where(shown, 1, class_logits.new_tensor(weights.absent))
     # an image without labels says nothing about which classes it shows
-    counts_as = importance[target] * known.flatten(1).any(dim=1, keepdim=True)
-    of_queries = F.cross_entropy(class_logits.mT, target, reduction="none")
+    counts_as = importance * known.flatten(1).any(dim=1, keepdim=True)
+    of_queries = _of_queries(class_logits, shown)
     # a mean would be NaN where no query counts
     of_classes = (of_queries * counts_as).sum() / counts_as.sum().clamp(min=1e-12)
     image = torch.arange(batch, device=label.device)[:, None].expand_as(shown)[shown]
@@ -187,6 +190,19 @@ def class_query_loss(
         "dice": weights.dice * of_dice,
     }
     return terms | {"total": sum(terms.values(), start=class_logits.new_zeros(()))}
+
+
+def _of_queries(
+    class_logits: Float[Tensor, "batch query choice"] | Float[Tensor, "batch query"],
+    shown: Bool[Tensor, "batch class"],
+) -> Float[Tensor, "batch query"]:
+    """Cross-entropy of each query, whose class the image shows or not."""
+    if class_logits.ndim == 2:
+        truth = shown.to(class_logits)
+        return F.binary_cross_entropy_with_logits(class_logits, truth, reduction="none")
+    classes = shown.shape[1]
+    target = torch.where(shown, torch.arange(classes, device=shown.device), classes)
+    return F.cross_entropy(class_logits.mT, target, reduction="none")
 
 
 def _compared(

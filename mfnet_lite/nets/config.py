@@ -16,7 +16,7 @@ tensor, so that a delta's header has to tell it; ``hidden=True`` keeps it off th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args, get_origin, get_type_hints
 
@@ -64,6 +64,15 @@ class NetworkConfig:
             ``(batch, num_classes, height, width)``.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how to build its network")
+
+    def with_classes(self, classes: Sequence[str]) -> Self:
+        """Return the config for these classes; a network that reads their words keeps them.
+
+        Args:
+            classes: Their names.
+        """
+        del classes
+        return self
 
     @classmethod
     def choices(cls) -> dict[str, tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ NETWORKS: dict[str, str | type[NetworkConfig]] = {
     "unetformer": "mfnet_lite.nets.unetformer:UNetFormerConfig",
     "mfnet": "mfnet_lite.nets.mfnet:MFNetConfig",
     "gopt": "mfnet_lite.nets.gopt:GoPTConfig",
+    "mfuser": "mfnet_lite.nets.mfuser:MFuserConfig",
     "sam_cd": "mfnet_lite.nets.change_detector:ChangeDetectorConfig",
     "samlp": "mfnet_lite.nets.samlp:SamLPConfig",
 }
@@ -28,7 +29,7 @@ def list_models() -> tuple[str, ...]:
 
     Example:
         >>> list_models()
-        ('gopt', 'mfnet', 'sam_cd', 'samlp', 'unet', 'unetformer')
+        ('gopt', 'mfnet', 'mfuser', 'sam_cd', 'samlp', 'unet', 'unetformer')
     """
     return tuple(sorted(NETWORKS))
 
@@ -76,7 +77,11 @@ def make_config(name: str, options: Mapping[str, Any]) -> NetworkConfig:
 
 
 def build_model(
-    name: str, sensors: Mapping[str, int], num_classes: int, **options: Any
+    name: str,
+    sensors: Mapping[str, int],
+    num_classes: int,
+    classes: Sequence[str] | None = None,
+    **options: Any,
 ) -> nn.Module:
     """Build a network by name, the way the command line does.
 
@@ -84,6 +89,7 @@ def build_model(
         name: A key of :data:`NETWORKS`; :func:`list_models` lists them.
         sensors: Bands of each sensor, by name.
         num_classes: Number of classes.
+        classes: Their names, for a network that reads them (``mfuser``).
         **options: Fields of the network's config, e.g. ``width`` and ``depth`` of the U-Net.
 
     Returns:
@@ -98,4 +104,7 @@ def build_model(
         >>> sum(p.numel() for p in net.parameters())
         1754
     """
-    return make_config(name, options).build(sensors, num_classes)
+    config = make_config(name, options)
+    if classes is not None:
+        config = config.with_classes(classes)
+    return config.build(sensors, num_classes)

@@ -65,7 +65,7 @@ class RunConfig:
     @property
     def network(self) -> NetworkConfig:
         """The config of the network, with the options that this run was given."""
-        return make_config(self.model, self.options)
+        return make_config(self.model, self.options).with_classes(self.classes)
 
     @property
     def window(self) -> int:

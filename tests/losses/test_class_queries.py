@@ -175,3 +175,45 @@ def test_labels_and_points_that_do_not_fit_are_said():
     for label, points in ((torch.zeros(4, 4), 0), (torch.zeros(1, 4, 4), -1)):
         with pytest.raises(ValueError, match=r"expected labels of shape \(1, height, width\)"):
             class_query_loss(scores, masks, label.long(), points=points)
+
+
+def test_presence_is_the_choice_between_ones_own_class_and_none():
+    torch.manual_seed(0)
+    label = torch.randint(3, (3, 4, 4))
+    label[0, 0], label[1], label[2] = 255, 255, 1
+    presence = torch.randn(3, 4).double().requires_grad_()
+    masks = torch.randn(3, 4, 4, 4).double()
+    choice = torch.full((3, 4, 5), -torch.inf).double()
+    choice[..., -1] = 0
+    own = torch.arange(4)
+    choice = choice.index_put((torch.arange(3)[:, None], own, own), presence)
+    one, other = (class_query_loss(x, masks, label) for x in (presence, choice))
+    for name in one:
+        assert one[name].item() == pytest.approx(other[name].item(), abs=1e-12)
+    gradients = [torch.autograd.grad(x["total"], presence)[0] for x in (one, other)]
+    assert torch.allclose(*gradients, atol=1e-12)
+    assert gradients[0][[0, 2]].all()
+    assert not gradients[0][1].any()
+
+
+def test_presence_by_hand():
+    """Class 0 is there, class 1 is not: -log(3/4) with weight 1 and -log(1/3) with weight 0.1."""
+    presence = torch.tensor([[math.log(3), math.log(2)]])
+    label = torch.zeros(1, 2, 2, dtype=torch.long)
+    terms = class_query_loss(presence, torch.full((1, 2, 2, 2), 80.0), label)
+    expected = (math.log(4 / 3) + 0.1 * math.log(3)) / 1.1
+    assert terms["total"].item() == pytest.approx(2 * expected)
+
+
+def test_presence_without_any_label():
+    presence = torch.randn(2, 3, requires_grad=True)
+    nothing = torch.full((2, 4, 4), 255)
+    total = class_query_loss(presence, torch.zeros(2, 3, 4, 4), nothing)["total"]
+    total.backward()
+    assert total.item() == 0
+    assert not presence.grad.any()
+
+
+def test_presence_of_another_number_of_classes_is_said():
+    with pytest.raises(ValueError, match=r"for their presence, .* got \(1, 2\) and \(1, 3, 2, 2\)"):
+        class_query_loss(torch.zeros(1, 2), torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2).long())

@@ -1,1 +1,1 @@
-"""From feature pyramids to maps: fusion of sensors, UNetFormer."""
+"""From feature pyramids to maps: fusion of sensors, UNetFormer, masks drawn by queries of words."""

@@ -31,7 +31,7 @@ class PlainViT(nn.Module):
     Attributes:
         width: Channels of a token before the first block.
         depth: Number of blocks.
-        patch: Side of a patch, pixels.
+        patch: Side of a patch, pixels; sides of images are multiples of it.
         prefix: Tokens before the patches.
         channels: Channels of the final map.
         mean: What is subtracted from images in [0, 1].

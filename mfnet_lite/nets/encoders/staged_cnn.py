@@ -34,7 +34,7 @@ class StagedCNN(PlainViT):
     """
 
     prefix = 0
-    patch = STRIDES[0]
+    patch = STRIDES[-1]  # of the last grid: what sides of images must be multiples of
     depth = len(STRIDES) - 1
 
     def __init__(self, network: TimmNetwork) -> None:
@@ -61,11 +61,7 @@ class StagedCNN(PlainViT):
         """
         rows, columns = super().grid(images)
         cells = STRIDES[-1] // STRIDES[0]
-        if rows % cells or columns % cells:
-            raise ValueError(
-                f"height and width must be multiples of {STRIDES[-1]}, got {tuple(images.shape[2:])}"
-            )
-        return rows, columns
+        return rows * cells, columns * cells
 
     def width_after(self, number: int) -> int:
         """Return the channels of the map after a block."""

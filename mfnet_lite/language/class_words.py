@@ -1,0 +1,121 @@
+"""What people say for the classes of data sets, whose names are often no words at all.
+
+Nobody calls a street an impervious surface. A text encoder knows what a car park is and how near that is to a road;
+of "impervious surfaces" or "clutter" it knows little. So a class is given by several everyday phrases.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+OTHER = ("other things", "background", "rubble", "objects")
+
+CLASS_WORDS: Mapping[str, tuple[str, ...]] = {
+    "impervious surface": ("road", "street", "car park", "paved yard", "asphalt", "concrete"),
+    "building": ("building", "house", "roof", "garage"),
+    "low vegetation": ("lawn", "grass", "meadow", "shrub", "garden"),
+    "tree": ("tree", "tree crown"),
+    "car": ("car", "parked car", "vehicle"),
+    "clutter": OTHER,
+    "background": OTHER,
+    "unlabelled": OTHER,
+    "ground": ("ground", "road", "grass"),
+    "vegetation or other": ("trees", "shrub", "vegetation"),
+    "built up area": ("houses", "town", "buildings"),
+    "cropland": ("field", "crops", "farmland"),
+    "agriculture": ("field", "crops", "farmland"),
+    "barren": ("bare soil", "sand", "gravel"),
+    "unused land": ("bare soil", "sand", "gravel"),
+    "grassland": ("grass", "meadow", "lawn"),
+    "wetland": ("marsh", "swamp"),
+    "water": ("water", "river", "lake", "pond"),
+    "forest": ("forest", "trees", "wood"),
+    "road": ("road", "street"),
+}
+"""Class → phrases. Keys are singular, lower case, with spaces."""
+
+
+def plain_name(name: str) -> str:
+    """Write a class name as words.
+
+    Args:
+        name: As data sets write it.
+
+    Example:
+        >>> plain_name("vegetation_or_other"), plain_name("Low-Vegetation"), plain_name("carStop")
+        ('vegetation or other', 'low vegetation', 'car stop')
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return " ".join(re.sub(r"[^\w\s]|_", " ", spaced).lower().split())
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Say a class in everyday words.
+
+    Args:
+        name: As the data set writes it.
+
+    Returns:
+        Phrases of :data:`CLASS_WORDS` if the class is known there, else its name as words.
+
+    Raises:
+        ValueError: If the name holds no letter or digit.
+
+    Example:
+        >>> words_of("impervious surfaces")[:2], words_of("solar_panel")
+        (('road', 'street'), ('solar panel',))
+    """
+    plain = plain_name(name)
+    if not plain:
+        raise ValueError(f"the class name {name!r} holds no word; rename it in dataset.json")
+    for key in (plain, plain.removesuffix("s")):
+        if key in CLASS_WORDS:
+            return CLASS_WORDS[key]
+    return (plain,)
+
+
+def read_classes(text: str) -> dict[str, tuple[str, ...]]:
+    """Read classes as a person types them: separated by commas, with ``|`` between ways of saying the same.
+
+    Args:
+        text: Such as ``"roof, meadow | lawn, parked car"``.
+
+    Returns:
+        The first phrase of each class → all its phrases, in order.
+
+    Raises:
+        ValueError: If a class is empty or occurs twice.
+
+    Example:
+        >>> read_classes("roof, meadow | lawn")
+        {'roof': ('roof',), 'meadow': ('meadow', 'lawn')}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in text.split(","):
+        phrases = tuple(" ".join(part.split()) for part in entry.split("|"))
+        if not all(phrases):
+            raise ValueError(
+                f'the classes {text!r} hold an empty one; write them as "roof, meadow | lawn, parked car"'
+            )
+        if phrases[0] in found:
+            raise ValueError(f"the class {phrases[0]!r} occurs twice in {text!r}; leave one out")
+        found[phrases[0]] = phrases
+    return found
+
+
+def check_one_for_each(given: Sequence[str], classes: Sequence[str]) -> None:
+    """Refuse words for another number of classes than a data set has.
+
+    Args:
+        given: The first phrase of each class.
+        classes: Names of the data set's.
+
+    Raises:
+        ValueError: If their numbers differ.
+    """
+    if len(given) != len(classes):
+        raise ValueError(
+            f"expected words for the {len(classes)} classes {', '.join(classes)}, in this order, got "
+            f"{len(given)}: {', '.join(given)}"
+        )

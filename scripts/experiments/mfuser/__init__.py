@@ -1,0 +1,1 @@
+"""Experiments with MFuser: does what two encoders see together generalise?"""
