@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.language.class_words import words_of
-from mfnet_lite.losses.class_queries import class_query_loss
+from mfnet_lite.losses.class_queries import RELEASED, class_query_loss
 from mfnet_lite.losses.pixel_text import pixel_text_alignment
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.feature_pyramid import FeaturePyramid
@@ -48,6 +48,10 @@ from mfnet_lite.nets.layers.refined_text import RefinedText
 from mfnet_lite.nets.layers.text_prompts import TextPrompts
 from mfnet_lite.nets.layers.tuned_network import TunedNetwork
 
+OPEN = RELEASED._replace(absent=1.0)
+"""Weights of the loss in the open form. Released, an absent class counts a tenth: that balances one "no object"
+against 19 classes; with one answer per class, yes or no, it would teach to say yes to every class."""
+ENHANCER_HEADS = 4
 PIXEL_FFN, QUERY_FFN = 4, 8
 """Width inside the transformations of pixel and mask decoder, as multiples of the width: those released."""
 
@@ -274,7 +278,9 @@ class MFuser(TunedNetwork):
         self.prompts = self._new_prompts(prompts, words) if prompts else None
         self.refine = None
         if enhancer and streams != "vision":
-            self.refine = RefinedText(pair.joint, states=states, official=official)
+            self.refine = RefinedText(
+                pair.joint, channels=width, heads=ENHANCER_HEADS, states=states, official=official
+            )
         self.pyramid = FeaturePyramid(self.encoder.channels, None if official else width, official)
         closed = len(words) if official else None
         self.pixels = PixelDecoder(
@@ -381,7 +387,8 @@ class MFuser(TunedNetwork):
                 found.class_logits,
                 found.mask_logits,
                 label,
-                ignore_index=ignore_index,
+                RELEASED if self.config.official else OPEN,
+                ignore_index,
                 points=self.config.points,
             )["total"]
             for found in output.masks

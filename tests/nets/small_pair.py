@@ -42,7 +42,7 @@ class LetterText(TextEncoder):
 
     def encode(self, tokens: TextTokens, prompts: Tensor | None = None) -> Tensor:
         kept = tokens.there[..., None]
-        places = torch.arange(1, tokens.vectors.shape[1] + 1, device=kept.device)[:, None]
+        places = torch.arange(1, tokens.vectors.shape[1] + 1).to(tokens.vectors)[:, None]
         total = (tokens.vectors * places.sqrt() * kept).sum(dim=1)
         count = kept.sum(dim=1)
         if prompts is not None:

@@ -161,8 +161,8 @@ class JointEncoder(nn.Module):
         self.to_language: nn.Linear | None = None
         if self.vision is None or streams == "vision":
             return
-        widths = [e.width_after(e.depth - 1) for e in there]
-        self.to_language = nn.Linear(*widths)
+        seen, read = (e.width_after(e.depth - 1) for e in there)
+        self.to_language = nn.Linear(seen, read)
         nn.init.zeros_(self.to_language.weight)  # V starts as the pair's own embedding
         nn.init.zeros_(self.to_language.bias)
         if fusion == "none":
@@ -174,8 +174,8 @@ class JointEncoder(nn.Module):
         for start in spread(fusers, self.steps):
             # `spread` begins at the first block; mirrored, it ends with the last
             step = self.steps - start
-            widths = [e.width_after(self._last(e, step)) for e in there]
-            self.fusers[str(step)] = Fuser(*widths, fusion, direction, states, official)
+            seen, read = (e.width_after(self._last(e, step)) for e in there)
+            self.fusers[str(step)] = Fuser(seen, read, fusion, direction, states, official)
 
     def _there(self) -> list[PlainViT]:
         """Return the image encoders that are run, the vision encoder first."""
