@@ -36,9 +36,10 @@ from mfnet_lite.nets.decoders.feature_pyramid import FeaturePyramid
 from mfnet_lite.nets.decoders.pixel_decoder import PixelDecoder
 from mfnet_lite.nets.decoders.query_scores import scores_of_queries
 from mfnet_lite.nets.decoders.text_query import QueryOutput, TextQueryDecoder
+from mfnet_lite.nets.encoders.backbones import open_plain_vit
 from mfnet_lite.nets.encoders.joint_encoder import Fusion, JointEncoder, Streams
 from mfnet_lite.nets.encoders.open_vision_language import load_vision_language
-from mfnet_lite.nets.encoders.plain_vit import open_plain_vit, plain_vit
+from mfnet_lite.nets.encoders.plain_vit import plain_vit
 from mfnet_lite.nets.encoders.vision_language import Classes, VisionLanguage
 from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample
 from mfnet_lite.nets.layers.mv_fuser import Direction

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from mfnet_lite import load_sam
 from mfnet_lite.language.class_words import words_of
 from mfnet_lite.nets import MFuser, UNet
+from mfnet_lite.nets.encoders.backbones import open_plain_vit
 from mfnet_lite.nets.encoders.open_vision_language import load_vision_language
-from mfnet_lite.nets.encoders.plain_vit import open_plain_vit
 from mfnet_lite.nets.encoders.vision_language import VisionLanguage
 from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
 from mfnet_lite.runs.folder import channels_of
