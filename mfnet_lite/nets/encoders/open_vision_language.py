@@ -16,7 +16,7 @@ finds it.
 
 from __future__ import annotations
 
-import warnings
+import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -96,20 +96,22 @@ def _open_clip_pair(full: str) -> OpenClipPair:
     name, colon, tag = model_and_tag.partition(":")
     if not name or (colon and not tag) or (at and not file) or not (tag or file):
         raise ValueError(f"expected {EXAMPLE}, got {full!r}")
-    if open_clip.get_model_config(name) is None or name.startswith(("hf-hub", "local-dir")):
+    if open_clip.get_model_config(name) is None:
         raise ValueError(
             f"open_clip has no model {name!r}; open_clip.list_models() names them, such as ViT-B-16, EVA02-L-14 and "
             "ViT-L-16-SigLIP-256"
         )
     recipe = _recipe(open_clip, name, tag)
-    path = Path(file).expanduser() if file else None
-    # before the model is built: a missing or broken file is noticed at once
+    # Path.expanduser would raise where the user does not exist
+    path = Path(os.path.expanduser(file)) if file else None  # noqa: PTH111
+    # what cannot be used is noticed in the order of its cost: the file, the model's build, what is fetched
     state = file_state(path, f"{PREFIX}NAME@") if path else None
+    model = _built(open_clip, name, recipe.quick_gelu)
     tokenizer = _tokenizer(open_clip, name, path)
+    OpenClipPair(model, tokenizer, recipe.mean, recipe.std)
     if state is None:
-        model = _fetched(open_clip, name, tag, recipe.quick_gelu)
+        _fetch(open_clip, model, name, tag)
     else:
-        model = _built(open_clip, name, recipe.quick_gelu)
         fill(model, Weights(_named(state, model), str(path)), name, "open_clip")
     return OpenClipPair(model, tokenizer, recipe.mean, recipe.std)
 
@@ -166,19 +168,24 @@ def _built(open_clip: Any, name: str, quick_gelu: bool) -> nn.Module:
     return model
 
 
-def _fetched(open_clip: Any, name: str, tag: str, quick_gelu: bool) -> nn.Module:
-    """Build a model with published weights."""
+def _fetch(open_clip: Any, model: nn.Module, name: str, tag: str) -> None:
+    """Fill a model with published weights, which open_clip fetches or has fetched before."""
     try:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="QuickGELU mismatch")  # a name that says so
-            model: nn.Module = open_clip.create_model(name, tag, force_quick_gelu=quick_gelu)
+        path = open_clip.download_pretrained(open_clip.get_pretrained_cfg(name, tag))
     except (OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConnectionError(
             f"open_clip could not fetch the weights {tag} of {name} ({reason}); call again with network, or give a "
             f"file of them as {PREFIX}{name}:{tag}@FILE"
         ) from error
-    return model
+    try:
+        # knows how the weights of each publisher are named; tensors alone are read from the file
+        open_clip.load_checkpoint(model, path, weights_only=True)
+    except Exception as error:  # what truncated files, other networks and pickled code provoke
+        raise ValueError(
+            f"{path}, fetched for the weights {tag} of {name}, cannot be read or does not fit "
+            f"({type(error).__name__}); delete it and call again"
+        ) from error
 
 
 def _tokenizer(open_clip: Any, name: str, path: Path | None) -> Any:

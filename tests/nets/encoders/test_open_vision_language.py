@@ -14,7 +14,7 @@ from mfnet_lite.nets.encoders.open_vision_language import (
     load_vision_language,
     vision_language_pairs,
 )
-from tests.small_open_clip import make_known, small_model, write_tokenizer
+from tests.small_open_clip import CONFIGS, make_known, small_model, write_tokenizer
 
 open_clip = pytest.importorskip("open_clip")
 factory = pytest.importorskip("open_clip.factory")
@@ -113,7 +113,7 @@ def test_statistics_are_those_of_the_published_weights(tags, tmp_path) -> None:
 @torch.no_grad()
 def test_published_weights_are_fetched_with_their_activation(tags, file, monkeypatch) -> None:
     tags.update(openai=OPENAI)
-    monkeypatch.setattr(factory, "download_pretrained", lambda config, cache_dir=None: str(file))
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda config: str(file))
     fetched = load_vision_language("open_clip:tiny-clip:openai")
     assert torch.equal(
         embedding(fetched), embedding(load_vision_language(f"open_clip:tiny-clip@{file}"))
@@ -121,14 +121,32 @@ def test_published_weights_are_fetched_with_their_activation(tags, file, monkeyp
 
 
 def test_a_failed_download_is_one_sentence(tags, monkeypatch) -> None:
-    def offline(config, cache_dir=None):
+    def offline(config):
         raise OSError("no\nnetwork")
 
     tags.update(openai=OPENAI)
-    monkeypatch.setattr(factory, "download_pretrained", offline)
+    monkeypatch.setattr(open_clip, "download_pretrained", offline)
     with pytest.raises(ConnectionError, match=r"tiny-clip:openai@FILE$") as caught:
         load_vision_language("open_clip:tiny-clip:openai")
     assert "\n" not in str(caught.value)
+
+
+def test_what_was_fetched_may_be_broken(tags, file, monkeypatch) -> None:
+    tags.update(openai=OPENAI)
+    file.write_bytes(file.read_bytes()[:1000])
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda config: str(file))
+    with pytest.raises(
+        ValueError, match=r"clip.safetensors, fetched for the weights openai .* delete it"
+    ):
+        load_vision_language("open_clip:tiny-clip:openai")
+
+
+def test_nothing_is_fetched_for_a_model_that_cannot_be_used(tags, monkeypatch) -> None:
+    monkeypatch.setitem(CONFIGS["tiny-clip"]["vision_cfg"], "pool_type", "avg")
+    tags.update(openai=OPENAI)
+    monkeypatch.setattr(open_clip, "download_pretrained", lambda config: pytest.fail("fetched"))
+    with pytest.raises(ValueError, match="read at its class token"):
+        load_vision_language("open_clip:tiny-clip:openai")
 
 
 def test_a_tokenizer_that_is_not_here(tmp_path, monkeypatch) -> None:
