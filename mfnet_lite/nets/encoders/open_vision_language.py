@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from mfnet_lite.nets.encoders.open_clip_pair import ADVICE, OpenClipPair
 from mfnet_lite.nets.encoders.timm_weights import Weights, file_state, fill
+from mfnet_lite.nets.encoders.tiny_pair import load_tiny_pair
 from mfnet_lite.nets.encoders.vision_language import VisionLanguage
 
 PREFIX = "open_clip:"
@@ -62,12 +63,7 @@ def load_vision_language(name_or_path: str = "tiny") -> VisionLanguage:
     """
     if name_or_path.startswith(PREFIX):
         return _open_clip_pair(name_or_path)
-    from mfnet_lite.nets.encoders.tiny_pair import (  # type: ignore[import-not-found, unused-ignore]
-        load_tiny_pair,
-    )
-
-    pair: VisionLanguage = load_tiny_pair(name_or_path)
-    return pair
+    return load_tiny_pair(name_or_path)
 
 
 def vision_language_pairs() -> dict[str, str]:
