@@ -28,7 +28,7 @@ CARD = """# Model card: `vision_language_tiny`
 A vision-language pair of {all:.2f} million weights: an image encoder ({image:.2f} million; patch 8, width {width},
 depth {depth}, convolutional stem, no table of positions: any size that is a multiple of 8) and a text encoder
 ({text:.2f} million) over a table of {words:,} word vectors. Both meet in {joint} channels. Load it with
-`mfnet_lite.nets.encoders.open_vision_language.load_tiny_pair("tiny")`.
+`mfnet_lite.nets.encoders.tiny_pair.load_tiny_pair("tiny")`.
 
 **Made for** the chapters of the book and for tests: words that find things in pictures of the procedural world, on
 a CPU. It is not a substitute for CLIP, EVA02-CLIP or SigLIP, and nothing measured with it is a benchmark result.
