@@ -16,7 +16,7 @@ from mfnet_lite.plotting.figures import (
     show_masks,
 )
 from mfnet_lite.plotting.lines import show_lines
-from mfnet_lite.plotting.live import kernel_alive, live_slider
+from mfnet_lite.plotting.live import kernel_alive, live_slider, live_text
 from mfnet_lite.plotting.palettes import (
     BINARY,
     CHANGE,
@@ -45,6 +45,7 @@ __all__ = [
     "kernel_alive",
     "legend",
     "live_slider",
+    "live_text",
     "one_panel",
     "overlay",
     "panels",

@@ -47,13 +47,7 @@ def live_slider(
         raise ValueError(f"expected at least one value for the slider {title!r}, got none")
     if not kernel_alive():
         return None
-    try:
-        import ipywidgets
-    except ImportError as error:
-        raise ImportError(
-            "the live slider needs the package ipywidgets, which is not installed; "
-            "run pip install ipywidgets, or use the static slider above"
-        ) from error
+    ipywidgets = _widgets()
     choice = ipywidgets.SelectionSlider(
         options=[(str(value), value) for value in values],
         index=start,
@@ -65,3 +59,45 @@ def live_slider(
         return draw(value)  # ipywidgets passes by name, and draw may call its argument anything
 
     return ipywidgets.interactive(redraw, value=choice)
+
+
+def live_text(draw: Callable[[str], object], start: str, title: str) -> object | None:
+    """Show ``draw(text)`` for what is typed into a box, if a kernel lives; otherwise do nothing.
+
+    What ``draw`` refuses with a ValueError is shown as its message, so that a typing error needs no traceback.
+
+    Args:
+        draw: Called with the text when Enter is pressed or the box is left; what it returns is displayed.
+        start: The first text.
+        title: What is typed.
+
+    Returns:
+        The widget, or None without a kernel.
+
+    Raises:
+        ImportError: If a kernel lives but ipywidgets is not installed.
+    """
+    if not kernel_alive():
+        return None
+    ipywidgets = _widgets()
+    box = ipywidgets.Text(value=start, description=title, continuous_update=False)
+
+    def redraw(value: str) -> object:
+        try:
+            return draw(value)
+        except ValueError as refused:
+            return str(refused)
+
+    return ipywidgets.interactive(redraw, value=box)
+
+
+def _widgets() -> Any:
+    """Import ipywidgets, or say what is missing."""
+    try:
+        import ipywidgets
+    except ImportError as error:
+        raise ImportError(
+            "live widgets need the package ipywidgets, which is not installed; "
+            "run pip install ipywidgets, or use the static slider above"
+        ) from error
+    return ipywidgets

@@ -52,3 +52,28 @@ def test_missing_ipywidgets_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatc
 def test_no_values_are_refused() -> None:
     with pytest.raises(ValueError, match="'rank'"):
         live.live_slider(print, [], "rank")
+
+
+def test_without_a_kernel_no_text_box_appears() -> None:
+    assert live.live_text(lambda _: pytest.fail("drawn"), "roof", "words") is None
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_with_a_kernel_a_text_is_drawn_and_a_refusal_is_said() -> None:
+    def draw(text: str) -> str:
+        if not text:
+            raise ValueError("say something")
+        return text.upper()
+
+    widget = live.live_text(draw, "roof", "words")
+    box = widget.children[0]
+    assert (box.value, box.description, box.continuous_update) == ("roof", "words", False)
+    assert [widget.f(text) for text in ("lawn", "")] == ["LAWN", "say something"]
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_text_box_needs_ipywidgets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(ImportError, match="pip install ipywidgets"):
+        live.live_text(print, "roof", "words")
