@@ -74,7 +74,8 @@ chosen on the very labels it is scored on. `{commit}`, {date}, {hardware}.
 {real}
 
 Real tiles are few (one of Vaihingen, one of LoveDA, four pieces of two of IGN) and give no more than a hint.
-Vaihingen has no blue band: green stands for it, and the tile is brought to 0.27 m. In LoveDA the background is not
+Vaihingen has no blue band: green stands for it, and the tile is brought to 0.25 m. In LoveDA, of which
+three classes occur besides, the background is not
 scored; water is *pond*, barren is *construction site*, agricultural is *meadow* and *garden bed*. In IGN ground is
 impervious surface and low vegetation together, "vegetation or other" is tree and car. The words used stand in
 `book/results/vision_language_tiny.json`.
@@ -95,7 +96,8 @@ paths were never named in a caption:
 `vision_language_words.json`.
 """
 
-REMARKS = """- **Held-out names cost about six points of accuracy on scenes**, as much as haze does. Finer kinds suffer more:
+REMARKS = """
+- **Held-out names cost about six points of accuracy on scenes**, as much as haze does. Finer kinds suffer more:
   by a name it has never read the pair tells a yard from a terrace or a garage from a house much worse, since the
   words alone do not say it ("plaza", "outhouse").
 - Of "impervious surface" the table knows "surface" alone, which captions do use ("paved surface"), so this name is
