@@ -46,7 +46,8 @@ carry meaning: of {names} names that no caption uses, so many are nearest to the
 
 {meaning}
 
-As they come the embeddings know little of this; whitening brings most of it out. The meaning is that of a single
+The way of reduction was chosen with an earlier list that overlaps with these names, so the last row flatters a little. As
+they come the embeddings know little of this; whitening brings most of it out. The meaning is that of a single
 word without context, so "crane" is one thing. Contextual vectors of the same model were not tried.
 
 A word that is no token is replaced by its other number (cars, car), else divided into known pieces ("driveway" is
