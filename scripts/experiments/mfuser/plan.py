@@ -13,11 +13,13 @@ from mfnet_lite.nets.layers.mv_fuser import Direction
 from scripts.experiments.planning import PlannedRun, planned
 
 SEEDS = (0, 1, 2, 3, 4)
-TUNING_SEEDS = (900, 901)
-"""The learning rate was chosen with these; no result uses them."""
+TUNING_SEEDS = (900,)
+"""The learning rate was chosen with it; no result uses it."""
 
 RATES: dict[str, float] = {"mfuser": 1e-3, "unet": 3e-3, "pair": 0.0}
-"""Base learning rate of AdamW. The U-Net keeps that of the experiments with MFNet, the pair is not trained."""
+"""Base learning rate of AdamW. Tried for MFuser, with one seed of 200 steps: 1e-3 and 2e-3; mIoU in clear scenes .431
+and .403 with fusers, .673 and .594 where maps are joined alone (the latter without refined words). The U-Net keeps
+that of the experiments with MFNet, the pair is not trained."""
 
 LITE0 = "timm:tf_efficientnet_lite0"
 

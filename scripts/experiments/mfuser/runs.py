@@ -35,7 +35,7 @@ from scripts.experiments.mfnet.runs import (
 from scripts.experiments.mfuser.plan import BASE, ONE_NAME, PAIR, RATES, Run
 from scripts.experiments.mfuser.real_tiles import real_scores
 
-SIZE, BATCH, STEPS = 128, 1, 150
+SIZE, BATCH, STEPS = 128, 1, 200
 """Side of a crop in pixels (also of the windows at test time), crops of a step, steps of a training."""
 TEST_STRIDE = 96
 SCENES, TEST_SCENES = 8, 3
