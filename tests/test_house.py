@@ -31,7 +31,11 @@ ALLOWED: dict[str, set[str]] = {
     "plotting": {"utils"},
     "weights": set(),
     "metrics": set(),
-    "language": {"utils", "world", "rasters"},  # dialogues are made of scenes and of public data sets
+    "language": {
+        "utils",
+        "world",
+        "rasters",
+    },  # dialogues are made of scenes and of public data sets
     "sam": {"utils"},
     "world": {"utils"},
     "rasters": {"utils", "losses"},  # object maps are renumbered as the object loss wants them
