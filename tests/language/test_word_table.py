@@ -1,4 +1,4 @@
-"""Words as vectors: how phrases become rows, what is told and what is refused, and that the packaged table means something."""
+"""Words as vectors: how phrases become rows, what is told and refused, and that the packaged table means something."""
 
 from __future__ import annotations
 
