@@ -20,9 +20,10 @@ from mfnet_lite.language.instructions import (
 )
 from mfnet_lite.language.sources.known_sources import SOURCES, detect_source, read_source
 from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.readers.detect import detect_kind
 from mfnet_lite.rasters.tiles import Problem
 
-__all__ = ["check_instructions", "instruction_files", "pieces"]
+__all__ = ["check_instructions", "holds_dialogues", "instruction_files", "pieces"]
 
 PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]|_")
 
@@ -54,7 +55,8 @@ def instruction_files(root: str | Path) -> dict[Path, str]:
     root = Path(root)
     found: dict[Path, str] = {}
     for split in SPLITS:
-        found |= dict.fromkeys(sorted((root / split).glob("instructions*.json")), split)
+        files = sorted((root / split).glob("instructions*.json"), key=lambda file: len(file.name))
+        found |= dict.fromkeys(files, split)
     return found or dict.fromkeys(sorted(root.glob("instructions*.json")), "all")
 
 
@@ -85,16 +87,22 @@ def check_instructions(
     return _check_source(root, kind, sensor)
 
 
-def is_checked_here(root: Path) -> bool:
-    """Whether a folder holds dialogues, or a data set that can become some.
+def holds_dialogues(root: str | Path, kind: str = "auto") -> bool:
+    """Whether a folder is to be checked here: dialogues, or a data set of single tasks.
 
     Args:
         root: The folder.
+        kind: What the user calls it; ``auto`` looks into the folder.
     """
-    return root.is_dir() and (bool(instruction_files(root)) or detect_source(root) is not None)
-
-
-CHECKED_KINDS = ("instructions", *SOURCES)
+    if kind != "auto":
+        return kind == "instructions" or kind in SOURCES
+    root = Path(root)
+    if not root.is_dir():
+        return False
+    # What is segmentation stays segmentation, even if boxes lie beside it.
+    return bool(instruction_files(root)) or (
+        detect_kind(root) is None and detect_source(root) is not None
+    )
 
 
 class _Tally:
@@ -155,7 +163,7 @@ def _check_files(root: Path, files: dict[Path, str], sensor: Sensor) -> Instruct
             except ValueError as error:
                 problems.append(Problem(file, f"record {number}: {error}", "correct or remove it"))
                 continue
-            tally.add(split, dialogue)
+            tally.add(f"{split}{file.stem.removeprefix('instructions').replace('_', ' ')}", dialogue)
             problems += _faults(file, number, dialogue)
             image = file.parent / dialogue.image
             if image not in sizes:

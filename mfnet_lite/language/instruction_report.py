@@ -96,12 +96,16 @@ class InstructionReport:
             title=f"{escape(str(self.root))} ({self.kind}, {self.dialogues} dialogues)",
             title_justify="left",
         )
+        table.add_column("sensor")
         table.add_column("task")
-        columns = sorted({(split, sensor) for split, sensor, _ in self.counts})
-        for split, sensor in columns:
-            table.add_column(f"{split} {sensor}".strip(), justify="right")
-        for task in self.lengths:
-            table.add_row(task, *(f"{self.counts[(*column, task)]:,}" for column in columns))
+        splits = list(dict.fromkeys(split for split, _, _ in self.counts))
+        for split in splits:
+            table.add_column(split, justify="right")
+        for sensor in sorted({sensor for _, sensor, _ in self.counts}):
+            for task in self.lengths:
+                row = [self.counts[split, sensor, task] for split in splits]
+                if any(row):
+                    table.add_row(sensor, task, *(f"{count:,}" for count in row))
         return table
 
     def _lengths(self) -> Table:

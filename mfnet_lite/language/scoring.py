@@ -40,9 +40,9 @@ def score_answers(
 ) -> dict[Task, TaskScores]:
     """Score answers against those of the dialogues.
 
-    Classification and questions: accuracy. Captions: BLEU-1 to 4 and CIDEr; the captions of an image are asked for one by one
-    and are all references of each of its answers. Grounding: Pr@0.5 to 0.9, mean and cumulative IoU, in shares of the square.
-    Detection: precision, recall and F1 at an IoU of 0.5. Region captions: accuracy and CIDEr.
+    Classification and questions: accuracy. Captions: BLEU-1 to 4 and CIDEr; the captions of an image are asked for
+    one by one and are all references of each of its answers. Grounding: Pr@0.5 to 0.9, mean and cumulative IoU, in
+    shares of the square. Detection: precision, recall and F1 at an IoU of 0.5. Region captions: accuracy and CIDEr.
 
     Args:
         dialogues: What was asked.
@@ -58,7 +58,9 @@ def score_answers(
     """
     said: dict[Task, list[tuple[int, Exchange, str]]] = {}
     if len(dialogues) != len(answers):
-        raise ValueError(f"expected answers to {len(dialogues)} dialogues, got them for {len(answers)}")
+        raise ValueError(
+            f"expected answers to {len(dialogues)} dialogues, got them for {len(answers)}"
+        )
     for index, (dialogue, texts) in enumerate(zip(dialogues, answers, strict=True)):
         if len(texts) != len(dialogue.exchanges):
             raise ValueError(
@@ -76,7 +78,9 @@ def score_answers(
     return found
 
 
-def majority_answers(training: Iterable[Dialogue], dialogues: Iterable[Dialogue]) -> list[list[str]]:
+def majority_answers(
+    training: Iterable[Dialogue], dialogues: Iterable[Dialogue]
+) -> list[list[str]]:
     """Answer every question with the most frequent training answer of its task: a baseline that sees nothing.
 
     Args:
@@ -112,9 +116,7 @@ def _scores(
         return {"accuracy": accuracy(texts, truth)}
     if task in ("captioning", "region captioning"):
         references = _references(task, said, truth)
-        known = [
-            [e.answer for e in dialogue.exchanges if e.task == task] for dialogue in corpus
-        ]
+        known = [[e.answer for e in dialogue.exchanges if e.task == task] for dialogue in corpus]
         weigh = [captions for captions in known if captions] or None
         scores = {"CIDEr": cider(texts, references, weigh)}
         if task == "region captioning":
@@ -156,7 +158,9 @@ def _only(answer: Answer) -> Numbers | None:
 def _true_box(text: str) -> Numbers:
     found = parse_answer(text, "box")
     if found.malformed:
-        raise ValueError(f"the true answer {text!r} is no box ({found.faults[0].reason}); correct it")
+        raise ValueError(
+            f"the true answer {text!r} is no box ({found.faults[0].reason}); correct it"
+        )
     return found.objects[0].numbers
 
 

@@ -16,6 +16,7 @@ from scipy import ndimage
 from mfnet_lite.language.boxes import Numbers, Square
 from mfnet_lite.language.exchanges import ObjectBox
 from mfnet_lite.language.minimal_rectangles import minimal_rectangle
+from mfnet_lite.world.caption_words import STREET
 from mfnet_lite.world.captions import View
 
 __all__ = [
@@ -41,9 +42,6 @@ NOUNS: Mapping[str, str] = {
     "pond": "pond",
 }
 """Kind of the world → noun. Ground (lawns, yards, beds) is no object, and a wing is a part of its house."""
-
-STREET = "street"
-"""Kind of the ground without an instance."""
 
 SCENE_RULES: tuple[tuple[str, tuple[str, ...], float], ...] = (
     ("construction site", ("construction site",), 0.20),

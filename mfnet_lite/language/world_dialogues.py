@@ -24,7 +24,7 @@ from mfnet_lite.language.instructions import (
 )
 from mfnet_lite.language.referring import referring_phrases, region_phrase
 from mfnet_lite.language.town_questions import TownQuestion, town_questions
-from mfnet_lite.language.visible_objects import VisibleObjects, scene_class, visible_objects
+from mfnet_lite.language.visible_objects import NOUNS, VisibleObjects, scene_class, visible_objects
 from mfnet_lite.world.captions import OPENINGS, View, describe, view_of
 from mfnet_lite.world.config import WorldConfig, check_size
 from mfnet_lite.world.output import fresh_folder, split_names, write_tif
@@ -229,6 +229,10 @@ def _detections(
     choices: list[str | None] = [n for n in nouns if len(seen.of(n)) <= config.most_boxes]
     if len(seen.objects) <= config.most_boxes:
         choices = [None, *choices]
+    # Now and then something that is not there, or a model learns that whatever is asked for exists.
+    absent = [noun for noun in NOUNS.values() if seen.count(noun) == 0]
+    if absent:
+        choices.append(str(rng.choice(absent)))
     found: list[Exchange] = []
     for index in _some(len(choices), config.detections, rng):
         found.append(ask.detection(seen.boxes(), seen.square, choices[index]))

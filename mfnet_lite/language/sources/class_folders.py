@@ -44,15 +44,5 @@ def read_class_folders(root: Path) -> Source:
     return source
 
 
-def looks_like_class_folders(root: Path) -> bool:
-    """Whether there are two folders or more, and images in the first ones."""
-    folders = _folders(root)
-    if folders and all(folder.name.lower() in SPLIT_WORDS for folder in folders):
-        folders = _folders(folders[0])
-    return len(folders) > 1 and all(
-        any(path.suffix.lower() in SUFFIXES for path in folder.iterdir()) for folder in folders[:3]
-    )
-
-
 def _folders(root: Path) -> list[Path]:
     return [path for path in sorted(root.iterdir()) if path.is_dir() and path.name[0] != "."]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mfnet_lite.language.sources.caption_json import caption_files, read_captions
-from mfnet_lite.language.sources.class_folders import looks_like_class_folders, read_class_folders
+from mfnet_lite.language.sources.class_folders import read_class_folders
 from mfnet_lite.language.sources.coco_boxes import coco_files, read_coco
 from mfnet_lite.language.sources.dota_text import label_folders, read_dota
 from mfnet_lite.language.sources.referring_xml import has_descriptions, read_referring
@@ -41,7 +41,8 @@ SOURCES: dict[str, SourceReader] = {
     # Before VOC, which has the same files without descriptions.
     "referring": SourceReader(read_referring, has_descriptions, "XML files with descriptions (DIOR-RSVG)"),
     "voc": SourceReader(read_voc, annotation_files, "XML files with boxes (Pascal VOC)"),
-    "class_folders": SourceReader(read_class_folders, looks_like_class_folders, "one folder per class (NWPU-RESISC45)"),
+    # Any folder of folders could be one, so it has to be named.
+    "class_folders": SourceReader(read_class_folders, lambda root: False, "one folder per class (NWPU-RESISC45)"),
 }  # fmt: skip
 """Every format by its name, in the order in which a folder is tried."""
 
@@ -53,7 +54,7 @@ def detect_source(root: Path) -> str | None:
         root: The folder.
 
     Returns:
-        A key of :data:`SOURCES`, or None.
+        A key of :data:`SOURCES`, or None; never ``class_folders``, since any folder of folders could be one.
     """
     return next((name for name, reader in SOURCES.items() if reader.matches(root)), None)
 
@@ -79,9 +80,9 @@ def read_source(root: str | Path, kind: str = "auto") -> Source:
         raise FileNotFoundError(f"{root} is no folder: expected a data set; check the path")
     name = detect_source(root) if kind == "auto" else kind
     if name is None:
-        *formats, last = (reader.looks_for for reader in SOURCES.values())
+        *formats, last = (SOURCES[name].looks_for for name in SOURCES if name != "class_folders")
         raise FileNotFoundError(
             f"{root} is no source of dialogues we know: looked for {', '.join(formats)} and {last}; arrange the files "
-            "in one of these ways"
+            "in one of these ways, or say class_folders for one folder per class"
         )
     return SOURCES[name].read(root)
