@@ -38,7 +38,9 @@ def test_single_boxes_and_phrases() -> None:
     assert not answer.malformed
     assert not parse_answer("There are no ships.", "boxes").malformed
     # one phrase per object, as some files of MMRS have it
-    each = parse_answer("There are <p>aircrafts</p>[0.1,0.1,0.2,0.2], <p>aircrafts</p>[0.3,0.3,0.4,0.4].")
+    each = parse_answer(
+        "There are <p>aircrafts</p>[0.1,0.1,0.2,0.2], <p>aircrafts</p>[0.3,0.3,0.4,0.4]."
+    )
     assert [f.phrase for f in each.objects] == ["aircrafts", "aircrafts"]
     assert each.counts == ()
     assert not each.malformed

@@ -24,10 +24,12 @@ TURNS = [{"from": "human", "value": "What is it?"}, {"from": "gpt", "value": "pa
 
 
 def test_there_and_back(tmp_path: Path) -> None:
+    spoken = Exchange("vqa", "Ein Haus?", "ja – größer")
+    boxed = Exchange("grounding", "Where?", "[0.10,0.20,0.30,0.40]")
     dialogues = [
-        Dialogue("sar/a.tif", "sar", (Exchange("vqa", "Ein Haus?", "ja – größer"), Exchange("grounding", "Where?", "[0.10,0.20,0.30,0.40]")), (128, 64)),
+        Dialogue("sar/a.tif", "sar", (spoken, boxed), (128, 64)),
         Dialogue("b.png", "optical", (Exchange("classification", "Class?", "park"),)),
-    ]  # fmt: skip
+    ]
     file = tmp_path / "train" / "instructions.json"
     write_instructions(file, dialogues)
     assert read_instructions(file) == dialogues
@@ -42,7 +44,10 @@ def test_there_and_back(tmp_path: Path) -> None:
 
 
 def test_records_from_elsewhere() -> None:
-    turns = [{"from": "human", "value": "<image>\nDescribe it."}, {"from": "gpt", "value": "A park. "}]
+    turns = [
+        {"from": "human", "value": "<image>\nDescribe it."},
+        {"from": "gpt", "value": "A park. "},
+    ]
     dialogue = Dialogue.from_record({"id": 3, "image": "a.jpg", "conversations": turns}, "infrared")
     assert dialogue.exchanges == (Exchange("captioning", "Describe it.", "A park."),)
     assert dialogue.sensor == "infrared"

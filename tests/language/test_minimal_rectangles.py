@@ -27,7 +27,9 @@ def test_it_covers_every_pixel_and_no_angle_does_better(mask: np.ndarray) -> Non
     along, across = corners[1] - corners[0], corners[3] - corners[0]
     assert abs(np.dot(along, across)) < 1e-9  # right angles
     rows, cols = np.nonzero(mask)
-    points = np.array([(c + i, r + j) for r, c in zip(rows, cols, strict=True) for i in (0, 1) for j in (0, 1)])
+    points = np.array(
+        [(c + i, r + j) for r, c in zip(rows, cols, strict=True) for i in (0, 1) for j in (0, 1)]
+    )
     u, v = ((points - corners[0]) @ side / (side @ side) for side in (along, across))
     assert u.min() > -1e-9
     assert v.min() > -1e-9

@@ -39,7 +39,9 @@ def test_tests_are_asked_in_other_words() -> None:
     assert not set(training) & set(held_out)
     for kind, forms in FORMS.items():
         assert not set(forms) & set(HELD_OUT_FORMS[kind])
-        assert {frozenset(fields(f)) for f in forms} == {frozenset(fields(f)) for f in HELD_OUT_FORMS[kind]}
+        assert {frozenset(fields(f)) for f in forms} == {
+            frozenset(fields(f)) for f in HELD_OUT_FORMS[kind]
+        }
 
 
 def test_horizontal_and_oriented_are_told_apart() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.language.towns import SEEDS, edges, masks, view
 
 from mfnet_lite.language.boxes import Square
 from mfnet_lite.language.referring import referring_phrases, region_phrase
 from mfnet_lite.language.visible_objects import VisibleObject, VisibleObjects, visible_objects
+from tests.language.towns import SEEDS, edges, masks, view
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -20,21 +20,22 @@ def test_phrases_are_true_of_the_instances(seed: int) -> None:
     for phrase, item in phrases:
         _, _, said = phrase.partition("the ")
         word, _, rest = said.partition(" ")
-        noun = rest if word in ("largest", "leftmost", "rightmost", "uppermost", "lowermost") else said
+        noun = (
+            rest if word in ("largest", "leftmost", "rightmost", "uppermost", "lowermost") else said
+        )
         there = masks(view(seed), noun)
         middles = {n: np.add(edges(m)[:2], edges(m)[2:]) / 2 for n, m in there.items()}
-        by = {
-            "largest": lambda n: there[n].sum(),
-            "leftmost": lambda n: -middles[n][0],
-            "rightmost": lambda n: middles[n][0],
-            "uppermost": lambda n: -middles[n][1],
-            "lowermost": lambda n: middles[n][1],
-        }
         if noun == said:
             assert list(there) == [item.id]
+            continue
+        if word == "largest":
+            order = {n: mask.sum() for n, mask in there.items()}
         else:
-            assert max(there, key=by[word]) == item.id
-            assert sum(by[word](n) == by[word](item.id) for n in there) == 1
+            axis = int(word in ("uppermost", "lowermost"))
+            sign = 1 if word in ("rightmost", "lowermost") else -1
+            order = {n: sign * middle[axis] for n, middle in middles.items()}
+        assert order[item.id] == max(order.values())
+        assert sum(value == order[item.id] for value in order.values()) == 1
 
 
 def car(number: int, x: float, y: float, pixels: int = 50) -> VisibleObject:
@@ -64,4 +65,7 @@ def test_close_races_are_not_called() -> None:
 )
 def test_places(x: float, y: float, place: str) -> None:
     item = car(1, x, y)
-    assert region_phrase(item, VisibleObjects((item,), frozenset(), Square(100, 100))) == f"a car {place}"
+    assert (
+        region_phrase(item, VisibleObjects((item,), frozenset(), Square(100, 100)))
+        == f"a car {place}"
+    )

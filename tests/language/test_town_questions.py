@@ -6,12 +6,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.language.towns import SEEDS, edges, masks, view
 
 from mfnet_lite.language.nouns import class_of
 from mfnet_lite.language.town_questions import COVERS, FORMS, town_questions
 from mfnet_lite.language.visible_objects import NOUNS, visible_objects
 from mfnet_lite.world import CLASSES
+from tests.language.towns import SEEDS, edges, masks, view
 
 
 def noun(words: str) -> str:

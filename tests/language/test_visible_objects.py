@@ -6,7 +6,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from tests.language.towns import SEEDS, edges, masks, view
 
 from mfnet_lite.language.visible_objects import (
     NOUNS,
@@ -18,6 +17,7 @@ from mfnet_lite.language.visible_objects import (
 from mfnet_lite.world import CLASSES
 from mfnet_lite.world.caption_words import KIND_WORDS
 from mfnet_lite.world.captions import View
+from tests.language.towns import SEEDS, edges, masks, view
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -96,7 +96,12 @@ def test_scene_classes_occur() -> None:
 def test_nouns_are_things_of_the_world() -> None:
     assert set(NOUNS) <= set(KIND_WORDS)
     assert len(set(NOUNS.values())) == len(NOUNS)
-    assert {CLASSES[KIND_WORDS[kind].label] for kind in NOUNS} == {"building", "tree", "car", "clutter"}
+    assert {CLASSES[KIND_WORDS[kind].label] for kind in NOUNS} == {
+        "building",
+        "tree",
+        "car",
+        "clutter",
+    }
 
 
 def test_thin_objects_are_unclear() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from tests.language.towns import SEEDS, edges, masks, scene
 
 from mfnet_lite.language.answers import parse_answer
 from mfnet_lite.language.instruction_check import check_instructions
@@ -25,6 +24,7 @@ from mfnet_lite.language.world_dialogues import (
     write_world_instructions,
 )
 from mfnet_lite.world.captions import view_of
+from tests.language.towns import SEEDS, edges, masks, scene
 
 WINDOW = (slice(16, 112), slice(32, 128))
 
@@ -56,7 +56,11 @@ def test_boxes_and_classes_are_true(seed: int, sensor) -> None:
             xs = np.array(square.to_pixels(found.numbers))
             box = (xs[::2].min(), xs[1::2].min(), xs[::2].max(), xs[1::2].max())
             name = class_of(found.phrase, NOUNS.values())
-            near = [t for t in there if name in (None, t[0]) and np.abs(np.subtract(box, t[2])).max() <= 0.49]
+            near = [
+                t
+                for t in there
+                if name in (None, t[0]) and np.abs(np.subtract(box, t[2])).max() <= 0.49
+            ]
             if exchange.task != "oriented detection":
                 assert near
         if exchange.task == "detection":
@@ -123,7 +127,9 @@ def test_amounts() -> None:
     assert tasks == {"classification": 1, "vqa": 2, "region captioning": 1}
     few = DialogueConfig(detections=20, most_boxes=3)
     dialogue = scene_dialogue(scene(0), "optical", "a.tif", np.random.default_rng(0), config=few)
-    boxes = [len(parse_answer(e.answer).objects) for e in dialogue.exchanges if "detection" in e.task]
+    boxes = [
+        len(parse_answer(e.answer).objects) for e in dialogue.exchanges if "detection" in e.task
+    ]
     assert max(boxes) <= 3
     assert 0 in boxes  # what is not there is asked for, too
 
@@ -164,7 +170,9 @@ def test_the_folder(folder: Path) -> None:
         read_instructions(folder / "test" / name)
         for name in ("instructions.json", "instructions_paraphrased.json")
     )
-    assert [[e.answer for e in d.exchanges] for d in usual] == [[e.answer for e in d.exchanges] for d in other]
+    assert [[e.answer for e in d.exchanges] for d in usual] == [
+        [e.answer for e in d.exchanges] for d in other
+    ]
 
 
 def sensor_image_of(image: str, sensor) -> np.ndarray:
@@ -178,15 +186,26 @@ def test_the_same_seed_writes_the_same(folder: Path, tmp_path: Path) -> None:
     for split in ("train", "test"):
         file = f"{split}/instructions.json"
         assert (again / file).read_text("utf-8") == (folder / file).read_text("utf-8")
-    radar = write_world_instructions(tmp_path / "z", tiles=1, size=64, seed=5, sensors=("sar",), quiet=True)
+    radar = write_world_instructions(
+        tmp_path / "z", tiles=1, size=64, seed=5, sensors=("sar",), quiet=True
+    )
     only = read_instructions(radar / "train" / "instructions.json")
-    assert only == [d for d in read_instructions(folder / "train" / "instructions.json") if d.sensor == "sar"][:1]
+    assert (
+        only
+        == [
+            d
+            for d in read_instructions(folder / "train" / "instructions.json")
+            if d.sensor == "sar"
+        ][:1]
+    )
 
 
 def test_refusals(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a new or empty folder"):
         write_world_instructions(folder, tiles=1, size=64)
-    with pytest.raises(ValueError, match="expected sensors among optical, sar, infrared, got 'x-ray'"):
+    with pytest.raises(
+        ValueError, match="expected sensors among optical, sar, infrared, got 'x-ray'"
+    ):
         write_world_instructions(tmp_path / "a", sensors=("x-ray",))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="got none"):
         write_world_instructions(tmp_path / "a", sensors=())

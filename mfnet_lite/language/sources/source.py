@@ -125,7 +125,8 @@ class ImageFinder:
             return direct
         known = self.by_name.get(Path(name).name, [])
         if len(known) > 1 and split:
-            known = [path for path in known if split in map(split_of_name, path.parts)]
+            folders = {path: path.relative_to(self.root).parent.parts for path in known}
+            known = [path for path in known if split in map(split_of_name, folders[path])]
         return known[0] if len(known) == 1 else None
 
 
