@@ -163,7 +163,9 @@ def _check_files(root: Path, files: dict[Path, str], sensor: Sensor) -> Instruct
             except ValueError as error:
                 problems.append(Problem(file, f"record {number}: {error}", "correct or remove it"))
                 continue
-            tally.add(f"{split}{file.stem.removeprefix('instructions').replace('_', ' ')}", dialogue)
+            tally.add(
+                f"{split}{file.stem.removeprefix('instructions').replace('_', ' ')}", dialogue
+            )
             problems += _faults(file, number, dialogue)
             image = file.parent / dialogue.image
             if image not in sizes:
