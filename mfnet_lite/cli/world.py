@@ -54,11 +54,14 @@ def plates(
 def instruct(
     out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
     tiles: Annotated[int, typer.Option(help="Number of scenes, over all splits.")] = 20,
-    size: Annotated[int, typer.Option(help="Side of a scene in pixels.")] = 128,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 128,
     seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
     sensors: Annotated[
         str, typer.Option(help="Images of each scene: optical, sar, thermal.")
     ] = "optical,sar,thermal",
+    crops: Annotated[
+        int, typer.Option(help="Cut larger scenes into so many images per side, which is faster.")
+    ] = 1,
     gsd: Annotated[float, typer.Option(help="Metres per pixel.")] = 0.25,
     parameter: Annotated[
         list[str] | None,
@@ -71,9 +74,9 @@ def instruct(
 
     chosen = tuple(check_sensor(name) for name in listed(sensors, "sensors") or ())
     config = world.WorldConfig(**world_parameters(parameter or ()))
-    write_world_instructions(out, tiles, size, seed, chosen, gsd=gsd, world=config)
+    write_world_instructions(out, tiles, size, seed, chosen, crops=crops, gsd=gsd, world=config)
     typer.echo(
-        f"wrote {tiles} scenes of {size} x {size} as seen by {', '.join(chosen)}, with dialogues, to {out}"
+        f"wrote {tiles * crops**2} images of {size} x {size} as seen by {', '.join(chosen)}, with dialogues, to {out}"
     )
 
 

@@ -106,9 +106,22 @@ def scene_dialogue(
         The dialogue; every answer is true of the scene's label and instances.
     """
     config = config or DialogueConfig()
-    what, words = (np.random.default_rng(seed) for seed in rng.integers(2**63, size=2))
     view = view_of(scene, window)
     seen = visible_objects(view, config.smallest)
+    return _dialogue(view, seen, sensor, image, rng, config, held_out)
+
+
+def _dialogue(
+    view: View,
+    seen: VisibleObjects,
+    sensor: Sensor,
+    image: str,
+    rng: np.random.Generator,
+    config: DialogueConfig,
+    held_out: bool,
+) -> Dialogue:
+    """Ask about a picture whose objects are known."""
+    what, words = (np.random.default_rng(seed) for seed in rng.integers(2**63, size=2))
     ask = Asker(sensor, words, held_out)
     turns = [ask.classification(scene_class(view))]
     turns += ask.captioning(_caption(view, sensor, what) for _ in range(config.captions))
@@ -136,6 +149,7 @@ def write_world_instructions(
     seed: int = 0,
     sensors: Sequence[Sensor] = SENSORS,
     *,
+    crops: int = 1,
     gsd: float = 0.25,
     world: WorldConfig | None = None,
     config: DialogueConfig | None = None,
@@ -144,15 +158,17 @@ def write_world_instructions(
 ) -> Path:
     """Write ``{train,val,test}/instructions.json`` with the images of each sensor in a folder beside it.
 
-    Tile k is ``make_scene(seed + k)``. The test split also has ``instructions_paraphrased.json``: the same questions in
-    wordings that no training question uses.
+    Tile k is ``make_scene(seed + k)``, or with ``crops`` a larger scene cut into crops × crops images, which makes
+    many images of a small size about twice as fast; they stay in one split. The test split also has
+    ``instructions_paraphrased.json``: the same questions in wordings that no training question uses.
 
     Args:
         out: A new or empty folder.
         tiles: How many scenes.
-        size: Side of a scene, pixels.
+        size: Side of an image, pixels.
         seed: Of the first scene.
         sensors: Which images are written; each has a dialogue of its own.
+        crops: Images per side of a scene.
         gsd: Metres per pixel.
         world: Parameters of the world.
         config: How much is asked.
@@ -166,30 +182,38 @@ def write_world_instructions(
         ValueError: For a folder with content, an unknown sensor, or values out of range.
     """
     check_size(size, gsd, seed)
+    if crops < 1:
+        raise ValueError(f"crops must be at least 1, got {crops}; 1 takes each scene as a whole")
     chosen = tuple(dict.fromkeys(sensors))
     unknown = [name for name in chosen if name not in SENSORS]
     if unknown or not chosen:
         raise ValueError(
-            f"expected sensors among {', '.join(SENSORS)}, got {', '.join(map(repr, unknown)) or 'none'}; choose some"
+            f"expected sensors among {', '.join(SENSORS)}, got "
+            f"{', '.join(map(repr, unknown)) or 'none'}; choose some"
         )
+    config = config or DialogueConfig()
     split_of = split_names(tiles, splits)
     folder = fresh_folder(out)
     written: dict[tuple[str, str], list[Dialogue]] = {}
     for index in tqdm(range(tiles), desc="scenes", unit="scene", disable=quiet):
-        scene = make_scene(seed + index, size, gsd, world)
-        split, name = split_of[index], f"scene_{seed + index:05d}.tif"
-        for sensor in chosen:
-            image = f"{sensor}/{name}"
-            pixels = sensor_image(scene, sensor)
-            write_tif(folder / split / image, pixels, gsd=gsd, column=index)
-            for file, held_out in ((FILE, False), (PARAPHRASED, True)):
-                if held_out and split != "test":
-                    continue
-                rng = np.random.default_rng([seed + index, SENSORS.index(sensor)])
-                dialogue = scene_dialogue(
-                    scene, sensor, image, rng, config=config, held_out=held_out
-                )
-                written.setdefault((split, file), []).append(dialogue)
+        scene = make_scene(seed + index, size * crops, gsd, world)
+        split = split_of[index]
+        for crop, (row, col) in enumerate(np.ndindex(crops, crops)):
+            window = (slice(row * size, (row + 1) * size), slice(col * size, (col + 1) * size))
+            name = f"scene_{seed + index:05d}{f'_{row}_{col}' if crops > 1 else ''}.tif"
+            view = view_of(scene, window)
+            seen = visible_objects(view, config.smallest)
+            for sensor in chosen:
+                image = f"{sensor}/{name}"
+                pixels = sensor_image(scene, sensor, window)
+                column = index * crops**2 + crop
+                write_tif(folder / split / image, pixels, gsd=gsd, column=column)
+                for file, held_out in ((FILE, False), (PARAPHRASED, True)):
+                    if held_out and split != "test":
+                        continue
+                    rng = np.random.default_rng([seed + index, SENSORS.index(sensor), crop])
+                    dialogue = _dialogue(view, seen, sensor, image, rng, config, held_out)
+                    written.setdefault((split, file), []).append(dialogue)
     for (split, file), dialogues in written.items():
         write_instructions(folder / split / file, dialogues)
     return folder

@@ -23,6 +23,7 @@ from mfnet_lite.language.world_dialogues import (
     sensor_image,
     write_world_instructions,
 )
+from mfnet_lite.world import make_scene
 from mfnet_lite.world.captions import view_of
 from tests.language.towns import SEEDS, edges, masks, scene
 
@@ -176,8 +177,6 @@ def test_the_folder(folder: Path) -> None:
 
 
 def sensor_image_of(image: str, sensor) -> np.ndarray:
-    from mfnet_lite.world import make_scene
-
     return sensor_image(make_scene(int(image[-9:-4]), 64), sensor)
 
 
@@ -200,6 +199,27 @@ def test_the_same_seed_writes_the_same(folder: Path, tmp_path: Path) -> None:
     )
 
 
+def test_crops_of_larger_scenes(tmp_path: Path) -> None:
+    folder = write_world_instructions(
+        tmp_path / "a", tiles=2, size=64, seed=3, sensors=("sar",), crops=2, quiet=True
+    )
+    whole = sensor_image(make_scene(3, 128), "sar")
+    dialogues = read_instructions(folder / "train" / "instructions.json")
+    assert [d.image for d in dialogues] == [
+        f"sar/scene_00003_{r}_{c}.tif" for r in (0, 1) for c in (0, 1)
+    ]
+    with rasterio.open(folder / "train" / dialogues[1].image) as file:
+        assert np.array_equal(file.read(), whole[:, :64, 64:])
+    assert dialogues[0].exchanges != dialogues[1].exchanges
+    again = scene_dialogue(
+        make_scene(3, 128), "sar", dialogues[1].image, np.random.default_rng([3, 1, 1]),
+        window=(slice(0, 64), slice(64, 128)),
+    )  # fmt: skip
+    assert again == dialogues[1]
+    assert len(read_instructions(folder / "test" / "instructions.json")) == 4
+    assert check_instructions(folder).ok
+
+
 def test_refusals(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a new or empty folder"):
         write_world_instructions(folder, tiles=1, size=64)
@@ -211,3 +231,5 @@ def test_refusals(folder: Path, tmp_path: Path) -> None:
         write_world_instructions(tmp_path / "a", sensors=())
     with pytest.raises(ValueError, match="size must be at least"):
         write_world_instructions(tmp_path / "a", size=8)
+    with pytest.raises(ValueError, match="crops must be at least 1, got 0"):
+        write_world_instructions(tmp_path / "a", crops=0)
