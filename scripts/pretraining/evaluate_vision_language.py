@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.losses import pixel_text_cosine
 from mfnet_lite.metrics import ConfusionMatrix
-from mfnet_lite.nets.encoders.open_vision_language import SmallPair, load_vision_language
+from mfnet_lite.nets.encoders.tiny_pair import SmallPair, load_tiny_pair
 from mfnet_lite.nets.encoders.vision_language import VisionLanguage
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.provenance import commit, versions
@@ -379,7 +379,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--scenes", type=int, default=12, help="scenes per domain")
     arguments = parser.parse_args()
-    pair = load_vision_language(arguments.weights)
+    pair = load_tiny_pair(arguments.weights)
     assert isinstance(pair, SmallPair)
     record = {
         "what": "zero-shot segmentation by words with the small vision-language pair: pixels, all classes",

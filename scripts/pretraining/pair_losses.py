@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mfnet_lite.losses import pixel_text_alignment
-from mfnet_lite.nets.encoders.open_vision_language import SmallPair
+from mfnet_lite.nets.encoders.tiny_pair import SmallPair
 from mfnet_lite.nets.encoders.vision_language import TextTokens
 from mfnet_lite.nets.encoders.word_text import WordTextEncoder
 from mfnet_lite.world.caption_words import CLASS_WORDS

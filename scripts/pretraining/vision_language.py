@@ -26,12 +26,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mfnet_lite.nets.encoders.open_vision_language import (
+from mfnet_lite.nets.encoders.sentence_encoder import SentenceEncoder
+from mfnet_lite.nets.encoders.tiny_pair import (
     METADATA_KEY,
     SmallPair,
     SmallPairConfig,
 )
-from mfnet_lite.nets.encoders.sentence_encoder import SentenceEncoder
 from mfnet_lite.utils.files import replacing
 from scripts.pretraining.optim import MuonAndAdamW
 from scripts.pretraining.pair_batches import Batches

@@ -133,7 +133,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct.Q4_1.gguf")
-    parser.add_argument("--words", type=int, default=20_000)
+    parser.add_argument("--words", type=int, default=25_000)
     parser.add_argument("--near", type=int, default=2_000, help="words that make up the topic")
     parser.add_argument("--width", type=int, default=128)
     arguments = parser.parse_args()

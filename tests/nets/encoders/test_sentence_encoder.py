@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mfnet_lite.nets.encoders.conv_stem_vit import ConvStemConfig
-from mfnet_lite.nets.encoders.open_vision_language import (
+from mfnet_lite.nets.encoders.sentence_encoder import SentenceEncoder
+from mfnet_lite.nets.encoders.tiny_pair import (
     SmallPair,
     SmallPairConfig,
-    load_vision_language,
+    load_tiny_pair,
 )
-from mfnet_lite.nets.encoders.sentence_encoder import SentenceEncoder
 from scripts.pretraining.vision_language import write_pair
 
 transformers = pytest.importorskip("transformers")
@@ -62,7 +62,7 @@ def test_a_file_holds_the_projection_alone_and_names_the_folder(folder, tmp_path
     sizes = ConvStemConfig(width=16, depth=1, heads=2, stem=(4, 8, 8))
     pair = SmallPair(SmallPairConfig(8, sizes, folder))
     write_pair(pair, tmp_path / "pair.safetensors")
-    loaded = load_vision_language(tmp_path / "pair.safetensors")
+    loaded = load_tiny_pair(tmp_path / "pair.safetensors")
     images = torch.rand(1, 3, 16, 16)
     assert torch.allclose(
         loaded(images, [["red car"], ["roof"]]), pair(images, [["red car"], ["roof"]])

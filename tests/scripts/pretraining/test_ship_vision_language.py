@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mfnet_lite.nets.encoders.open_vision_language import METADATA_KEY, SmallPairConfig
+from mfnet_lite.nets.encoders.tiny_pair import METADATA_KEY, SmallPairConfig
 from mfnet_lite.utils.hashes import sha256_of
 from scripts.pretraining import ship_vision_language as ship
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from mfnet_lite.nets.encoders.conv_stem_vit import ConvStemConfig
-from mfnet_lite.nets.encoders.open_vision_language import SmallPairConfig, load_vision_language
+from mfnet_lite.nets.encoders.tiny_pair import SmallPairConfig, load_tiny_pair
 from scripts.pretraining.town_scenes import save_town, training_scene
 from scripts.pretraining.vision_language import train
 
@@ -41,7 +41,7 @@ def test_a_stopped_run_continues_as_if_it_had_not_been(scenes, tmp_path):
         assert [row["step"] for row in csv.DictReader(file)] == ["2", "4"]
     facts = json.loads((tmp_path / "parts" / "training.json").read_text())
     assert (facts["steps"], facts["scenes"], facts["crops"]) == (4, 1, 3)
-    pair = load_vision_language(tmp_path / "parts" / "vision_language.safetensors")
+    pair = load_tiny_pair(tmp_path / "parts" / "vision_language.safetensors")
     assert pair(torch.rand(1, 3, 16, 16), [["car"], ["roof"]]).shape == (1, 2, 2, 2)
 
 
