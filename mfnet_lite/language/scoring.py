@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -78,30 +79,62 @@ def score_answers(
     return found
 
 
+ANSWER_FORMS: tuple[tuple[str, str], ...] = (
+    ("yes or no", r"yes|no"),
+    ("left or right", r"left|right"),
+    ("above or below", r"above|below"),
+    ("number", r"[0-9]+"),
+    ("percent", r"[0-9]+ ?(percent|%)"),
+)
+"""Forms of short answers; all others are words."""
+
+
+def answer_form(answer: str) -> str:
+    """Say of which form a short answer is, which the question gives away.
+
+    Args:
+        answer: The true answer.
+
+    Example:
+        >>> [answer_form(text) for text in ("Yes.", "3", "20 percent", "left", "paved ground")]
+        ['yes or no', 'number', 'percent', 'left or right', 'words']
+    """
+    plain = answer.strip().rstrip(".").lower()
+    return next((name for name, form in ANSWER_FORMS if re.fullmatch(form, plain)), "words")
+
+
 def majority_answers(
     training: Iterable[Dialogue], dialogues: Iterable[Dialogue]
 ) -> list[list[str]]:
-    """Answer every question with the most frequent training answer of its task: a baseline that sees nothing.
+    """Answer every question with the most frequent training answer: a baseline that sees no image.
+
+    To questions the most frequent answer of the right form is given (yes or no, a number, …), as if the question were
+    understood; that is hard to beat where answers are lopsided. To the other tasks there is one answer each.
 
     Args:
         training: Where answers are counted.
         dialogues: What is asked.
 
     Returns:
-        Answers by dialogue; empty ones for tasks that training lacks.
+        Answers by dialogue; empty ones for what training lacks.
     """
-    counts: dict[Task, Counter[str]] = {}
+    counts: dict[tuple[Task, str], Counter[str]] = {}
     for dialogue in training:
         for exchange in dialogue.exchanges:
-            counts.setdefault(exchange.task, Counter())[exchange.answer] += 1
+            counts.setdefault(_form_of(exchange), Counter())[exchange.answer] += 1
     # Of equally frequent ones the first in the alphabet, so that the order of the files does not matter.
     usual = {
-        task: min(found, key=lambda text, found=found: (-found[text], text))  # type: ignore[misc]
-        for task, found in counts.items()
+        form: sorted(found, key=lambda text, found=found: (-found[text], text))[0]  # type: ignore[misc]
+        for form, found in counts.items()
     }
     return [
-        [usual.get(exchange.task, "") for exchange in dialogue.exchanges] for dialogue in dialogues
+        [usual.get(_form_of(exchange), "") for exchange in dialogue.exchanges]
+        for dialogue in dialogues
     ]
+
+
+def _form_of(exchange: Exchange) -> tuple[Task, str]:
+    return exchange.task, answer_form(exchange.answer) if exchange.task == "vqa" else ""
 
 
 def _scores(

@@ -70,6 +70,13 @@ def test_majority() -> None:
     )
     (usual,) = majority_answers([ONE, more], [ONE])
     assert usual[:2] == ["row houses", "no"]
+    counts = Dialogue(
+        "e.tif",
+        "sar",
+        tuple(Exchange("vqa", "How many?", text) for text in ("3", "2", "2", "20 percent")),
+    )
+    assert majority_answers([counts], [counts]) == [["2", "2", "2", "20 percent"]]
+    assert majority_answers([counts], [more]) == [["", ""]]
     assert majority_answers([more], [ONE])[0][0] == ""
     assert majority_answers([ONE], [more]) == [["yes", "yes"]]
 
