@@ -12,14 +12,14 @@ import typer
 
 from mfnet_lite import __version__
 from mfnet_lite.cli.command import Command
-from mfnet_lite.cli.data import check
+from mfnet_lite.cli.data import check, convert
 from mfnet_lite.cli.evaluate import evaluate
 from mfnet_lite.cli.info import info
 from mfnet_lite.cli.masks import masks
 from mfnet_lite.cli.option_groups import with_groups
 from mfnet_lite.cli.predict import predict
 from mfnet_lite.cli.train import train
-from mfnet_lite.cli.world import make, plates
+from mfnet_lite.cli.world import instruct, make, plates
 
 app = typer.Typer(
     name="mfnet-lite",
@@ -51,8 +51,8 @@ def main(
 
 
 for group, commands in (
-    (world_app, (make, plates)),
-    (data_app, (check,)),
+    (world_app, (make, plates, instruct)),
+    (data_app, (check, convert)),
     (app, (info, train, evaluate, predict, masks)),
 ):
     for command in commands:

@@ -90,7 +90,13 @@ def evaluate(
         windows.mirrored(model).to(target),
         scored,
         ignore_index=dataset.info.ignore_index,
-        windows=Windows(windows.side(config.window), windows.stride, weights, repeat_border=repeat),
+        windows=Windows(
+            windows.side(config.window),
+            windows.stride,
+            weights,
+            batch=windows.batch,
+            repeat_border=repeat,
+        ),
         progress=not as_json and sys.stderr.isatty(),
     )
     result = matrix.scores(convention).as_dict(names_of_classes)  # type: ignore[arg-type]  # checked above

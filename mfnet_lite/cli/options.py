@@ -10,6 +10,12 @@ KINDS = (
 )
 """Words for ``--kind``, spelled out here because ``--help`` imports no reader."""
 
+SOURCE_KINDS = "captions, vqa, coco, dota, referring, voc or class_folders"
+"""Data sets that can become dialogues; a test compares them with those of the readers."""
+
+DIALOGUE_SENSORS = ("optical", "sar", "infrared")
+"""Words for the sensor of a dialogue; a test compares them with those of the readers."""
+
 NODATA_POLICIES = ("any", "images", "first")
 """Words for ``--nodata-policy``; a test compares them with those of the reader."""
 
@@ -31,6 +37,26 @@ def check_nodata_policy(policy: str) -> Any:
             f"--nodata-policy must be one of {', '.join(NODATA_POLICIES)}, got {policy!r}"
         )
     return policy
+
+
+def check_sensor(sensor: str) -> Any:
+    """Refuse another word for the sensor of a dialogue; thermal means infrared.
+
+    Args:
+        sensor: What the user wrote.
+
+    Returns:
+        The sensor.
+
+    Raises:
+        ValueError: With the words that there are.
+    """
+    name = "infrared" if sensor == "thermal" else sensor
+    if name not in DIALOGUE_SENSORS:
+        raise ValueError(
+            f"expected {', '.join(DIALOGUE_SENSORS[:-1])} or {DIALOGUE_SENSORS[-1]} as sensor, got {sensor!r}"
+        )
+    return name
 
 
 def listed(names: str | None, option: str) -> tuple[str, ...] | None:

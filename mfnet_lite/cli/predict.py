@@ -50,7 +50,6 @@ def predict(
         ),
     ] = None,
     classes: Words = None,
-    batch: Annotated[int, typer.Option(help="Windows at once.")] = 4,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
@@ -85,7 +84,7 @@ def predict(
         windows.mirrored(model),
         paths,
         out,
-        Windows(side, step, weights, batch=batch, repeat_border=repeat),
+        Windows(side, step, weights, batch=windows.batch, repeat_border=repeat),
         scaling=config.scaling,
         sensors=infos,
         classes=names,

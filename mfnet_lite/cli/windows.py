@@ -20,6 +20,7 @@ class WindowOptions:
         stride: Step in pixels, None for half a window.
         blend: Word for how windows are joined, see :func:`overlap_mode`.
         flips: Whether to average over mirrored copies.
+        batch: Windows at once.
     """
 
     window: int | None = field(
@@ -40,6 +41,7 @@ class WindowOptions:
         default=False,
         metadata={"help": "Average over four mirrored copies; four times the time."},
     )
+    batch: int = field(default=4, metadata={"help": "Windows at once."})
 
     def side(self, usual: int) -> int:
         """Return the side of a window.

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.options import check_sensor, listed
 
 
 @plain_errors
@@ -47,6 +48,36 @@ def plates(
 
     world.write_plates(out, images, size, seed, layout, night)
     typer.echo(f"wrote {images} images of {size} x {size} to {out}")
+
+
+@plain_errors
+def instruct(
+    out: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    tiles: Annotated[int, typer.Option(help="Number of scenes, over all splits.")] = 20,
+    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(help="Seed of the first scene.")] = 0,
+    sensors: Annotated[
+        str, typer.Option(help="Images of each scene: optical, sar, thermal.")
+    ] = "optical,sar,thermal",
+    crops: Annotated[
+        int, typer.Option(help="Cut larger scenes into so many images per side, which is faster.")
+    ] = 1,
+    gsd: Annotated[float, typer.Option(help="Metres per pixel.")] = 0.25,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE, such as ambiguity=1 or domain=haze; may be repeated."),
+    ] = None,
+) -> None:
+    """Write images with dialogues about them: classes, captions, questions, boxes, phrases."""
+    from mfnet_lite import world
+    from mfnet_lite.language.world_dialogues import write_world_instructions
+
+    chosen = tuple(check_sensor(name) for name in listed(sensors, "sensors") or ())
+    config = world.WorldConfig(**world_parameters(parameter or ()))
+    write_world_instructions(out, tiles, size, seed, chosen, crops=crops, gsd=gsd, world=config)
+    typer.echo(
+        f"wrote {tiles * crops**2} images of {size} x {size} as seen by {', '.join(chosen)}, with dialogues, to {out}"
+    )
 
 
 def world_parameters(given: Iterable[str]) -> dict[str, Any]:

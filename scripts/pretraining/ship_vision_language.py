@@ -46,9 +46,9 @@ carry meaning: of {names} names that no caption uses, so many are nearest to the
 
 {meaning}
 
-The way of reduction was chosen with an earlier list that overlaps with these names, so the last row flatters a little. As
-they come the embeddings know little of this; whitening brings most of it out. The meaning is that of a single
-word without context, so "crane" is one thing. Contextual vectors of the same model were not tried.
+The way of reduction was chosen with an earlier list that overlaps with these names, so the last row flatters a
+little. As they come the embeddings know little of this; whitening brings most of it out. The meaning is that of a
+single word without context, so "crane" is one thing. Contextual vectors of the same model were not tried.
 
 A word that is no token is replaced by its other number (cars, car), else divided into known pieces ("driveway" is
 "drive" and "way"), else left out; the last two are logged. A phrase of which nothing is known is refused.

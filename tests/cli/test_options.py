@@ -75,12 +75,14 @@ def test_help_lists_every_option_of_every_network():
             assert f.metadata["help"].rstrip(".") in text
     assert "Options of mfnet, samlp" in text
     assert "mmlora, mmadapter, lora, adapter, none, full" in text
-    assert "default: 0.003; mfnet 0.002, sam_cd 0.001" in text.replace("(", "").replace(")", "")
+    assert "default: 0.003; mfnet 0.002, mfuser 0.001, sam_cd 0.001" in text.replace(
+        "(", ""
+    ).replace(")", "")
     assert "--window " not in text
 
 
 def test_what_networks_start_from():
-    assert usual("crop") == "96; mfnet 128, gopt 128, sam_cd 128, samlp 256"
+    assert usual("crop") == "96; mfnet 128, gopt 128, mfuser 128, sam_cd 128, samlp 256"
 
 
 @pytest.mark.parametrize("command", [train, evaluate, predict, masks, make, plates, check, info])
@@ -128,6 +130,7 @@ def test_networks_say_what_crops_must_be_a_multiple_of(tmp_path):
         ("unetformer", {"encoder": "test_resnet"}, sensors, 1),
         ("mfnet", {"backbone": backbone}, sensors, 8),
         ("gopt", {"backbone": backbone}, sensors, 8),
+        ("mfuser", {"backbone": backbone, "words": [["roof"], ["lawn"]]}, sensors, 8),
         ("sam_cd", {"backbone": backbone}, dates, 8),
         ("samlp", {"backbone": backbone}, sensors, 8),
     ):

@@ -1,0 +1,248 @@
+"""What every public data set becomes before it is turned into dialogues: images with what is annotated on them.
+
+Two kinds of faults are told apart. A file that is not written as its format wants it stops the reader with one
+sentence: file, line or entry, expected, found. An image that is not there or a box that lies outside of it is
+listed in :attr:`Source.problems` and left out, since in a set of thousands of images some always are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mfnet_lite.language.boxes import Numbers, degenerate
+from mfnet_lite.language.exchanges import ObjectBox
+from mfnet_lite.rasters.io import raster_info
+from mfnet_lite.rasters.tiles import Problem
+
+__all__ = ["AnnotatedImage", "ImageFinder", "Source"]
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+SPLIT_WORDS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""Names of folders and parts of file names → split."""
+
+
+@dataclass(frozen=True)
+class AnnotatedImage:
+    """An image and what is annotated on it.
+
+    Attributes:
+        path: The image.
+        split: ``train``, ``val``, ``test``, or empty where the data set does not say.
+        size: Width and height in pixels, None where nothing needs it.
+        class_name: Class of the scene as words.
+        captions: Reference captions.
+        questions: Questions with answers.
+        objects: Objects with boxes, oriented ones with eight numbers.
+        phrases: Referring expressions with boxes.
+    """
+
+    path: Path
+    split: str = ""
+    size: tuple[int, int] | None = None
+    class_name: str = ""
+    captions: tuple[str, ...] = ()
+    questions: tuple[tuple[str, str], ...] = ()
+    objects: tuple[ObjectBox, ...] | None = None
+    phrases: tuple[tuple[str, Numbers], ...] = ()
+
+
+@dataclass
+class Source:
+    """A data set as read.
+
+    Attributes:
+        root: Its folder.
+        kind: Its format.
+        images: What is annotated.
+        problems: What was left out, and why.
+        notes: Choices of the reader, which are no faults.
+        tally: Things that are told by their number only.
+    """
+
+    root: Path
+    kind: str
+    images: list[AnnotatedImage] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tally: Counter[str] = field(default_factory=Counter)
+
+    def leave_out(
+        self, file: Path, problem: str, remedy: str = "add it or remove the entry"
+    ) -> None:
+        """Tell that something cannot be used."""
+        self.problems.append(Problem(file, problem, remedy))
+
+    def tell_unknown(self, found: Iterable[str], known: Iterable[str], what: str) -> None:
+        """Note keys that nothing reads, each once."""
+        for key in sorted(set(found) - set(known)):
+            self.tally[f"{what} has the unknown key {key}, which is not read"] += 1
+
+    def all_notes(self) -> tuple[str, ...]:
+        """Notes, and what was counted with its number."""
+        return (*self.notes, *(f"{text} ({count} x)" for text, count in self.tally.items()))
+
+
+class ImageFinder:
+    """Finds the images of a data set by the names that its annotations use.
+
+    Args:
+        root: The folder; all of it is searched once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.by_name: dict[str, list[Path]] = {}
+        for path in sorted(root.rglob("*")):
+            if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
+                self.by_name.setdefault(path.name, []).append(path)
+                self.by_name.setdefault(path.stem, []).append(path)
+
+    def find(self, name: str, split: str = "") -> Path | None:
+        """Find an image.
+
+        Args:
+            name: Its name, with or without folders and suffix.
+            split: Of several of one name the one in a folder of this split is meant.
+
+        Returns:
+            The image; None if there is none, or it is not clear which.
+        """
+        direct = self.root / name
+        if direct.suffix.lower() in SUFFIXES and direct.is_file():
+            return direct
+        known = self.by_name.get(Path(name).name, [])
+        if len(known) > 1 and split:
+            folders = {path: path.relative_to(self.root).parent.parts for path in known}
+            known = [path for path in known if split in map(split_of_name, folders[path])]
+        return known[0] if len(known) == 1 else None
+
+
+def split_of_name(name: str) -> str:
+    """Read the split out of the name of a file or folder.
+
+    Args:
+        name: Such as ``instances_val2017`` or ``LR_split_train_questions``.
+
+    Example:
+        >>> split_of_name("instances_val2017.json"), split_of_name("LR_split_train_questions.json")
+        ('val', 'train')
+    """
+    words = "".join(
+        letter if letter.isalpha() else " " for letter in Path(name).stem.lower()
+    ).split()
+    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "")
+
+
+def size_of(
+    source: Source, path: Path, stated: tuple[int, int] | None = None
+) -> tuple[int, int] | None:
+    """Read the size of an image out of its file, and compare it with what is stated.
+
+    Args:
+        source: Where a problem is told.
+        path: The image.
+        stated: Width and height according to the annotation.
+
+    Returns:
+        Width and height; None for an image that cannot be used.
+    """
+    try:
+        info = raster_info(path)
+    except (ValueError, FileNotFoundError) as error:
+        source.problems.append(Problem.from_sentence(path, str(error)))
+        return None
+    found = (info.width, info.height)
+    if stated is not None and stated != found:
+        source.leave_out(
+            path,
+            f"has {found[0]} x {found[1]} pixels where its annotation says {stated[0]} x {stated[1]}",
+            "boxes belong to another version of the image: restore it",
+        )
+        return None
+    return found
+
+
+def usable_box(
+    source: Source, file: Path, where: str, box: Numbers, size: tuple[int, int]
+) -> Numbers | None:
+    """Cut a horizontal box at the edges of its image, or tell why it is none.
+
+    Args:
+        source: Where a problem is told.
+        file: The annotation.
+        where: The place in it, for the message.
+        box: Four or eight numbers, pixel edges. Oriented boxes stay as they are.
+        size: Of the image.
+    """
+    width, height = size
+    wrong = degenerate(box)
+    xs, ys = box[::2], box[1::2]
+    if not wrong and (max(xs) <= 0 or max(ys) <= 0 or min(xs) >= width or min(ys) >= height):
+        wrong = f"lies outside the image of {width} x {height}"
+    if wrong:
+        numbers = ", ".join(f"{n:g}" for n in box)
+        source.leave_out(file, f"{where}: the box {numbers} {wrong}", "correct or remove it")
+        return None
+    if min(xs) < -1 or min(ys) < -1 or max(xs) > width + 1 or max(ys) > height + 1:
+        source.tally["a box reaches beyond its image and is cut off"] += 1
+    if len(box) == 8:
+        return box
+    x0, y0, x1, y1 = box
+    return max(x0, 0.0), max(y0, 0.0), min(x1, float(width)), min(y1, float(height))
+
+
+def wanted(entry: Any, keys: Mapping[str, type | tuple[type, ...]], file: Path, where: str) -> Any:
+    """Check that an entry of a JSON file is an object with some keys.
+
+    Args:
+        entry: The entry.
+        keys: Names of the keys, and what they hold.
+        file: The file.
+        where: The place in it, such as ``annotations[3]``.
+
+    Returns:
+        The entry.
+
+    Raises:
+        ValueError: If a key is missing or holds something else.
+    """
+    if not isinstance(entry, dict):
+        raise ValueError(f"{file} {where}: expected an object, found {shown(entry)}; correct it")
+    for key, kind in keys.items():
+        value = entry.get(key)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            kinds = kind if isinstance(kind, tuple) else (kind,)
+            words = " or ".join(dict.fromkeys(_WORDS[k] for k in kinds))
+            raise ValueError(
+                f"{file} {where}: expected {words} as {key}, found {shown(value)}; correct it"
+            )
+    return entry
+
+
+_WORDS = {
+    str: "a text",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+    bool: "true or false",
+}
+
+
+def shown(value: Any) -> str:
+    """Write a value for a message, cut to some length."""
+    text = "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "…"
