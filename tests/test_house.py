@@ -31,11 +31,13 @@ ALLOWED: dict[str, set[str]] = {
     "plotting": {"utils"},
     "weights": set(),
     "metrics": set(),
+    "language": {"utils"},
     "sam": {"utils"},
     "world": {"utils"},
     "rasters": {"utils", "losses"},  # object maps are renumbered as the object loss wants them
     "tuning": {"utils"},
-    "nets": {"utils", "sam", "tuning", "losses"},  # a network may bring its own loss along
+    # a network may bring its own loss along, and its own words
+    "nets": {"utils", "language", "sam", "tuning", "losses"},
     "scenes": {"utils", "sam", "rasters", "metrics"},
     # what a run folder keeps is what a delta holds
     "training": {"utils", "tuning", "losses", "metrics", "scenes"},

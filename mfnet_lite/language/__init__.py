@@ -1,4 +1,9 @@
-"""Language models behind one interface, dialogues with images in rows, and greedy answers."""
+"""Words: as vectors that ship with the package, and in language models that answer questions about images.
+
+>>> from mfnet_lite.language import split_phrase
+>>> split_phrase("Low-vegetation, parked cars")
+['low', 'vegetation', 'parked', 'cars']
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,13 @@ from mfnet_lite.language.packing import (
     vectors_of,
 )
 from mfnet_lite.language.tiny_llama import common_words
+from mfnet_lite.language.word_table import (
+    PhraseWords,
+    WordTable,
+    load_words,
+    read_words,
+    split_phrase,
+)
 
 __all__ = [
     "Answer",
@@ -27,11 +39,16 @@ __all__ = [
     "ImageTokens",
     "LanguageModel",
     "Packed",
+    "PhraseWords",
     "Text",
+    "WordTable",
     "answer_loss",
     "chat_dialogue",
     "common_words",
     "load_language_model",
+    "load_words",
     "pack",
+    "read_words",
+    "split_phrase",
     "vectors_of",
 ]

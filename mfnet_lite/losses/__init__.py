@@ -16,6 +16,7 @@ from mfnet_lite.losses.object_consistency import object_consistency, renumber_ob
 from mfnet_lite.losses.pixel_text import pixel_text_alignment, pixel_text_cosine
 from mfnet_lite.losses.plate_dice import batch_dice, two_class_dice
 from mfnet_lite.losses.temporal import temporal_similarity
+from mfnet_lite.losses.text_queries import text_query_loss
 
 __all__ = [
     "AssistedLoss",
@@ -35,6 +36,7 @@ __all__ = [
     "renumber_objects",
     "soft_edges",
     "temporal_similarity",
+    "text_query_loss",
     "two_class_dice",
     "undecided_points",
 ]

@@ -28,7 +28,8 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.progressive import ProgressiveHead
-from mfnet_lite.nets.encoders.plain_vit import open_plain_vit, plain_vit, spread
+from mfnet_lite.nets.encoders.backbones import open_plain_vit
+from mfnet_lite.nets.encoders.plain_vit import plain_vit, spread
 from mfnet_lite.nets.encoders.prompted_vit import Auxiliary, PromptedViT
 from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample
 from mfnet_lite.nets.layers.modality_mask import check_none_is_empty, drop_modalities

@@ -29,16 +29,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.language.class_words import words_of
-from mfnet_lite.losses.class_queries import RELEASED, class_query_loss
-from mfnet_lite.losses.pixel_text import pixel_text_alignment
+from mfnet_lite.losses.class_queries import RELEASED
+from mfnet_lite.losses.text_queries import text_query_loss
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.decoders.feature_pyramid import FeaturePyramid
 from mfnet_lite.nets.decoders.pixel_decoder import PixelDecoder
 from mfnet_lite.nets.decoders.query_scores import scores_of_queries
 from mfnet_lite.nets.decoders.text_query import QueryOutput, TextQueryDecoder
+from mfnet_lite.nets.encoders.backbones import open_plain_vit
 from mfnet_lite.nets.encoders.joint_encoder import Fusion, JointEncoder, Streams
 from mfnet_lite.nets.encoders.open_vision_language import load_vision_language
-from mfnet_lite.nets.encoders.plain_vit import open_plain_vit, plain_vit
+from mfnet_lite.nets.encoders.plain_vit import plain_vit
 from mfnet_lite.nets.encoders.vision_language import Classes, VisionLanguage
 from mfnet_lite.nets.inputs import ToRGB, band_counts, check_sample
 from mfnet_lite.nets.layers.mv_fuser import Direction
@@ -102,18 +103,13 @@ class MFuserConfig(TransformerConfig):
     decoder_layers: int = field(
         default=3, metadata={"help": "Layers of the mask decoder; 9 as released."}
     )
-    heads: int = field(
-        default=4, metadata={"help": "Heads of the decoder; 8 as released.", "hidden": True}
-    )
+    heads: int = field(default=4, metadata={"help": "Heads; 8 as released.", "hidden": True})
     alignment: float = field(
         default=1.0, metadata={"help": "Weight of the pixel-text alignment in the loss."}
     )
     points: int = field(
         default=0,
-        metadata={
-            "help": "Points at which masks are compared, 12544 as released; 0 for all pixels.",
-            "hidden": True,
-        },
+        metadata={"help": "Points of a mask that are compared; 0 for all.", "hidden": True},
     )
     vary_words: bool = field(
         default=True,
@@ -151,8 +147,8 @@ class MFuserConfig(TransformerConfig):
         """Build the network on the encoders that ``backbone`` and ``language`` name."""
         if len(self.words) != num_classes:
             raise ValueError(
-                f"MFuser needs the words of its {num_classes} classes, got those of {len(self.words)}; give the "
-                "classes' names (build_model(…, classes=[…])) or words=[[…], …]"
+                f"MFuser needs the words of its {num_classes} classes, got those of {len(self.words)}; give the names "
+                "(build_model(…, classes=[…])) or words=[[…], …]"
             )
         return MFuser(
             open_plain_vit(self.backbone, "MFuser"),
@@ -245,23 +241,11 @@ class MFuser(TunedNetwork):
         super().__init__()
         words = tuple(words_of(c) if isinstance(c, str) else tuple(c) for c in classes)
         self.config = MFuserConfig(
-            streams=streams,
-            fusion=fusion,
-            fusers=fusers,
-            direction=direction,
-            enhancer=enhancer,
-            prompts=prompts,
-            states=states,
-            width=width,
-            pixel_layers=pixel_layers,
-            decoder_layers=decoder_layers,
-            heads=heads,
-            alignment=alignment,
-            points=points,
-            vary_words=vary_words,
-            official=official,
-            words=words,
-        )
+            streams=streams, fusion=fusion, fusers=fusers, direction=direction, enhancer=enhancer,
+            prompts=prompts, states=states, width=width, pixel_layers=pixel_layers,
+            decoder_layers=decoder_layers, heads=heads, alignment=alignment, points=points,
+            vary_words=vary_words, official=official, words=words,
+        )  # fmt: skip
         self.sensors = band_counts(sensors)
         if len(self.sensors) != 1:
             raise ValueError(
@@ -381,33 +365,22 @@ class MFuser(TunedNetwork):
         patch = self.encoder.patch
         margins = (0, -label.shape[-1] % patch, 0, -label.shape[-2] % patch)
         label = F.pad(label, margins, value=ignore_index)  # images were padded likewise
-        terms = [
-            class_query_loss(
-                found.class_logits,
-                found.mask_logits,
-                label,
-                RELEASED if self.config.official else OPEN,
-                ignore_index,
-                points=self.config.points,
-            )["total"]
-            for found in output.masks
-        ]
-        if output.dense is not None and self.config.alignment:
-            pair, official = self.encoder.pair, self.config.official
-            # the released code takes the softmax form for every pair
-            form = "softmax" if official else pair.form
-            scale = {} if form == "softmax" else {"scale": pair.scale, "shift": pair.shift}
-            aligned = pixel_text_alignment(
-                output.dense,
-                output.text,
-                label,
-                form,
-                ignore_index=ignore_index,
-                over_all_pixels=official,
-                **scale,
-            )
-            terms.append(self.config.alignment * aligned)
-        return torch.stack(terms).sum()
+        pair, official = self.encoder.pair, self.config.official
+        # the released code takes the softmax form, with its own scale, for every pair
+        sigmoid = pair.form == "sigmoid" and not official
+        own: dict[str, Any] = {"form": "sigmoid", "scale": pair.scale, "shift": pair.shift}
+        return text_query_loss(
+            output.masks,
+            label,
+            output.dense,
+            output.text,
+            self.config.alignment,
+            weights=RELEASED if official else OPEN,
+            ignore_index=ignore_index,
+            points=self.config.points,
+            over_all_pixels=official,
+            **(own if sigmoid else {}),
+        )
 
     def _spoken(self) -> Classes:
         """Return the phrases of each class for this pass: one of them in training, else all."""

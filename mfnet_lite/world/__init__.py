@@ -1,4 +1,4 @@
-"""The procedural world: scene geometry, sensors, labels, two dates.
+"""The procedural world: scene geometry, sensors, labels, captions, two dates.
 
 >>> from mfnet_lite.world import make_scene
 >>> make_scene(seed=0, size=64).label.shape
@@ -8,6 +8,19 @@
 from __future__ import annotations
 
 from mfnet_lite.world.canvas import SceneObject
+from mfnet_lite.world.captions import (
+    CLASS_WORDS,
+    HELD_OUT_CLASS_NAMES,
+    HELD_OUT_KINDS,
+    KIND_WORDS,
+    Region,
+    View,
+    Words,
+    class_phrases,
+    describe,
+    describe_regions,
+    view_of,
+)
 from mfnet_lite.world.config import (
     CLASSES,
     DOMAINS,
@@ -25,21 +38,32 @@ from mfnet_lite.world.two_dates import Pair, make_pair
 
 __all__ = [
     "CLASSES",
+    "CLASS_WORDS",
     "DOMAINS",
+    "HELD_OUT_CLASS_NAMES",
+    "HELD_OUT_KINDS",
     "IGNORE_INDEX",
+    "KIND_WORDS",
     "NODATA",
     "PALETTE",
     "SEASONS",
     "Pair",
     "PlateConfig",
     "PlateImage",
+    "Region",
     "Scene",
     "SceneObject",
+    "View",
+    "Words",
     "WorldConfig",
+    "class_phrases",
+    "describe",
+    "describe_regions",
     "fill_holes",
     "make_pair",
     "make_plate_image",
     "make_scene",
+    "view_of",
     "write_folder",
     "write_isprs",
     "write_pairs",

@@ -19,9 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
-from mfnet_lite.nets.encoders.timm_network import open_timm_vit
-from mfnet_lite.nets.encoders.timm_weights import PREFIX, timm_name
-from mfnet_lite.sam import load_sam
 
 Images = Float[Tensor, "batch 3 image_height image_width"]
 Tokens = Float[Tensor, "batch prefix_and_patches width"]
@@ -32,13 +29,17 @@ class PlainViT(nn.Module):
     """A frozen vision transformer in three steps: :meth:`embed`, :meth:`block`, :meth:`final`.
 
     Attributes:
-        width: Channels of a token.
+        width: Channels of a token before the first block.
         depth: Number of blocks.
-        patch: Side of a patch, pixels.
+        patch: Side of a patch, pixels; sides of images are multiples of it.
         prefix: Tokens before the patches.
         channels: Channels of the final map.
         mean: What is subtracted from images in [0, 1].
         std: What they are divided by then.
+
+    In a vision transformer neither width nor grid changes from block to block. In a network of stages
+    (:class:`~mfnet_lite.nets.encoders.staged_cnn.StagedCNN`) both do: :meth:`width_after` and :meth:`grid_after`
+    say how.
     """
 
     width: int
@@ -73,12 +74,32 @@ class PlainViT(nn.Module):
             )
         return height // self.patch, width // self.patch
 
+    def width_after(self, number: int) -> int:
+        """Return the channels of a token after a block.
+
+        Args:
+            number: Of the block, from 0.
+        """
+        del number
+        return self.width
+
+    def grid_after(self, number: int, grid: Grid) -> Grid:
+        """Return rows and columns after a block.
+
+        Args:
+            number: Of the block, from 0.
+            grid: Rows and columns before it.
+        """
+        del number
+        return grid
+
     def forward(self, images: Images) -> Float[Tensor, "batch channels height width"]:
         """Run the whole network on normalised images."""
         grid = self.grid(images)
         tokens = self.embed(images)
         for number in range(self.depth):
             tokens = self.block(number, tokens, grid)
+            grid = self.grid_after(number, grid)
         return self.final(tokens, grid)
 
     @abstractmethod
@@ -87,21 +108,17 @@ class PlainViT(nn.Module):
 
     @abstractmethod
     def block(self, number: int, tokens: Tokens, grid: Grid) -> Tokens:
-        """Run one block."""
+        """Run one block.
+
+        Args:
+            number: Of the block, from 0.
+            tokens: As the block before left them.
+            grid: Their rows and columns.
+        """
 
     @abstractmethod
     def final(self, tokens: Tokens, grid: Grid) -> Float[Tensor, "batch channels height width"]:
         """Turn the last tokens into a map, with what the network does after its blocks."""
-
-    def width_after(self, number: int) -> int:
-        """Channels of the tokens that a block returns; a plain transformer never changes them."""
-        del number
-        return self.width
-
-    def grid_after(self, number: int, grid: Grid) -> Grid:
-        """Rows and columns of the tokens that a block returns; a plain transformer never changes them."""
-        del number
-        return grid
 
     def _keep(self, mean: Any, std: Any) -> None:
         """Keep the statistics of the images; they belong to the network and are not saved."""
@@ -234,6 +251,36 @@ class TimmViT(PlainViT):
         return torch.cat([front, rearrange(patches, "1 c h w -> 1 (h w) c")], dim=1)
 
 
+class RotaryViT(TimmViT):
+    """A vision transformer of timm that also turns queries and keys by their place: EVA02 and its kin.
+
+    Args:
+        vit: A ``timm.models.eva.Eva`` with a position table and one rotation for all blocks.
+
+    Raises:
+        ValueError: If the network has another structure.
+    """
+
+    def __init__(self, vit: nn.Module) -> None:
+        super().__init__(vit)
+        inner: Any = vit
+        if inner.rope_mixed:
+            raise ValueError(
+                f"expected one rotation for all blocks of {type(vit).__name__}, got one per block; "
+                "timm.create_model('eva02_base_patch16_clip_224') gives such a network"
+            )
+
+    def block(self, number: int, tokens: Tokens, grid: Grid) -> Tokens:
+        """Run one block with the rotation of this grid."""
+        vit: Any = self.vit
+        if tuple(vit.rope.feat_shape or grid) != grid:
+            # given a shape, get_embed of a network of fixed size returns the rotation of its own without a word
+            vit.rope.update_feat_shape(list(grid))
+        rotation = vit.rope.get_embed(list(grid))
+        out: Tensor = vit.blocks[number](tokens, rope=rotation)
+        return out
+
+
 def plain_vit(network: nn.Module) -> PlainViT:
     """Put the interface around a network.
 
@@ -252,27 +299,7 @@ def plain_vit(network: nn.Module) -> PlainViT:
             f"expected a Sam or a plain vision transformer, got an object of type "
             f"{type(network).__name__}; mfnet_lite.load_sam('tiny') gives one"
         )
-    return TimmViT(network)
-
-
-def open_plain_vit(backbone: str, user: str) -> PlainViT:
-    """Open a frozen vision transformer by name or file.
-
-    Args:
-        backbone: What :func:`mfnet_lite.load_sam` takes; or ``timm:NAME@FILE`` with a plain vision transformer of
-            timm and a file of its weights, such as the official ones of DINOv2 and CLIP; or ``timm:NAME``, whose
-            weights are fetched.
-        user: Who needs it, for the message where timm is not installed.
-
-    Raises:
-        ImportError: If timm is needed and not installed.
-        FileNotFoundError: If nothing of that name exists.
-        ConnectionError: If a download is needed and fails.
-        ValueError: If the weights are those of another network, or it is no plain vision transformer.
-    """
-    if backbone.startswith(PREFIX):
-        return TimmViT(open_timm_vit(timm_name(backbone), user))
-    return SamViT(load_sam(backbone))
+    return RotaryViT(network) if getattr(network, "rope", None) is not None else TimmViT(network)
 
 
 def spread(count: int, depth: int) -> tuple[int, ...]:

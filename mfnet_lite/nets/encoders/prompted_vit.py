@@ -59,6 +59,13 @@ class PromptedViT(nn.Module):
             raise ValueError(
                 f"unknown auxiliary {auxiliary!r}; available: {', '.join(get_args(Auxiliary))}"
             )
+        widths = {vit.width, *(vit.width_after(number) for number in range(vit.depth))}
+        if len(widths) > 1:
+            raise ValueError(
+                f"expected tokens of the same width after every block, got {sorted(widths)} channels: prompts "
+                "need a plain vision transformer such as tiny or timm:vit_small_patch16_224, not a "
+                "convolutional network"
+            )
         self.vit = vit.requires_grad_(False)
         self.blocks = check_blocks(blocks, vit.depth)
         if prompts is not None and len(prompts.prompters) != len(self.blocks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import torch
@@ -103,6 +104,26 @@ def open_timm_vit(name: str, user: str) -> nn.Module:
     inner: Any = net
     inner.reset_classifier(0)
     return net
+
+
+def is_timm_vit(name: str, user: str) -> bool:
+    """Whether a name of timm belongs to a family of plain vision transformers; nothing is built.
+
+    Args:
+        name: Such as ``"vit_small_patch16_224"``, or with a file behind it. What timm does not list, such as
+            ``"hf-hub:…"``, counts as one and is judged when it is built.
+        user: Who needs it, for the message where timm is not installed.
+
+    Raises:
+        ImportError: If timm is not installed.
+    """
+    timm = _timm(user)
+    network = split_name(name)[0]
+    if not timm.is_model(network):
+        return True
+    builder = timm.model_entrypoint(network)
+    # each module of timm is a family; those of plain transformers define or extend this class
+    return hasattr(sys.modules[builder.__module__], "VisionTransformer")
 
 
 def _timm(user: str) -> Any:

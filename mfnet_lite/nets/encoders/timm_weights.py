@@ -92,7 +92,7 @@ def weights_at_hand(network: str, file: Path | None) -> Weights | None:
             weights come as a package.
     """
     if file is not None:
-        state = _file_state(file)
+        state = file_state(file)
         if network in PACKAGED and FIRST_OF_EFFICIENTNET_PYTORCH in state:
             state = PACKAGED[network].renamed(state)
         return Weights(state, str(file))
@@ -102,13 +102,14 @@ def weights_at_hand(network: str, file: Path | None) -> Weights | None:
     return None
 
 
-def fill(whole: nn.Module, weights: Weights, network: str) -> nn.Module:
+def fill(whole: nn.Module, weights: Weights, network: str, library: str = "timm") -> nn.Module:
     """Load weights into a whole network, to the last tensor; the classifier alone may be another or be absent.
 
     Args:
-        whole: As timm builds it with three bands and its own classifier.
+        whole: As timm builds it with three bands and its own classifier; or a network of another library.
         weights: What to load.
         network: Its name, for messages.
+        library: Whose network it is, for messages.
 
     Returns:
         The network.
@@ -139,7 +140,7 @@ def fill(whole: nn.Module, weights: Weights, network: str) -> nn.Module:
     ]  # fmt: skip
     if found:
         raise ValueError(
-            f"{weights.origin} does not fit timm's {network}: expected its {len(own)} tensors, but it "
+            f"{weights.origin} does not fit {library}'s {network}: expected its {len(own)} tensors, but it "
             f"{', '.join(found)}; give the state dict of that network"
         )
     whole.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
@@ -219,11 +220,20 @@ def input_statistics(network: nn.Module, bands: int = 3) -> tuple[Tensor, Tensor
     return mean.reshape(-1, 1, 1), std.reshape(-1, 1, 1)
 
 
-def _file_state(path: Path) -> dict[str, Tensor]:
-    """Read a state dict, or say in a sentence why the file holds none."""
+def file_state(path: Path, behind: str = "timm:NAME@") -> dict[str, Tensor]:
+    """Read a state dict, or say in a sentence why the file holds none.
+
+    Args:
+        path: Of a ``.safetensors`` file, or of what ``torch.save`` wrote.
+        behind: What stands before the file in the name that the user gave, for messages.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no state dict, or more than tensors.
+    """
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} does not exist: expected a file of weights behind timm:NAME@; check the path"
+            f"{path} does not exist: expected a file of weights behind {behind}; check the path"
         )
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

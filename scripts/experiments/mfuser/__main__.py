@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from mfnet_lite.nets.encoders.open_vision_language import tiny_pair_hash
+from mfnet_lite.nets.encoders.tiny_pair import tiny_pair_hash
 from scripts.experiments.lines import ROOT
 from scripts.experiments.loop import Experiment
 from scripts.experiments.mfuser import runs, verdicts

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from mfnet_lite import load_sam
 from mfnet_lite.language.class_words import words_of
 from mfnet_lite.nets import MFuser, UNet
+from mfnet_lite.nets.encoders.backbones import open_plain_vit
 from mfnet_lite.nets.encoders.open_vision_language import load_vision_language
-from mfnet_lite.nets.encoders.plain_vit import open_plain_vit
 from mfnet_lite.nets.encoders.vision_language import VisionLanguage
 from mfnet_lite.rasters import RandomCrops, WholeTiles, open_dataset
 from mfnet_lite.runs.folder import channels_of
@@ -50,7 +50,7 @@ DOMAINS: Mapping[str, Mapping[str, str]] = {
 }
 """Where models are scored; they are trained on the first."""
 UNSEEN = tuple(DOMAINS)[1:]
-SYNONYMS = (("pavement",), ("dwelling",), ("turf",), ("oak",), ("automobile",), ("debris",))
+SYNONYMS = (("pavement",), ("dwelling",), ("turf",), ("oak",), ("van",), ("debris",))
 """A word for each class of the world that neither MFuser nor the pair has met in its training."""
 ASKED = (BASE, ONE_NAME, PAIR)
 """Configurations that are also asked in these words."""

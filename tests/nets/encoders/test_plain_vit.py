@@ -7,7 +7,14 @@ import torch
 from torch import nn
 
 from mfnet_lite import load_sam
-from mfnet_lite.nets.encoders.plain_vit import SamViT, TimmViT, check_blocks, plain_vit, spread
+from mfnet_lite.nets.encoders.plain_vit import (
+    RotaryViT,
+    SamViT,
+    TimmViT,
+    check_blocks,
+    plain_vit,
+    spread,
+)
 
 timm = pytest.importorskip("timm")
 
@@ -87,3 +94,28 @@ def test_prompters_are_spread_evenly() -> None:
     for wrong in ((1, 1), (6,), (-1,)):
         with pytest.raises(ValueError, match="different numbers from 0 to 5"):
             check_blocks(wrong, 6)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [(64, 64), (32, 128), (128, 32), (96, 48)])
+def test_a_rotary_network_of_any_size(size) -> None:
+    """32 × 128 and 128 × 32 have as many patches as 64 × 64: a rotation left from there would not be noticed."""
+    torch.manual_seed(0)
+    sizes = {"img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2}
+    rotary = {"use_rot_pos_emb": True, "ref_feat_shape": (3, 3), "num_classes": 0}
+    net = timm.models.eva.Eva(**sizes, **rotary).eval()
+    any_size = timm.models.eva.Eva(**sizes, **rotary, dynamic_img_size=True).eval()
+    any_size.load_state_dict(net.state_dict())
+    x, vit = images(2, 3, *size), plain_vit(net)
+    assert isinstance(vit, RotaryViT)
+    for expected in (any_size, net) if size == (64, 64) else (any_size,):
+        tokens = expected.forward_features(x)[:, 1:]
+        torch.testing.assert_close(vit(x).flatten(2).mT, tokens, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(plain_vit(any_size)(x), vit(x), atol=1e-5, rtol=1e-5)
+
+
+def test_a_rotation_per_block_is_refused() -> None:
+    sizes = {"img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 1, "num_heads": 2}
+    net = timm.models.eva.Eva(**sizes, use_rot_pos_emb=True, rope_type="mixed")
+    with pytest.raises(ValueError, match="expected one rotation for all blocks of Eva"):
+        plain_vit(net)
