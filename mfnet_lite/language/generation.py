@@ -72,7 +72,9 @@ class GreedyDecoder:
             ValueError: If there is no prompt, or an empty one.
         """
         if not prompts or any(not len(prompt) for prompt in prompts):
-            raise ValueError(f"expected prompts of at least one token each, got {[len(p) for p in prompts]}")
+            raise ValueError(
+                f"expected prompts of at least one token each, got {[len(p) for p in prompts]}"
+            )
         if self.blocks is None:
             return [self._by_transformers(prompt, max_new_tokens) for prompt in prompts]
         return self._answer(self.blocks, prompts, max_new_tokens)
@@ -140,7 +142,10 @@ class _Cache:
         self.kv_heads: int = config.num_key_value_heads
         self.channels: int = inner.layers[0].self_attn.head_dim
         shape = (len(inner.layers), batch * self.kv_heads, size, self.channels)
-        self.keys, self.values = torch.empty(shape, device=device), torch.empty(shape, device=device)
+        self.keys, self.values = (
+            torch.empty(shape, device=device),
+            torch.empty(shape, device=device),
+        )
 
 
 class _Place(NamedTuple):
@@ -190,7 +195,7 @@ def _read(
     inner: Any, blocks: list[_Block], x: Float[Tensor, "batch token width"], cache: _Cache
 ) -> Float[Tensor, "batch token width"]:
     """Run all blocks over the prompts and keep their keys and values."""
-    batch, tokens = x.shape[:2]
+    tokens = x.shape[1]
     heads, kv_heads, dtype = cache.heads, cache.kv_heads, x.dtype
     eps = inner.norm.variance_epsilon
     cos, sin = angles(inner, torch.arange(tokens, device=x.device)[None], dtype)
@@ -256,7 +261,9 @@ def _single(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 def _norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Normalise by the root of the mean square, in single precision."""
-    if len(x) == 1 and x.ndim == 2 and x.device.type == "cpu":  # one number: without five calls on a tensor of one
+    if (
+        len(x) == 1 and x.ndim == 2 and x.device.type == "cpu"
+    ):  # one number: without five calls on a tensor of one
         inverse: Any = (float(torch.dot(x[0], x[0])) / x.shape[1] + eps) ** -0.5
     else:
         inverse = torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)

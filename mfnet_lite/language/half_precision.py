@@ -45,7 +45,10 @@ class _RMSNorm(torch.autograd.Function):
 
 
 def rms_norm(
-    x: Float[Tensor, "*batch width"], weight: Float[Tensor, " width"], eps: float, dtype: torch.dtype
+    x: Float[Tensor, "*batch width"],
+    weight: Float[Tensor, " width"],
+    eps: float,
+    dtype: torch.dtype,
 ) -> Float[Tensor, "*batch width"]:
     """Normalise by the root of the mean square (Zhang and Sennrich 2019, arXiv 1910.07467).
 

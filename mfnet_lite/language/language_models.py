@@ -263,13 +263,17 @@ def _read(source: str | Path, name: str, dtype: torch.dtype) -> tuple[Any, Any]:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, **options)
     except OSError as error:
         if local.is_dir():
-            raise ValueError(f"{local} is no whole language model of transformers ({_first(error)})") from error
+            raise ValueError(
+                f"{local} is no whole language model of transformers ({_first(error)})"
+            ) from error
         raise ConnectionError(
             f"transformers has no language model {name!r} here and could not fetch it ({_first(error)}); check the "
             f"spelling (known by name: {', '.join(NAMES)}), or give a folder"
         ) from error
     except (ValueError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{name} cannot be read as a causal language model ({_first(error)})") from error
+        raise ValueError(
+            f"{name} cannot be read as a causal language model ({_first(error)})"
+        ) from error
     finally:
         if shown:
             transformers_bar.enable_progress_bar()

@@ -96,7 +96,9 @@ def is_whole(folder: Path) -> bool:
     if not all((folder / name).is_file() for name in (WEIGHTS, TOKENIZER, CONFIG, CHAT)):
         return False
     try:
-        with safe_open(path, framework="pt") as file:  # refuses a file that is shorter than its header says
+        with safe_open(
+            path, framework="pt"
+        ) as file:  # refuses a file that is shorter than its header says
             return bool((file.metadata() or {}).get("source") == SMOLLM2.sha256)
     except Exception:  # whatever is wrong with it, it is made anew
         return False
@@ -167,7 +169,9 @@ def renamed(name: str, value: Tensor, stated: dict[str, Any]) -> dict[str, Tenso
     if name == "rope_freqs.weight":
         return {}  # computed from the base
     if first != "blk" or len(rest) != 3 or rest[1] not in PARTS:
-        raise ValueError(f"the tensor {name} belongs to no LLaMA; expected names such as blk.0.attn_q.weight")
+        raise ValueError(
+            f"the tensor {name} belongs to no LLaMA; expected names such as blk.0.attn_q.weight"
+        )
     heads = {"attn_q": "head_count", "attn_k": "head_count_kv"}.get(rest[1])
     if heads is not None:
         number = stated[f"llama.attention.{heads}"]

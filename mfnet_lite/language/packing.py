@@ -44,10 +44,10 @@ class ImageTokens(NamedTuple):
     """A place for an image.
 
     Args:
-        count: Number of its visual tokens.
+        tokens: Number of its visual tokens.
     """
 
-    count: int
+    tokens: int
 
 
 class Answer(NamedTuple):
@@ -86,7 +86,14 @@ class Packed(NamedTuple):
 
     def to(self, device: torch.device | str) -> Packed:
         """Move all tensors."""
-        return Packed(*(part.to(device) for part in self[:5]), self.order)
+        return Packed(
+            self.ids.to(device),
+            self.labels.to(device),
+            self.positions.to(device),
+            self.dialogue.to(device),
+            self.image.to(device),
+            self.order,
+        )
 
     def mask(self) -> Bool[Tensor, "row 1 token token"]:
         """Return which token (last axis) each token may look at: itself and earlier ones of its dialogue."""
@@ -111,9 +118,11 @@ def chat_dialogue(
         ValueError: If there is no turn, or an answer before the last is missing.
     """
     if not turns or any(answer is None for _, answer in turns[:-1]):
-        raise ValueError(f"expected questions with answers, the last of which may be None, got {list(turns)!r}")
+        raise ValueError(
+            f"expected questions with answers, the last of which may be None, got {list(turns)!r}"
+        )
     form = model.chat
-    pieces: list[Piece] = [Text(form.start), *(ImageTokens(count) for count in images)]
+    pieces: list[Piece] = [Text(form.start), *(ImageTokens(tokens) for tokens in images)]
     for number, (question, answer) in enumerate(turns):
         if number:
             pieces.append(Text(form.question))
@@ -175,7 +184,10 @@ def pack(
     longest = max(_length(row) for row in rows)
     longest += -longest % multiple
     filled = [_filled(row, longest, model.pad) for row in rows]
-    return Packed(*(torch.tensor(part) for part in zip(*filled, strict=True)), tuple(order))
+    ids, labels, positions, numbers, image = (
+        torch.tensor(part) for part in zip(*filled, strict=True)
+    )
+    return Packed(ids, labels, positions, numbers, image, tuple(order))
 
 
 def _written(model: LanguageModel, dialogue: Dialogue, seen: int) -> tuple[_Row, int]:
@@ -183,8 +195,8 @@ def _written(model: LanguageModel, dialogue: Dialogue, seen: int) -> tuple[_Row,
     row = _Row([], [], [])
     for piece in dialogue:
         if isinstance(piece, ImageTokens):
-            ids, image = [model.pad] * piece.count, list(range(seen, seen + piece.count))
-            seen += piece.count
+            ids, image = [model.pad] * piece.tokens, list(range(seen, seen + piece.tokens))
+            seen += piece.tokens
         else:
             ids = model.encode(piece.text)
             ids += [model.eos] if isinstance(piece, Answer) else []
@@ -237,8 +249,8 @@ def vectors_of(
     needed, given = int(places.sum()), 0 if visual is None else len(visual)
     if needed != given:
         raise ValueError(
-            f"the dialogues have places for {needed} visual tokens, got {given}; give those of all images, in the order "
-            "of the dialogues"
+            f"the dialogues have places for {needed} visual tokens, got {given}; give those of all images, in "
+            "the order of the dialogues"
         )
     if visual is None:
         return vectors
@@ -271,7 +283,10 @@ def answer_loss(
     if not len(targets):
         return hidden.sum() * 0
     head = model.network.get_output_embeddings().weight
-    if head.requires_grad or getattr(model.network.get_output_embeddings(), "bias", None) is not None:
+    if (
+        head.requires_grad
+        or getattr(model.network.get_output_embeddings(), "bias", None) is not None
+    ):
         return F.cross_entropy(model.logits(before).float(), targets)
     loss: Tensor = _FrozenHeadLoss.apply(before, head, targets)
     return loss

@@ -30,23 +30,24 @@ SIZES = {
     "num_attention_heads": 4,
 }
 
-WORDS = tuple(
-    """a about above airport all an and animal answer any are area as at background ball bare baseball basketball
-    beach behind below beside between big black blue boat bottom bounding box boxes bridge bright brown building
-    buildings bus by caption car cars category centre city class classify clear cloud coast cold colour contains
-    coordinates corner count court crops dark dense describe desert detailed direction do does each east edge empty
-    every farmland few field fields find five forest four from give grass grassland green ground harbour has have high
-    highway horizontal hot house houses how identify image in infrared into is it its lake land large left list locate
-    location long lot many marked meadow middle more most near next no north not object objects of on one optical or
-    oriented other parked parking part people photograph phrase picture plane planes please point pond present question
-    radar railway read red region remote residential right river road roads roof row runway rural sand say scene seen
-    sensing sensor sentence several ship ships short show shown shows single six small soil some south square stadium
-    state storage street surrounded tank tanks tell tennis than that the their them there these this three to top town
-    track tree trees truck turned two type under up urban vehicle vehicles view visible warm water way west what where
-    which white wide with word words yellow yes you zero
-    Answer Are Box Class Count Describe Does Find Give How In Is List Locate No Of The There This What Where Which Yes
-    """.split()
-)
+EVERYDAY = """
+a about above airport all an and animal answer any are area as at background ball bare baseball basketball
+beach behind below beside between big black blue boat bottom bounding box boxes bridge bright brown building
+buildings bus by caption car cars category centre city class classify clear cloud coast cold colour contains
+coordinates corner count court crops dark dense describe desert detailed direction do does each east edge
+empty every farmland few field fields find five forest four from give grass grassland green ground harbour has
+have high highway horizontal hot house houses how identify image in infrared into is it its lake land large
+left list locate location long lot many marked meadow middle more most near next no north not object objects
+of on one optical or oriented other parked parking part people photograph phrase picture plane planes please
+point pond present question radar railway read red region remote residential right river road roads roof row
+runway rural sand say scene seen sensing sensor sentence several ship ships short show shown shows single six
+small soil some south square stadium state storage street surrounded tank tanks tell tennis than that the
+their them there these this three to top town track tree trees truck turned two type under up urban vehicle
+vehicles view visible warm water way west what where which white wide with word words yellow yes you zero
+Answer Are Box Class Count Describe Does Find Give How In Is List Locate No Of The There This What Where Which
+Yes
+"""
+WORDS = tuple(EVERYDAY.split())
 """Everyday words for what is seen from above and for asking about it."""
 
 CHAT = (

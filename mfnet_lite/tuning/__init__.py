@@ -1,4 +1,4 @@
-"""What is injected into a frozen network: LoRA, adapters, their multimodal forms, scale and shift, and how to save them.
+"""What is injected into a frozen network: LoRA, adapters, multimodal forms, scale and shift, and how to save them.
 
 Users of peft find its words: :func:`merge_and_unload`, :func:`unload`, and files by :func:`export_peft` and
 :func:`import_peft`.

@@ -130,7 +130,7 @@ def merge_and_unload(model: M) -> M:
         module.merge()
         with torch.no_grad():
             module.base.weight.copy_(module.weight)
-        if module.bias is not module.base.bias:
+        if module.bias is not None and module.bias is not module.base.bias:
             bias = module.bias.detach().clone()
             module.base.bias = nn.Parameter(bias, requires_grad=module.base.weight.requires_grad)
         replace_module(model, name, module.base)

@@ -60,7 +60,9 @@ class ScaleShiftLinear(InjectedWrapper):
     def __init__(self, base: nn.Linear, form: Form = "output") -> None:
         super().__init__(base)
         if not isinstance(base, nn.Linear):
-            raise ValueError(f"scale and shift stand beside an nn.Linear, got {type(base).__name__}")
+            raise ValueError(
+                f"scale and shift stand beside an nn.Linear, got {type(base).__name__}"
+            )
         check_linear(base)
         if form not in ("output", "input"):
             raise ValueError(f"expected form 'output' or 'input', got {form!r}")
@@ -195,7 +197,7 @@ class _HalfScaleShift(torch.autograd.Function):
 
 
 def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
-    """Find every linear layer of a network but its output embedding, which turns a language model's last vector to words.
+    """Find every linear layer of a network but the output embedding of a language model.
 
     Args:
         model: Any network; of a model of transformers, ``get_output_embeddings`` says which layer that is. A layer
@@ -207,19 +209,20 @@ def linear_layers(model: nn.Module) -> dict[str, nn.Linear]:
     Raises:
         ValueError: If there is none.
     """
-    heads = {
-        id(module.get_output_embeddings())
-        for module in model.modules()
-        if callable(getattr(module, "get_output_embeddings", None))
-    }
+    asked = [getattr(module, "get_output_embeddings", None) for module in model.modules()]
+    heads = {id(ask()) for ask in asked if callable(ask)}
     shared = shared_weights(model)
     found = {
         name: layer
         for name, layer in find_modules(model, "*", nn.Linear).items()
-        if isinstance(layer, nn.Linear) and id(layer) not in heads and id(layer.weight) not in shared
+        if isinstance(layer, nn.Linear)
+        and id(layer) not in heads
+        and id(layer.weight) not in shared
     }
     if not found:
-        raise ValueError(f"this {type(model).__name__} has no linear layer beside its output embedding")
+        raise ValueError(
+            f"this {type(model).__name__} has no linear layer beside its output embedding"
+        )
     return found
 
 

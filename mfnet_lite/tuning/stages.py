@@ -20,9 +20,7 @@ OUTPUT = "o_proj"
 """Names of the LLaMA family in transformers."""
 
 
-def train_attention_and_norms(
-    model: nn.Module, output_projection: bool = False
-) -> tuple[str, ...]:
+def train_attention_and_norms(model: nn.Module, output_projection: bool = False) -> tuple[str, ...]:
     """Let exactly query, key and value projections and all RMSNorms train (stage 1).
 
     Args:
@@ -43,7 +41,9 @@ def train_attention_and_norms(
             )
     wanted = (*PROJECTIONS, OUTPUT) if output_projection else PROJECTIONS
     modules = dict(model.named_modules())
-    attention = [n for n, m in modules.items() if n.split(".")[-1] in wanted and isinstance(m, nn.Linear)]
+    attention = [
+        n for n, m in modules.items() if n.split(".")[-1] in wanted and isinstance(m, nn.Linear)
+    ]
     lacking = [part for part in wanted if not any(n.endswith(part) for n in attention)]
     norms = [n for n, m in modules.items() if type(m).__name__.endswith("RMSNorm")]
     if lacking or not norms:

@@ -1,4 +1,4 @@
-"""EarthGPT's visual enhanced perception: several layers of a transformer and several scales of a network, one projection.
+"""EarthGPT's visual enhanced perception: layers of a transformer and scales of a network, then one projection.
 
 ::
 
@@ -7,9 +7,9 @@
            └─ convolutional network, frozen: maps at several scales ───┘
 
 The transformer sees the whole, the network fine structure (Zhang et al. 2024, arXiv 2401.16822, section on visual
-enhanced perception). The coarser maps are resized to the finest as in the paper; how both branches come to one grid is
-not said there: here all are averaged to the grid of tokens. What is frozen depends on the image alone, so it is computed
-once for each image and can be kept; only the projection trains.
+enhanced perception). Coarser maps are resized to the finest as in the paper; how both branches come to one grid is open
+there: here all are averaged to the grid of tokens. What is frozen depends on the image alone, so it is computed once
+for each image and can be kept; only the projection trains.
 """
 
 from __future__ import annotations
@@ -51,11 +51,16 @@ class ScalesNetwork(nn.Module):
     std: Tensor
 
     def __init__(
-        self, name: str = "tf_efficientnet_lite0", pretrained: bool = True, scales: Sequence[int] = SCALES
+        self,
+        name: str = "tf_efficientnet_lite0",
+        pretrained: bool = True,
+        scales: Sequence[int] = SCALES,
     ) -> None:
         super().__init__()
         if not scales or any(not 0 <= scale <= 3 for scale in scales):
-            raise ValueError(f"scales must be numbers from 0 (stride 4) to 3 (stride 32), got {tuple(scales)}")
+            raise ValueError(
+                f"scales must be numbers from 0 (stride 4) to 3 (stride 32), got {tuple(scales)}"
+            )
         found = open_timm(name, pretrained, "the convolutional branch of visual perception")
         self.net = found.net.requires_grad_(False)
         self.levels = tuple(found.levels[scale] for scale in sorted(scales))
@@ -125,9 +130,15 @@ class VisualPerception(nn.Module):
                 "without a vision transformer visual perception needs a convolutional network and a grid of tokens"
             )
         self.vit, self.scales, self.grid = vit, scales, grid
-        self.taps = () if vit is None else check_blocks(spread_taps(vit.depth) if taps is None else taps, vit.depth)
+        self.taps = (
+            ()
+            if vit is None
+            else check_blocks(spread_taps(vit.depth) if taps is None else taps, vit.depth)
+        )
         if vit is not None and not self.taps:
-            raise ValueError("expected at least one block of the vision transformer, got none; give vit=None instead")
+            raise ValueError(
+                "expected at least one block of the vision transformer, got none; give vit=None instead"
+            )
         widths = [vit.width_after(number) for number in self.taps] if vit is not None else []
         self.channels = sum(widths) + (0 if scales is None else scales.channels)
         for frozen in (vit, scales):
@@ -171,7 +182,9 @@ class VisualPerception(nn.Module):
                     parts.append(rearrange(seen, "b (h w) c -> b c h w", h=rows, w=columns))
         if self.scales is not None:
             parts.append(self.scales(images))
-        pooled = [each if each.shape[-2:] == grid else F.adaptive_avg_pool2d(each, grid) for each in parts]
+        pooled = [
+            each if each.shape[-2:] == grid else F.adaptive_avg_pool2d(each, grid) for each in parts
+        ]
         return rearrange(torch.cat(pooled, dim=1), "b c h w -> b (h w) c")
 
     def project(
