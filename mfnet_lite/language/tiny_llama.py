@@ -142,7 +142,7 @@ def word_tokenizer(words: Iterable[str] = WORDS, size: int = VOCABULARY) -> Any:
     )
 
 
-def tiny_llama(tokenizer: Any, seed: int | None = 0, **sizes: int) -> Any:
+def tiny_llama(tokenizer: Any, seed: int | None = 0, **sizes: Any) -> Any:
     """Build the network with random weights.
 
     Args:
