@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -270,7 +271,7 @@ def _read(source: str | Path, name: str, dtype: torch.dtype) -> tuple[Any, Any]:
             f"transformers has no language model {name!r} here and could not fetch it ({_first(error)}); check the "
             f"spelling (known by name: {', '.join(NAMES)}), or give a folder"
         ) from error
-    except (ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise ValueError(
             f"{name} cannot be read as a causal language model ({_first(error)})"
         ) from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from mfnet_lite.language.language_models import LanguageModel
 from mfnet_lite.language.tiny_llama import tiny_llama, word_tokenizer
 
@@ -20,7 +22,8 @@ def small_model(seed: int = 0, **sizes: Any) -> LanguageModel:
         "initializer_range": 0.5,
     }
     network = tiny_llama(tokenizer, seed, **{**options, **sizes})
+    generator = torch.Generator().manual_seed(seed)
     for name, parameter in network.named_parameters():
         if "norm" in name:
-            parameter.data.uniform_(0.5, 1.5)
+            parameter.data.uniform_(0.5, 1.5, generator=generator)
     return LanguageModel("small", network, tokenizer).requires_grad_(False).eval()

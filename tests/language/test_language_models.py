@@ -63,7 +63,12 @@ def test_frozen_in_half_trains_in_single(stage: int) -> None:
 
 def test_another_architecture_runs_through_transformers_in_both_formats() -> None:
     config = transformers.Qwen2Config(
-        vocab_size=200, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4
+        vocab_size=200,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
     )
     torch.manual_seed(0)
     network = transformers.Qwen2ForCausalLM(config).eval()

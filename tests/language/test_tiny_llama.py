@@ -51,7 +51,7 @@ def test_size_and_special_tokens() -> None:
     assert len(TOKENIZER) == TOKENIZER.vocab_size == 512
     assert len(set(WORDS)) == len(WORDS)
     assert (TOKENIZER.pad_token_id, TOKENIZER.eos_token) == (0, "<|end|>")
-    few = word_tokenizer(["ship", "harbour"], size=104)
+    few = word_tokenizer(["ship", "harbour"], size=105)
     assert few.tokenize("ship harbour") == ["▁ship", "▁harbour"]
     with pytest.raises(ValueError, match="more than the 50 asked for"):
         word_tokenizer(size=50)
