@@ -335,7 +335,9 @@ class MFuser(TunedNetwork):
         joint = self.encoder(image)
         embedded = self.encoder.visual(joint)
         prompts = None if self.prompts is None else self.prompts()
-        text = self.encoder.pair.classes(self._spoken(), prompts).expand(len(image), -1, -1)
+        words = self.encoder.pair.classes(self._spoken(), prompts)
+        # directions have a length of at most 1: of unit mean square they are as large as what layers expect
+        text = (words * words.shape[-1] ** 0.5).expand(len(image), -1, -1)
         if self.refine is not None and embedded is not None:
             text = self.refine(text, embedded.tokens)
         pixels = self.pixels(self.pyramid(joint.maps), text)

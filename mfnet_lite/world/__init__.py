@@ -8,15 +8,17 @@
 from __future__ import annotations
 
 from mfnet_lite.world.canvas import SceneObject
-from mfnet_lite.world.captions import (
+from mfnet_lite.world.caption_words import (
     CLASS_WORDS,
     HELD_OUT_CLASS_NAMES,
     HELD_OUT_KINDS,
     KIND_WORDS,
-    Region,
-    View,
     Words,
     class_phrases,
+)
+from mfnet_lite.world.captions import (
+    Region,
+    View,
     describe,
     describe_regions,
     view_of,

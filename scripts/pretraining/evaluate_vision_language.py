@@ -36,7 +36,7 @@ from mfnet_lite.nets.encoders.vision_language import VisionLanguage
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.provenance import commit, versions
 from mfnet_lite.world import CLASSES, make_scene
-from mfnet_lite.world.captions import (
+from mfnet_lite.world.caption_words import (
     HELD_OUT_CLASS_NAMES,
     HELD_OUT_KINDS,
     KIND_WORDS,

@@ -14,14 +14,8 @@ from scipy import ndimage
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from mfnet_lite.world.captions import (
-    CLASS_WORDS,
-    KIND_WORDS,
-    Region,
-    View,
-    describe,
-    describe_regions,
-)
+from mfnet_lite.world.caption_words import CLASS_WORDS, KIND_WORDS
+from mfnet_lite.world.captions import Region, View, describe, describe_regions
 from scripts.pretraining.town_scenes import Town, load_town
 
 PATCH = 8

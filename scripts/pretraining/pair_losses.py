@@ -12,7 +12,7 @@ from mfnet_lite.losses import pixel_text_alignment
 from mfnet_lite.nets.encoders.tiny_pair import SmallPair
 from mfnet_lite.nets.encoders.vision_language import TextTokens
 from mfnet_lite.nets.encoders.word_text import WordTextEncoder
-from mfnet_lite.world.captions import CLASS_WORDS
+from mfnet_lite.world.caption_words import CLASS_WORDS
 from scripts.pretraining.pair_batches import KINDS, Batch, names_of
 
 NOISE = 0.3

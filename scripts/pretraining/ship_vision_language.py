@@ -28,7 +28,7 @@ CARD = """# Model card: `vision_language_tiny`
 A vision-language pair of {all:.2f} million weights: an image encoder ({image:.2f} million; patch 8, width {width},
 depth {depth}, convolutional stem, no table of positions: any size that is a multiple of 8) and a text encoder
 ({text:.2f} million) over a table of {words:,} word vectors. Both meet in {joint} channels. Load it with
-`mfnet_lite.nets.encoders.open_vision_language.load_tiny_pair("tiny")`.
+`mfnet_lite.nets.encoders.tiny_pair.load_tiny_pair("tiny")`.
 
 **Made for** the chapters of the book and for tests: words that find things in pictures of the procedural world, on
 a CPU. It is not a substitute for CLIP, EVA02-CLIP or SigLIP, and nothing measured with it is a benchmark result.
@@ -46,7 +46,8 @@ carry meaning: of {names} names that no caption uses, so many are nearest to the
 
 {meaning}
 
-As they come the embeddings know little of this; whitening brings most of it out. The meaning is that of a single
+The way of reduction was chosen with an earlier list that overlaps with these names, so the last row flatters a little. As
+they come the embeddings know little of this; whitening brings most of it out. The meaning is that of a single
 word without context, so "crane" is one thing. Contextual vectors of the same model were not tried.
 
 A word that is no token is replaced by its other number (cars, car), else divided into known pieces ("driveway" is
@@ -58,7 +59,7 @@ matrices and AdamW for the rest (rate {rate:g}, cosine), running average of the 
 {losses}. *kinds* and *classes*: every pixel against one name, drawn anew at each step, of each kind or class;
 *regions*: pooled patches against phrases, several of which may be true; *captions*: the global token against the
 caption; *words*: cosines of random words are kept, so that words without a picture move along. Words are left out
-at random and their vectors disturbed.
+at random and their vectors disturbed. {note}
 
 ## Measured
 
@@ -74,7 +75,8 @@ chosen on the very labels it is scored on. `{commit}`, {date}, {hardware}.
 {real}
 
 Real tiles are few (one of Vaihingen, one of LoveDA, four pieces of two of IGN) and give no more than a hint.
-Vaihingen has no blue band: green stands for it, and the tile is brought to 0.27 m. In LoveDA the background is not
+Vaihingen has no blue band: green stands for it, and the tile is brought to 0.25 m. In LoveDA, of which
+three classes occur besides, the background is not
 scored; water is *pond*, barren is *construction site*, agricultural is *meadow* and *garden bed*. In IGN ground is
 impervious surface and low vegetation together, "vegetation or other" is tree and car. The words used stand in
 `book/results/vision_language_tiny.json`.
@@ -94,6 +96,26 @@ paths were never named in a caption:
 `vision_language_words.safetensors` ({words_megabytes:.1f} MB) and `vision_language_words.txt`, hashes in
 `vision_language_words.json`.
 """
+
+REMARKS = """
+- **Held-out names cost about six points of accuracy on scenes**, as much as haze does. Finer kinds suffer more:
+  by a name it has never read the pair tells a yard from a terrace or a garage from a house much worse, since the
+  words alone do not say it ("plaza", "outhouse").
+- Of "impervious surface" the table knows "surface" alone, which captions do use ("paved surface"), so this name is
+  not wholly unseen. "Clutter" says little: IoU 0.22 by "clutter" and "debris", 0.65 by training names (6 scenes).
+- **On real tiles it is not good.** On LoveDA and IGN it stays below the most frequent class in accuracy, on IGN
+  above it in mean IoU; on Vaihingen, with green in the place of blue, it is above in both by training names. It has
+  never seen a photograph.
+- By day the linear probe is three to four points ahead of the words; at night the words are two ahead. Neither has
+  seen a night.
+- The loss of whole captions falls slowly (from 3.5 to 2.8, chance being 3.5): crops of a town are much alike, and
+  many captions fit many crops. Use the patches; the global embedding is weak.
+- Everyday words that are no single token of the language model and do not divide into known pieces are unknown:
+  patio, jeep, sedan, silo, crate, thicket. Some divide badly ("tarmac" is "tar" and "mac").
+- The scale of a cosine was trained (about 18); the pair is of the softmax form, so a pixel always gets one of the
+  asked classes.
+"""
+"""What was noted of the weights that ship; to be written anew with others."""
 
 
 def ship_weights(run: Path) -> None:
@@ -115,7 +137,7 @@ def ship_weights(run: Path) -> None:
     write_text(WEIGHTS / f"{NAME}.json", json.dumps(facts, indent=1) + "\n")
 
 
-def write_card(results: Path, remarks: str) -> None:
+def write_card(results: Path, remarks: str = REMARKS) -> None:
     """Write the model card from the measured figures."""
     record = json.loads(results.read_text())
     facts = json.loads((WEIGHTS / f"{NAME}.json").read_text())
@@ -140,6 +162,7 @@ def write_card(results: Path, remarks: str) -> None:
         meaning="\n".join(meaning),
         **{key: training[key] for key in ("scenes", "seed", "steps", "crops", "size", "rate", "threads")},
         minutes=training["seconds"] / 60,
+        note=training.get("note", ""),
         losses=", ".join(f"{name} {weight:g}" for name, weight in training["losses"].items()),
         held=sum(len(phrases) for phrases in record["words"]["held_out"]),
         scenes_each=record["scenes_per_domain"],
@@ -148,7 +171,7 @@ def write_card(results: Path, remarks: str) -> None:
         world=table({name: values for name, values in sets.items() if name not in real}),
         real=table(real) if real else "No real tiles were measured.",
         curves=curves_table(record["kinds"]),
-        remarks=remarks,
+        remarks=remarks.strip(),
         megabytes=facts["size"] / 1e6,
         sha256=facts["sha256"],
         words_megabytes=words["files"][".safetensors"]["size"] / 1e6,
@@ -164,14 +187,12 @@ def main() -> None:
     parser.add_argument(
         "--results", type=Path, default=Path("book/results/vision_language_tiny.json")
     )
-    parser.add_argument("--remarks", type=Path, help="text of the card's last section but one")
     parser.add_argument("--card-only", action="store_true", help="leave the weights as they are")
     arguments = parser.parse_args()
     if not arguments.card_only:
         ship_weights(arguments.run)
     if arguments.results.exists():
-        remarks = arguments.remarks.read_text() if arguments.remarks else "Nothing more was noted."
-        write_card(arguments.results, remarks.strip())
+        write_card(arguments.results)
 
 
 if __name__ == "__main__":

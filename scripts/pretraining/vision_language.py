@@ -111,13 +111,15 @@ def train(
     log_every: int = 25,
     save_every: int = 100,
     workers: int = 1,
+    until: int | None = None,
 ) -> Path:
-    """Run or continue the training; returns the path of the weights."""
+    """Run or continue the training, up to a step where one is given; returns the path of the weights."""
     out.mkdir(parents=True, exist_ok=True)
     keep_freed_memory()
     run = Run(out, config, rate, seed)
     run.load()
-    batches = Batches(scenes, run.step, steps, crops, size, seed)
+    last = steps if until is None else min(until, steps)
+    batches = Batches(scenes, run.step, last, crops, size, seed)
     loader = DataLoader(
         batches, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
     )
@@ -142,13 +144,13 @@ def train(
         run.seconds = time.monotonic() - started
         for name, value in losses.items():
             sums[name] += float(value.detach())
-        if run.step % log_every == 0 or run.step == steps:
+        if run.step % log_every == 0 or run.step == last:
             row = [run.step, *(f"{value / since:.4f}" for value in sums.values())]
             scale = f"{run.pair.scale:.2f}"
             with log.open("a", newline="") as file:
                 csv.writer(file).writerow([*row, scale, f"{now:.2e}", f"{run.seconds:.0f}"])
             sums, since = dict.fromkeys(WEIGHTS, 0.0), 0
-        if run.step % save_every == 0 or run.step == steps:
+        if run.step % save_every == 0 or run.step == last:
             run.save()
             write_pair(run.average.module, out / "vision_language.safetensors")
     facts = {

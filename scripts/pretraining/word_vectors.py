@@ -32,7 +32,7 @@ from mfnet_lite.language import WordTable, split_phrase
 from mfnet_lite.language.word_table import NAME
 from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import sha256_of, verify
-from mfnet_lite.world.captions import HELD_OUT_CLASS_NAMES, KIND_WORDS, class_phrases
+from mfnet_lite.world.caption_words import HELD_OUT_CLASS_NAMES, KIND_WORDS, class_phrases
 
 SOURCE_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SOURCE_BYTES = 98_362_432
@@ -133,7 +133,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="SmolLM2-135M-Instruct.Q4_1.gguf")
-    parser.add_argument("--words", type=int, default=20_000)
+    parser.add_argument("--words", type=int, default=25_000)
     parser.add_argument("--near", type=int, default=2_000, help="words that make up the topic")
     parser.add_argument("--width", type=int, default=128)
     arguments = parser.parse_args()

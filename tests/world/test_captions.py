@@ -1,4 +1,4 @@
-"""Captions: what is stated is in the picture, held-out names are never used, the same numbers give the same words."""
+"""Captions: all that is stated is there, held-out names are never used, the same numbers give the same words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from mfnet_lite.world import (
     make_scene,
     view_of,
 )
-from mfnet_lite.world.captions import OPENINGS, STREET, colour_name, plural
+from mfnet_lite.world.caption_words import STREET
+from mfnet_lite.world.captions import OPENINGS, colour_name, plural
 
 SIZE = 96
 

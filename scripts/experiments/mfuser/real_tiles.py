@@ -58,7 +58,7 @@ TILES: dict[str, RealTiles] = {
         ("building", "road", "plants"),
         {2: 0, 3: 1, 6: 2, 7: 2},  # neither background nor water nor bare soil
         (1, 0, 2, 2, 1, 3),  # cars stand on roads
-        side=512,
+        side=256,
     ),
     "IGN": RealTiles(
         "ign_ortho_lidar",

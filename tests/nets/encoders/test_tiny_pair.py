@@ -15,7 +15,7 @@ from mfnet_lite.nets.encoders.tiny_pair import (
     load_tiny_pair,
 )
 from mfnet_lite.world import make_scene
-from mfnet_lite.world.captions import HELD_OUT_CLASS_NAMES, class_phrases
+from mfnet_lite.world.caption_words import HELD_OUT_CLASS_NAMES, class_phrases
 
 CLASSES = [["roof", "house"], ["grass", "lawn"], ["tree"]]
 

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from mfnet_lite.language.class_words import CLASS_WORDS
-from mfnet_lite.world.captions import CLASS_WORDS as NAMES_OF_CLASSES
-from mfnet_lite.world.captions import KIND_WORDS
+from mfnet_lite.world.caption_words import CLASS_WORDS as NAMES_OF_CLASSES
+from mfnet_lite.world.caption_words import KIND_WORDS
 from scripts.experiments.mfuser import __main__ as experiment
 from scripts.experiments.mfuser import plan, real_tiles, runs, verdicts
 from scripts.experiments.options import Options
@@ -95,12 +95,12 @@ def test_elsewhere_and_real_are_means():
     line = {
         "scores": {n: {"mIoU": v} for n, v in zip(runs.DOMAINS, (0.9, 0.1, 0.2, 0.3, 0.4), strict=True)},
         "real": {"a": 0.2, "b": 0.4},
-        "also": {"synonyms, clear": 0.5},
+        "also": {"synonyms": 0.5},
     }  # fmt: skip
     assert verdicts.read(line, "elsewhere") == pytest.approx(0.25)
     assert verdicts.read(line, "real") == pytest.approx(0.3)
     assert verdicts.read(line, "clear") == 0.9
-    assert verdicts.read(line, "synonyms, clear") == 0.5
+    assert verdicts.read(line, "synonyms") == 0.5
     assert verdicts.read(line | {"real": {}}, "real") is None
 
 
@@ -126,7 +126,7 @@ def test_runs_resume_and_sum_up(monkeypatch, tmp_path):
     assert len(lines) == 4
     base = next(line for line in lines if line["row"] == plan.BASE.row)
     assert set(base["scores"]) == set(runs.DOMAINS)
-    assert set(base["also"]) == {f"synonyms, {name}" for name in runs.DOMAINS}
+    assert set(base["also"]) == {"synonyms"}
     experiment.EXPERIMENT.summarise(options)
     content = json.loads((tmp_path / "r.json").read_text())
     assert {run.row for run in rows} == set(content["rows"])
