@@ -82,9 +82,7 @@ class Way:
         kind = torch.float32 if single else torch.bfloat16
         self.name, self.args = name, args
         self.model: LanguageModel = load_language_model(args.model, dtype=kind, device="cpu")
-        dialogues = [
-            chat_dialogue(self.model, TURNS, [args.visual]) for _ in range(args.batch)
-        ]
+        dialogues = [chat_dialogue(self.model, TURNS, [args.visual]) for _ in range(args.batch)]
         self.packed = pack(self.model, dialogues, multiple=32)
         self.visual = 0.1 * torch.randn(args.batch * args.visual, self.model.width)
         pieces = chat_dialogue(self.model, [(QUESTION, None)])
@@ -173,11 +171,7 @@ def agreement(args: argparse.Namespace) -> dict[str, Any]:
         gradients[name] = torch.cat(flat)
     plain = gradients[PLAIN]
     same = next(
-        (
-            k
-            for k, (a, b) in enumerate(zip(answers[PLAIN], answers[OURS], strict=False))
-            if a != b
-        ),
+        (k for k, (a, b) in enumerate(zip(answers[PLAIN], answers[OURS], strict=False)) if a != b),
         min(len(answers[PLAIN]), len(answers[OURS])),
     )
     return {

@@ -17,7 +17,9 @@ from mfnet_lite.tuning import attach_scale_shift, train_attention_and_norms
 transformers = pytest.importorskip("transformers")
 
 
-def inputs(model: LanguageModel, tokens: int = 9) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def inputs(
+    model: LanguageModel, tokens: int = 9
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     ids = torch.arange(2 * tokens).reshape(2, tokens) + 20
     mask = torch.ones(2, 1, tokens, tokens).tril().bool()
     return ids, mask, torch.arange(tokens).expand(2, -1)
@@ -75,7 +77,9 @@ def test_another_architecture_runs_through_transformers_in_both_formats() -> Non
     model = LanguageModel("other", network, small_model().tokenizer).requires_grad_(False)
     ids, mask, positions = inputs(model)
     theirs = network(ids).logits
-    torch.testing.assert_close(model(model.embed(ids), mask, positions), theirs, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        model(model.embed(ids), mask, positions), theirs, atol=1e-5, rtol=1e-5
+    )
     attach_scale_shift(model.network)
     model.frozen_in_half()
     half = model(model.embed(ids), mask, positions)
@@ -120,14 +124,18 @@ def test_unknown_name_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("not there.\nmore lines")
 
     monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", fails)
-    with pytest.raises(ConnectionError, match=r"no language model 'tinny' here .*not there\)") as caught:
+    with pytest.raises(
+        ConnectionError, match=r"no language model 'tinny' here .*not there\)"
+    ) as caught:
         load_language_model("tinny", device="cpu")
     assert "\n" not in str(caught.value)
 
 
 def test_without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ImportError, match=r'needs the package transformers.*"mfnet-lite\[language\]"'):
+    with pytest.raises(
+        ImportError, match=r'needs the package transformers.*"mfnet-lite\[language\]"'
+    ):
         load_language_model("tiny")
 
 

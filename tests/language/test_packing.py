@@ -21,8 +21,20 @@ from mfnet_lite.language.packing import (
 )
 
 MODEL = small_model()
-FIRST: list[Piece] = [ImageTokens(3), Text("where is it"), Answer("[0.5]"), Text("and"), Answer("no")]
-SECOND: list[Piece] = [Text("is it a ship"), ImageTokens(2), Answer("yes"), ImageTokens(1), Answer("a")]
+FIRST: list[Piece] = [
+    ImageTokens(3),
+    Text("where is it"),
+    Answer("[0.5]"),
+    Text("and"),
+    Answer("no"),
+]
+SECOND: list[Piece] = [
+    Text("is it a ship"),
+    ImageTokens(2),
+    Answer("yes"),
+    ImageTokens(1),
+    Answer("a"),
+]
 THIRD: list[Piece] = [Text("what"), Answer("ships")]
 VISUAL = torch.randn(6, MODEL.width, generator=torch.Generator().manual_seed(3))
 
@@ -38,14 +50,18 @@ def of_dialogue(packed: Packed, values: torch.Tensor, number: int) -> torch.Tens
 
 
 def test_a_row_by_hand() -> None:
-    packed = pack(MODEL, [[ImageTokens(2), Text("a"), Answer("b")], [Text("c")]], length=20, multiple=4)
+    packed = pack(
+        MODEL, [[ImageTokens(2), Text("a"), Answer("b")], [Text("c")]], length=20, multiple=4
+    )
     a, b, c = (MODEL.encode(letter) for letter in "abc")
     n = 2 + len(a) + len(b) + 1
     used = n + len(c)
     rest = -used % 4
     assert packed.ids.tolist() == [[0, 0, *a, *b, MODEL.eos, *c, *[MODEL.pad] * rest]]
     learned = [*b, MODEL.eos]
-    assert packed.labels.tolist() == [[IGNORE] * (2 + len(a)) + learned + [IGNORE] * (len(c) + rest)]
+    assert packed.labels.tolist() == [
+        [IGNORE] * (2 + len(a)) + learned + [IGNORE] * (len(c) + rest)
+    ]
     assert packed.positions.tolist() == [[*range(n), *range(len(c)), *[0] * rest]]
     assert packed.dialogue.tolist() == [[1] * n + [2] * len(c) + [0] * rest]
     assert packed.image.tolist() == [[0, 1] + [-1] * (used - 2 + rest)]
@@ -59,7 +75,9 @@ def test_packed_logits_are_those_of_each_alone() -> None:
     parts = (VISUAL[:3], VISUAL[3:], None)
     for number, (dialogue, visual) in enumerate(zip((FIRST, SECOND, THIRD), parts, strict=True)):
         alone = logits(pack(MODEL, [dialogue]), visual)[0]
-        torch.testing.assert_close(of_dialogue(packed, together, number), alone, atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            of_dialogue(packed, together, number), alone, atol=2e-4, rtol=1e-4
+        )
 
 
 def test_changing_one_dialogue_changes_no_logit_of_another() -> None:
@@ -100,7 +118,9 @@ def test_loss_is_the_mean_over_answers_however_packed() -> None:
         learned = rows.labels[:, 1:] != IGNORE
         values.append(F.cross_entropy(scores[:, :-1][learned], rows.labels[:, 1:][learned]))
     for rows in (apart, packed):
-        torch.testing.assert_close(answer_loss(MODEL, rows, VISUAL), values[0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            answer_loss(MODEL, rows, VISUAL), values[0], atol=1e-4, rtol=1e-4
+        )
     torch.testing.assert_close(values[0], values[1], atol=1e-4, rtol=1e-4)
 
 

@@ -220,7 +220,9 @@ def test_a_scale_near_one_is_not_lost_in_half_precision() -> None:
         layer.scale.data += 0.001
     assert 0.004 < change() < 0.008
     layer.scale.data[:] = 1.001
-    assert change() < 0.001  # the outputs are in bfloat16, and half a step of theirs is more than this
+    assert (
+        change() < 0.001
+    )  # the outputs are in bfloat16, and half a step of theirs is more than this
 
 
 def test_only_scale_and_shift_move() -> None:
