@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from tests.language.small_models import small_model
 from torch import Tensor
 
 from mfnet_lite.language.generation import GreedyDecoder
 from mfnet_lite.language.language_models import LanguageModel
 from mfnet_lite.tuning import ScaleShiftLinear, attach_lora, attach_scale_shift
+from tests.language.small_models import small_model
 
 
 def prompts(model: LanguageModel) -> list[Tensor]:

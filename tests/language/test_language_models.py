@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from tests.language.small_models import small_model
 
 from mfnet_lite.language.language_models import LanguageModel, chat_form, load_language_model
 from mfnet_lite.language.llama import is_llama
 from mfnet_lite.tuning import attach_scale_shift, train_attention_and_norms
+from tests.language.small_models import small_model
 
 transformers = pytest.importorskip("transformers")
 
@@ -148,7 +148,7 @@ def test_chat_forms() -> None:
     with pytest.raises(ValueError, match="leaves out or rewrites what is said"):
         chat_form(tokenizer)
     tokenizer.chat_template = "{% for m in messages %}[{{ m['content'] }}]{% endfor %}"
-    with pytest.raises(ValueError, match="does not end every answer with '<|end|>'"):
+    with pytest.raises(ValueError, match=r"does not end every answer with '<\|end\|>'"):
         chat_form(tokenizer)
     tokenizer.eos_token = None
     with pytest.raises(ValueError, match="names no token that ends an answer"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.language.small_models import small_model
 from torch.nn import functional as F
 
 from mfnet_lite.language.packing import (
@@ -19,6 +18,7 @@ from mfnet_lite.language.packing import (
     pack,
     vectors_of,
 )
+from tests.language.small_models import small_model
 
 MODEL = small_model()
 FIRST: list[Piece] = [
@@ -164,7 +164,7 @@ def test_chat_form_turns_and_images() -> None:
 def test_errors() -> None:
     with pytest.raises(ValueError, match="expected at least one dialogue"):
         pack(MODEL, [])
-    with pytest.raises(ValueError, match="dialogue 1 has .* tokens where a row has 8"):
+    with pytest.raises(ValueError, match=r"dialogue 1 has .* tokens where a row has 8"):
         pack(MODEL, [THIRD[:1], FIRST], length=8)
     with pytest.raises(ValueError, match="places for 3 visual tokens, got 0"):
         vectors_of(MODEL, pack(MODEL, [FIRST]))

@@ -148,7 +148,7 @@ def test_tied_and_unknown_targets_are_refused_in_a_sentence() -> None:
     assert sum(isinstance(module, ScaleShiftLinear) for module in net.modules()) == 2
     with pytest.raises(ValueError, match="expected form 'output' or 'input'"):
         ScaleShiftLinear(nn.Linear(2, 2), "both")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="stand beside an nn.Linear, got Conv2d"):
+    with pytest.raises(ValueError, match=r"stand beside an nn\.Linear, got Conv2d"):
         ScaleShiftLinear(nn.Conv2d(1, 1, 1))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="itself a scale and shift"):
         merge_and_unload(ScaleShiftLinear(nn.Linear(2, 2)))
