@@ -91,8 +91,11 @@ class GreedyDecoder:
         last = _read(inner, blocks, x, cache)[torch.arange(batch, device=device), lengths - 1]
         hidden_places = torch.arange(cache.size, device=device) >= lengths[:, None]
         hidden_places[:, longest:] = False  # answers
-        bias = torch.zeros(batch, cache.size, device=device).masked_fill_(hidden_places, -torch.inf)
-        bias = bias.repeat_interleave(cache.kv_heads, dim=0)[:, None]
+        bias = None
+        if bool(hidden_places.any()):
+            bias = torch.zeros(batch, cache.size, device=device)
+            bias = bias.masked_fill_(hidden_places, -torch.inf)
+            bias = bias.repeat_interleave(cache.kv_heads, dim=0)[:, None]
         answers: list[list[int]] = [[] for _ in prompts]
         going = list(range(batch))
         for step in range(max_new_tokens):
@@ -154,7 +157,7 @@ class _Place(NamedTuple):
     at: int
     cos: Float[Tensor, "batch 1 channel"]
     sin: Float[Tensor, "batch 1 channel"]
-    bias: Float[Tensor, "batch_and_kv_head 1 size"]
+    bias: Float[Tensor, "batch_and_kv_head 1 size"] | None
 
 
 def _block(layer: Any, dtype: torch.dtype) -> _Block:
@@ -233,23 +236,28 @@ def _write(
     group = cache.heads // cache.kv_heads
     eps, end = inner.norm.variance_epsilon, place.at + 1
     scale = inner.layers[0].self_attn.scaling
-    bias = place.bias[:, :, :end]
+    bias = None if place.bias is None else place.bias[:, :, :end]
     apply = _single if batch == 1 else F.linear
-    for block, keys, values in zip(blocks, cache.keys, cache.values, strict=True):
+    x = x.clone()
+    kv = zip(cache.keys.unbind(), cache.values.unbind(), strict=True)
+    for block, (keys, values) in zip(blocks, kv, strict=True):
         split = apply(_norm(x, block.first_norm, eps).to(dtype), *block.qkv)
         split = split.float().view(batch, -1, cache.channels)
-        turning = split[:, :both]
-        swapped = turning.unflatten(-1, (2, -1)).flip(-2).flatten(-2)
+        turning, v = split.split((both, cache.kv_heads), dim=1)
+        swapped = turning.roll(cache.channels // 2, dims=-1)
         turned = (turning * place.cos).addcmul_(swapped, place.sin)
-        keys[:, place.at] = turned[:, cache.heads :].flatten(0, 1)
-        values[:, place.at] = split[:, both:].flatten(0, 1)
-        q = turned[:, : cache.heads].reshape(-1, group, cache.channels)
-        scores = torch.baddbmm(bias, q, keys[:, :end].transpose(1, 2), alpha=scale)
+        q, k = turned.split((cache.heads, cache.kv_heads), dim=1)
+        keys.select(1, place.at).copy_(k.reshape(-1, cache.channels))
+        values.select(1, place.at).copy_(v.reshape(-1, cache.channels))
+        q = q.reshape(-1, group, cache.channels)
+        scores = torch.bmm(q, keys[:, :end].transpose(1, 2)).mul_(scale)
+        if bias is not None:
+            scores += bias
         out = torch.bmm(scores.softmax(-1), values[:, :end]).view(batch, -1)
-        x = x + apply(out.to(dtype), *block.out)
+        x += apply(out.to(dtype), *block.out)
         hidden = apply(_norm(x, block.second_norm, eps).to(dtype), *block.gate_up)
         gate, up = hidden.chunk(2, dim=-1)
-        x = x + apply(F.silu(gate).mul_(up), *block.down)
+        x += apply(F.silu(gate).mul_(up), *block.down)
     return x
 
 
