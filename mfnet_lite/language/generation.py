@@ -51,7 +51,7 @@ class GreedyDecoder:
     def __init__(self, model: LanguageModel) -> None:
         self.model = model
         self.blocks: list[_Block] | None = None
-        if is_llama(model.network):
+        if is_llama(model.network) and _weights_in_effect(model.network):
             with torch.no_grad():
                 self.blocks = [_block(layer, model.dtype) for layer in model.network.model.layers]
 
@@ -171,6 +171,19 @@ def _block(layer: Any, dtype: torch.dtype) -> _Block:
         _together((mlp.gate_proj, mlp.up_proj), dtype),
         _together((mlp.down_proj,), dtype),
     )
+
+
+def _weights_in_effect(network: Any) -> bool:
+    """Decide whether every linear layer of the blocks is a plain one, under nothing but what can be merged."""
+    for layer in network.model.layers:
+        attention, mlp = layer.self_attn, layer.mlp
+        parts = [attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj]
+        for part in (*parts, mlp.gate_proj, mlp.up_proj, mlp.down_proj):
+            while hasattr(part, "merge"):
+                part = part.base
+            if type(part) is not nn.Linear:  # quantised, or under an adapter
+                return False
+    return True
 
 
 def _together(layers: Sequence[nn.Module], dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:

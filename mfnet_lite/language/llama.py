@@ -18,15 +18,25 @@ from torch.nn import functional as F
 
 from mfnet_lite.language.half_precision import attention, gated_silu, rms_norm, rotate
 
+BLOCK = ("LlamaDecoderLayer", "LlamaAttention", "LlamaMLP")
+"""Classes of transformers that are computed here."""
+
 
 def is_llama(network: nn.Module) -> bool:
     """Decide whether a model of transformers is a LLaMA that this forward pass computes.
 
+    Linear layers may be wrapped; where something stands around a whole attention or MLP, transformers computes.
+
     Args:
         network: A causal language model.
     """
-    config: Any = getattr(network, "config", None)
-    return type(network).__name__ == "LlamaForCausalLM" and config.hidden_act == "silu"
+    inner: Any = network  # its attributes have no types here
+    if type(network).__name__ != "LlamaForCausalLM" or inner.config.hidden_act != "silu":
+        return False
+    return all(
+        (type(layer).__name__, type(layer.self_attn).__name__, type(layer.mlp).__name__) == BLOCK
+        for layer in inner.model.layers
+    )
 
 
 def additive(mask: Bool[Tensor, "batch 1 token token"], dtype: torch.dtype) -> Tensor:

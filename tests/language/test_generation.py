@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mfnet_lite.language.generation import GreedyDecoder
 from mfnet_lite.language.language_models import LanguageModel
-from mfnet_lite.tuning import ScaleShiftLinear, attach_lora, attach_scale_shift
+from mfnet_lite.tuning import ScaleShiftLinear, attach_adapters, attach_lora, attach_scale_shift
 from tests.language.small_models import small_model
 
 
@@ -86,6 +86,16 @@ def test_another_architecture_answers_through_transformers() -> None:
     assert decoder.blocks is None
     for prompt in prompts(model):
         assert decoder([prompt], 6) == [without_cache(model, prompt, 6)]
+
+
+@pytest.mark.parametrize("target", ["*.mlp", "*.down_proj"])
+def test_what_cannot_be_merged_is_left_to_transformers(target: str) -> None:
+    model = small_model()
+    attach_adapters(model.network, target, d=32, zero_init=False, seed=0)
+    decoder = GreedyDecoder(model)
+    assert decoder.blocks is None
+    for prompt in prompts(model):
+        assert decoder([prompt], 5) == [without_cache(model, prompt, 5)]
 
 
 def test_half_precision_and_errors() -> None:
