@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed-$(shell cat requirements.txt pyproject.toml | cksum | cut -d' ' -f1)
+STAMP  := $(VENV)/.installed-$(shell cat requirements.txt requirements-no-deps.txt pyproject.toml | cksum | cut -d' ' -f1)
 
 # Every run of the book uses one thread per chapter, so that printed numbers do not depend on the number of cores.
 export OMP_NUM_THREADS ?= 1
@@ -22,6 +22,7 @@ $(STAMP):
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"mfnet_lite needs Python 3.11 or newer and found {v[0]}.{v[1]}; run make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar off --requirement requirements.txt
+	$(BIN)/python -m pip install --progress-bar off --no-deps --requirement requirements-no-deps.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@rm -f $(VENV)/.installed-*
 	@touch $@

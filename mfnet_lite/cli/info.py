@@ -24,6 +24,7 @@ def _installation() -> list[tuple[str, str]]:
     """Versions, device, networks, weights."""
     import torch
 
+    from mfnet_lite.language.packaged_llama import NAME, smollm2_status
     from mfnet_lite.nets.encoders.open_vision_language import vision_language_pairs
     from mfnet_lite.nets.encoders.packaged_weights import packaged_encoders
     from mfnet_lite.nets.registry import list_models
@@ -51,6 +52,7 @@ def _installation() -> list[tuple[str, str]]:
         lines.append((f"weights timm:{name}", status))
     for name, status in vision_language_pairs().items():
         lines.append((f"pair {name}", status))
+    lines.append((f"language {NAME}", smollm2_status()))
     return lines
 
 

@@ -44,7 +44,7 @@ NAME = "vision_language_words"
 class PhraseWords(NamedTuple):
     """A phrase as rows of a table.
 
-    Attributes:
+    Args:
         rows: One per known word or piece, in order.
         unknown: The words left out.
         divided: Words that stand for several pieces, with these.

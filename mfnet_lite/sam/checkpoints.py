@@ -9,7 +9,6 @@ checkpoint can carry tensors, not code.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
@@ -23,13 +22,12 @@ from torch import Tensor
 from mfnet_lite.sam.build import build_sam, infer_config, resize_state_dict
 from mfnet_lite.sam.download import RemoteFile, download
 from mfnet_lite.sam.names import PIXEL_MEAN, PIXEL_STD, WRAPPERS, official_names
+from mfnet_lite.utils.cache import CACHE_VARIABLE as CACHE_VARIABLE
+from mfnet_lite.utils.cache import cache_folder as cache_folder
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.hashes import verify
 
 __all__ = ["find_checkpoint", "load_sam"]
-
-CACHE_VARIABLE = "MFNET_LITE_CACHE"
-"""Environment variable naming the cache folder."""
 
 _BASE = "https://dl.fbaipublicfiles.com/segment_anything/"
 REGISTRY: Mapping[str, RemoteFile] = {
@@ -52,14 +50,6 @@ REGISTRY: Mapping[str, RemoteFile] = {
 """Meta's checkpoints. The digits in a file name begin its MD5, not its SHA-256."""
 
 NAMES = ("tiny", *REGISTRY)
-
-
-def cache_folder() -> Path:
-    """Return the folder of downloaded checkpoints: ``$MFNET_LITE_CACHE`` or the user's cache."""
-    import pooch
-
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("mfnet_lite"))
 
 
 def find_checkpoint(name_or_path: str | Path) -> Path:

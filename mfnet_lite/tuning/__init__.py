@@ -1,4 +1,4 @@
-"""What is injected into a frozen network: LoRA, adapters, their multimodal forms, and how to save them.
+"""What is injected into a frozen network: LoRA, adapters, multimodal forms, scale and shift, and how to save them.
 
 Users of peft find its words: :func:`merge_and_unload`, :func:`unload`, and files by :func:`export_peft` and
 :func:`import_peft`.
@@ -82,12 +82,21 @@ from mfnet_lite.tuning.peft_io import (
     export_peft,
     import_peft,
 )
+from mfnet_lite.tuning.scale_shift import (
+    ScaleShiftLinear,
+    attach_scale_shift,
+    linear_layers,
+)
 from mfnet_lite.tuning.spectrum import (
     energy_by_rank,
     rank_for_energy,
     set_update,
     truncate_rank,
     weight_updates,
+)
+from mfnet_lite.tuning.stages import (
+    train_attention_and_norms,
+    train_scale_and_shift,
 )
 
 __all__ = [
@@ -113,6 +122,7 @@ __all__ = [
     "PromptHierarchy",
     "QKVUpdate",
     "RemovesInjected",
+    "ScaleShiftLinear",
     "SensorAdapter",
     "SensorQKV",
     "SerialAdapter",
@@ -120,6 +130,7 @@ __all__ = [
     "attach",
     "attach_adapters",
     "attach_lora",
+    "attach_scale_shift",
     "base_hash",
     "count",
     "delta_info",
@@ -133,6 +144,7 @@ __all__ = [
     "import_peft",
     "injected_modules",
     "injected_names",
+    "linear_layers",
     "load_delta",
     "matches",
     "merge",
@@ -143,6 +155,8 @@ __all__ = [
     "save_delta",
     "set_temperature",
     "set_update",
+    "train_attention_and_norms",
+    "train_scale_and_shift",
     "trained_state",
     "truncate_rank",
     "unload",

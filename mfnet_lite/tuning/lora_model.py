@@ -1,4 +1,4 @@
-"""LoRA for a whole network of any kind: attached by name, merged, unmerged, or merged for good and unloaded."""
+"""LoRA for a whole network of any kind, attached by name; LoRA and scale and shift merged, unmerged, or unloaded."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from torch import nn
 from mfnet_lite.tuning.frozen import check_linear, check_merges
 from mfnet_lite.tuning.inject import attach, find_modules, injected_modules, replace_module
 from mfnet_lite.tuning.lora import Init, LoRALayer, LoRALinear, LoRAQKV
+from mfnet_lite.tuning.scale_shift import ScaleShiftLinear
 
 __all__ = ["attach_lora", "merge", "merge_and_unload", "unmerge"]
 
 M = TypeVar("M", bound=nn.Module)
+MERGEABLE = (LoRALayer, ScaleShiftLinear)
+"""What one weight and one bias can hold."""
 
 
 def attach_lora(
@@ -68,10 +71,10 @@ def attach_lora(
 
 
 def merge(model: M) -> M:
-    """Merge every LoRA inside a model: the same outputs at the cost of the plain network.
+    """Merge every LoRA, and every scale and shift, inside a model: the same outputs at the cost of the plain network.
 
     Args:
-        model: A network with LoRA, changed in place.
+        model: A network with either, changed in place.
 
     Returns:
         The same model. Putting it into training mode unmerges it. Without injected modules nothing happens.
@@ -82,7 +85,7 @@ def merge(model: M) -> M:
     """
     _refuse_others(model)
     for module in model.modules():
-        if isinstance(module, LoRALayer):
+        if isinstance(module, MERGEABLE):
             module.merge()
     return model
 
@@ -91,13 +94,13 @@ def unmerge(model: M) -> M:
     """Take :func:`merge` back; every weight is bit for bit what it was before.
 
     Args:
-        model: A network with LoRA, changed in place.
+        model: A network with either, changed in place.
 
     Returns:
         The same model.
     """
     for module in model.modules():
-        if isinstance(module, LoRALayer):
+        if isinstance(module, MERGEABLE):
             module.unmerge()
     return model
 
@@ -105,28 +108,31 @@ def unmerge(model: M) -> M:
 def merge_and_unload(model: M) -> M:
     """Write every update into its base's weight for good and remove the wrappers, as peft's method of that name.
 
-    For shipping: the result is a plain network of the original classes and state-dict keys. The original
-    weights are gone; to keep them, use :func:`merge`.
+    For shipping: the result is a plain network of the original classes and state-dict keys; a layer without a bias
+    gets one where a shift was learned. The original weights are gone; to keep them, use :func:`merge`.
 
     Args:
-        model: A network with LoRA, changed in place.
+        model: A network with either, changed in place.
 
     Returns:
-        The same model, without LoRA.
+        The same model, without what was merged.
 
     Raises:
-        ValueError: As in :func:`merge`, or if the model itself is the LoRA.
+        ValueError: As in :func:`merge`, or if the model itself is what would be removed.
     """
     _refuse_others(model)
-    if isinstance(model, LoRALayer):
+    if isinstance(model, MERGEABLE):
         raise ValueError(
-            f"the model is itself a LoRA ({type(model).__name__}), which cannot replace itself; give the network "
-            "that holds it"
+            f"the model is itself a {'LoRA' if isinstance(model, LoRALayer) else 'scale and shift'} "
+            f"({type(model).__name__}), which cannot replace itself; give the network that holds it"
         )
-    for name, module in [(n, m) for n, m in model.named_modules() if isinstance(m, LoRALayer)]:
+    for name, module in [(n, m) for n, m in model.named_modules() if isinstance(m, MERGEABLE)]:
         module.merge()
         with torch.no_grad():
             module.base.weight.copy_(module.weight)
+        if module.bias is not None and module.bias is not module.base.bias:
+            bias = module.bias.detach().clone()
+            module.base.bias = nn.Parameter(bias, requires_grad=module.base.weight.requires_grad)
         replace_module(model, name, module.base)
     return model
 
@@ -134,7 +140,7 @@ def merge_and_unload(model: M) -> M:
 def _refuse_others(model: nn.Module) -> None:
     """Raise if something was injected that no weight can take."""
     layers = {
-        name: module for name, module in model.named_modules() if isinstance(module, LoRALayer)
+        name: module for name, module in model.named_modules() if isinstance(module, MERGEABLE)
     }
     for name, layer in layers.items():
         check_merges(layer.base, name)
@@ -145,5 +151,5 @@ def _refuse_others(model: nn.Module) -> None:
             raise ValueError(
                 f"nothing of this {type(model).__name__} can be merged: one weight cannot hold "
                 f"{name or 'the model'} ({type(module).__name__}), which differs from sensor to sensor or "
-                "is not linear; run it as it is, only what attach_lora adds can be merged"
+                "is not linear; run it as it is, only what attach_lora or attach_scale_shift adds can be merged"
             )

@@ -17,7 +17,7 @@ from mfnet_lite.utils.hashes import verify
 __all__ = ["PackagedFile", "find_packaged", "packaged_status"]
 
 EXTRA = 'pip install "mfnet-lite[pretrained]"'
-"""What installs all of them."""
+"""What installs those that are ordinary dependencies."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ class PackagedFile:
         size: Its length in bytes.
         licence: The licence whose text the distribution brings along.
         data: What the weights were trained on.
+        install: What installs it.
     """
 
     distribution: str
@@ -41,6 +42,7 @@ class PackagedFile:
     size: int
     licence: str
     data: str
+    install: str = EXTRA
 
 
 def find_packaged(name: str, wanted: PackagedFile) -> Path:
@@ -61,7 +63,7 @@ def find_packaged(name: str, wanted: PackagedFile) -> Path:
     if path is None:
         raise FileNotFoundError(
             f"the weights of {name} come with the package {wanted.distribution} ({wanted.licence}, "
-            f"{wanted.size / 1e6:.0f} MB), which is not installed; run `{EXTRA}`"
+            f"{wanted.size / 1e6:.0f} MB), which is not installed; run `{wanted.install}`"
         )
     if not path.is_file():
         raise FileNotFoundError(
@@ -90,7 +92,7 @@ def packaged_status(name: str, wanted: PackagedFile) -> str:
     try:
         find_packaged(name, wanted)
     except FileNotFoundError:
-        return f"not here, {EXTRA}"
+        return f"not here, {wanted.install}"
     except ValueError:
         return f"another file than expected in {_release(wanted)}, SHA-256 wrong"
     return f"here, {_release(wanted)}, trained on {wanted.data}, {wanted.licence}, SHA-256 right"

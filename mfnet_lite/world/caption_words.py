@@ -23,7 +23,7 @@ __all__ = [
 class Words(NamedTuple):
     """How a kind of thing can be called.
 
-    Attributes:
+    Args:
         label: Its class, an index into :data:`~mfnet_lite.world.CLASSES`.
         countable: Names of one such thing, for training.
         mass: Names without a number (grass, asphalt), for training.

@@ -40,7 +40,7 @@ OPENINGS = (
 class View(NamedTuple):
     """A picture and what is known about it; a window of a scene, or the whole.
 
-    Attributes:
+    Args:
         rgb: Red, green, blue.
         label: Classes.
         instances: Objects, 0 for the ground without one.
@@ -60,7 +60,7 @@ class View(NamedTuple):
 class Region(NamedTuple):
     """A part of a picture and a phrase for it.
 
-    Attributes:
+    Args:
         kind: What it is; empty for the region of a whole class.
         label: Its class.
         phrase: A phrase.

@@ -27,7 +27,7 @@ from mfnet_lite.rasters.tiling import Window
 class Crop(NamedTuple):
     """Where a sample is cut out, and how it is mirrored.
 
-    Attributes:
+    Args:
         tile: Position of the tile among those of the dataset.
         window: Within the tile, unless that is smaller.
         vertical: Whether it is flipped upside down.

@@ -63,7 +63,7 @@ class ObjectFiles:
 class ObjectWindow(NamedTuple):
     """What both maps say about a window.
 
-    Attributes:
+    Args:
         objects: Ids as in the file, 0 = no object or a boundary.
         boundaries: Whether a boundary runs here.
     """

@@ -47,7 +47,7 @@ class Decoded:
 class Patch(NamedTuple):
     """A window of a tile.
 
-    Attributes:
+    Args:
         arrays: Sensors by name, ``(bands, height, width)`` float32 in [0, 1].
         label: Class indices ``(height, width)`` uint8; None if the tile has no label.
         valid: Where every sensor holds data.

@@ -17,7 +17,7 @@ FAR = 100  # of a cube of 255: a colour farther away from every class's is no bl
 class Nearest(NamedTuple):
     """Pixels whose colour was no class's and which took the nearest one.
 
-    Attributes:
+    Args:
         pixels: How many.
         far: Of these, more than :data:`FAR` away from it.
         ties: Equally far from two classes: not labelled.

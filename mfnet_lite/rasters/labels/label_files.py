@@ -34,7 +34,7 @@ WHOLE_TABLE = 256  # GeoTIFF writes every table to this length, the rest black
 class LabelPart(NamedTuple):
     """What a window of a label file holds.
 
-    Attributes:
+    Args:
         indices: Class index, the ignored index, or −1 where the value is not known.
         array: The pixels they were found from; the colours, where a colour table was looked up.
         looked_up: Indices before unknown values were given a class.

@@ -22,7 +22,7 @@ NameLists = Mapping[str, tuple[Path, list[str]]]
 class Division(NamedTuple):
     """Tiles divided by lists of names.
 
-    Attributes:
+    Args:
         splits: Complete tiles by split.
         incomplete: Per split, files whose partner is missing and names without files.
         notes: What a user should know of.
