@@ -47,10 +47,8 @@ from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.nets.layers.refined_text import RefinedText
 from mfnet_lite.nets.layers.text_prompts import TextPrompts
 from mfnet_lite.nets.layers.tuned_network import TunedNetwork
+from mfnet_lite.nets.mfuser_variant import OFFICIAL, MFuserVariant
 
-OPEN = RELEASED._replace(absent=1.0)
-"""Weights of the loss in the open form. Released, an absent class counts a tenth: that balances one "no object"
-against 19 classes; with one answer per class, yes or no, it would teach to say yes to every class."""
 ENHANCER_HEADS = 4
 PIXEL_FFN, QUERY_FFN = 4, 8
 """Width inside the transformations of pixel and mask decoder, as multiples of the width: those released."""
@@ -136,6 +134,11 @@ class MFuserConfig(TransformerConfig):
                 "prompts, points and alignment must not be negative, got "
                 f"{self.prompts}, {self.points} and {self.alignment}"
             )
+
+    @property
+    def variant(self) -> MFuserVariant:
+        """What ``official`` stands for."""
+        return OFFICIAL if self.official else MFuserVariant()
 
     def with_classes(self, classes: Sequence[str]) -> MFuserConfig:
         """Say every class in words, unless that has been done."""
@@ -246,6 +249,7 @@ class MFuser(TunedNetwork):
             decoder_layers=decoder_layers, heads=heads, alignment=alignment, points=points,
             vary_words=vary_words, official=official, words=words,
         )  # fmt: skip
+        variant = self.config.variant
         self.sensors = band_counts(sensors)
         if len(self.sensors) != 1:
             raise ValueError(
@@ -255,25 +259,22 @@ class MFuser(TunedNetwork):
             raise ValueError("expected the words of at least one class, got none")
         (bands,) = self.sensors.values()
         self.to_rgb = ToRGB(bands)
+        released = variant.released_modules
         self.encoder = JointEncoder(
-            plain_vit(vision), pair, streams, fusion, fusers, direction, states, official
+            plain_vit(vision), pair, streams, fusion, fusers, direction, states, released
         )
         self.prompts = self._new_prompts(prompts, words) if prompts else None
         self.refine = None
         if enhancer and streams != "vision":
             self.refine = RefinedText(
-                pair.joint, channels=width, heads=ENHANCER_HEADS, states=states, official=official
+                pair.joint, None, width, ENHANCER_HEADS, states, official=released
             )
-        self.pyramid = FeaturePyramid(self.encoder.channels, None if official else width, official)
-        closed = len(words) if official else None
+        reduced = None if variant.batch_norm else width
+        self.pyramid = FeaturePyramid(self.encoder.channels, reduced, variant.batch_norm)
+        closed = len(words) if variant.closed else None
+        maps, ffn = self.pyramid.out_channels, PIXEL_FFN * width
         self.pixels = PixelDecoder(
-            self.pyramid.out_channels,
-            pair.joint,
-            width,
-            pixel_layers,
-            heads,
-            ffn=PIXEL_FFN * width,
-            classes=closed,
+            maps, pair.joint, width, pixel_layers, heads, ffn=ffn, classes=closed
         )
         self.queries = TextQueryDecoder(
             pair.joint, width, decoder_layers, heads, ffn=QUERY_FFN * width, classes=closed
@@ -283,7 +284,7 @@ class MFuser(TunedNetwork):
     def _new_prompts(self, number: int, words: Classes) -> TextPrompts:
         """Make prompts as large as the vectors of the classes' words."""
         text = self.encoder.pair.text
-        if self.config.official:
+        if self.config.variant.large_prompts:
             return TextPrompts(number, text.width)
         with torch.no_grad():
             tokens = text.tokens([phrase for phrases in words for phrase in phrases])
@@ -309,7 +310,7 @@ class MFuser(TunedNetwork):
         if classes is None:
             self._asked = None
             return self
-        if self.config.official:
+        if self.config.variant.closed:
             raise ValueError(
                 "this MFuser was built with official=True, whose decoder knows the classes of its training alone; "
                 "train one without it to ask for others"
@@ -367,9 +368,7 @@ class MFuser(TunedNetwork):
         patch = self.encoder.patch
         margins = (0, -label.shape[-1] % patch, 0, -label.shape[-2] % patch)
         label = F.pad(label, margins, value=ignore_index)  # images were padded likewise
-        pair, official = self.encoder.pair, self.config.official
-        # the released code takes the softmax form, with its own scale, for every pair
-        sigmoid = pair.form == "sigmoid" and not official
+        pair, variant = self.encoder.pair, self.config.variant
         own: dict[str, Any] = {"form": "sigmoid", "scale": pair.scale, "shift": pair.shift}
         return text_query_loss(
             output.masks,
@@ -377,11 +376,11 @@ class MFuser(TunedNetwork):
             output.dense,
             output.text,
             self.config.alignment,
-            weights=RELEASED if official else OPEN,
+            weights=RELEASED._replace(absent=variant.absent),
             ignore_index=ignore_index,
             points=self.config.points,
-            over_all_pixels=official,
-            **(own if sigmoid else {}),
+            over_all_pixels=variant.over_all_pixels,
+            **(own if pair.form == "sigmoid" and not variant.softmax else {}),
         )
 
     def _spoken(self) -> Classes:

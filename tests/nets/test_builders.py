@@ -18,13 +18,18 @@ SMALL: dict[str, dict[str, Any]] = {
     "unetformer": {"encoder": "test_resnet", "width": 16},
     "mfnet": {"rank": 2},
     "gopt": {"prompters": 2, "bottleneck": 4, "head_width": 8},
+    "mfuser": {
+        "words": [["road"], ["roof", "house"], ["lawn"], ["tree"], ["car"]],
+        "width": 16,
+        "decoder_layers": 1,
+    },
     "sam_cd": {},
     "samlp": {"rank": 2, "image_size": 64},
 }
 
 
 def small(name: str) -> nn.Module:
-    sensors = DATES if name == "sam_cd" else {"optical": 3, "dsm": 1}
+    sensors = {"sam_cd": DATES, "mfuser": {"optical": 3}}.get(name, {"optical": 3, "dsm": 1})
     return build_model(name, sensors, classes(name), **SMALL[name])
 
 

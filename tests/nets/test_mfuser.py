@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from mfnet_lite.losses import class_query_loss, pixel_text_alignment
+from mfnet_lite.losses import QueryWeights, class_query_loss, pixel_text_alignment
 from mfnet_lite.nets import MFuser, MFuserConfig, build_model
-from mfnet_lite.nets.mfuser import OPEN, MFuserOutput
+from mfnet_lite.nets.mfuser import MFuserOutput
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.tuning import base_hash, count, delta_info, freeze, load_delta, save_delta
 from tests.nets.small_pair import SmallPair, small_sam
@@ -73,7 +73,10 @@ def test_loss_is_the_sum_of_its_terms():
     out = net(batch)
     assert isinstance(out, MFuserOutput)
     assert len(out.masks) == 3
-    terms = [class_query_loss(*found, batch["label"], OPEN)["total"] for found in out.masks]
+    terms = [
+        class_query_loss(*found, batch["label"], QueryWeights(absent=1.0))["total"]
+        for found in out.masks
+    ]
     aligned = pixel_text_alignment(out.dense, out.text, batch["label"])
     assert torch.allclose(net.loss(out, batch), sum(terms) + 0.5 * aligned)
 

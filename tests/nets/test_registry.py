@@ -16,6 +16,7 @@ from mfnet_lite.nets import (
     ChangeDetector,
     GoPT,
     MFNet,
+    MFuser,
     NetworkConfig,
     SamLP,
     UNet,
@@ -31,6 +32,7 @@ SYSTEMS: dict[str, Any] = {
     "unetformer": UNetFormer,
     "mfnet": MFNet,
     "gopt": GoPT,
+    "mfuser": MFuser,
     "sam_cd": ChangeDetector,
     "samlp": SamLP,
 }
@@ -45,6 +47,15 @@ OFFICIAL: dict[str, dict[str, Any]] = {
         "per_unchanged": False,
     },
     "samlp": {"two_class": True, "full_size": False},
+    "mfuser": {
+        "closed": True,
+        "released_modules": True,
+        "batch_norm": True,
+        "large_prompts": True,
+        "absent": 0.1,
+        "softmax": True,
+        "over_all_pixels": True,
+    },
 }
 """What ``official=True`` stands for. The U-Net and UNetFormer are as published and have no such option, nor
 has GoPT, whose code is not public."""
@@ -59,6 +70,15 @@ DEFAULT: dict[str, dict[str, Any]] = {
         "per_unchanged": True,
     },
     "samlp": {"two_class": False, "full_size": True},
+    "mfuser": {
+        "closed": False,
+        "released_modules": False,
+        "batch_norm": False,
+        "large_prompts": False,
+        "absent": 1.0,
+        "softmax": False,
+        "over_all_pixels": False,
+    },
 }
 
 
@@ -113,7 +133,9 @@ def test_what_networks_say_of_themselves():
     ]
     windows = {name: config_class(name)().prediction_window(96) for name in SYSTEMS}
     convolutional = {"unet": 256, "unetformer": 256}
-    assert windows == convolutional | dict.fromkeys(("mfnet", "gopt", "sam_cd", "samlp"), 96)
+    assert windows == convolutional | dict.fromkeys(
+        ("mfnet", "gopt", "mfuser", "sam_cd", "samlp"), 96
+    )
     fetched = make_config("unetformer", {"pretrained": True})
     assert fetched.with_weights() == make_config("unetformer", {})
     assert make_config("mfnet", {"official": True}).computing() == {
