@@ -71,6 +71,7 @@ def test_versions_are_those_of_what_runs():
 def test_the_peak_starts_anew():
     # in a process of its own: what other tests have freed is returned when the allocator likes
     code = f"""
+import numpy as np
 from mfnet_lite.utils import provenance
 
 ballast = np.ones(200 * {MIB} // 8)
