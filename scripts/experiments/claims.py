@@ -295,3 +295,25 @@ def values_by_seed(lines: Sequence[Line], read: Callable[[Line], float]) -> dict
 def mean_of(values: Sequence[float], digits: int) -> float:
     """Return the rounded mean of some numbers."""
     return round(statistics.mean(values), digits)
+
+
+def judged_by_interval(
+    claims: Sequence[Claim], untested: Sequence[Mapping[str, Any]], rows: Rows, read: Read
+) -> dict[str, Any]:
+    """Return rule, multiplicity and verdicts of a file of results whose claims are judged by :func:`judge_interval`.
+
+    Args:
+        claims: What is judged.
+        untested: Verdicts on what is not.
+        rows: Lines, as :func:`by_row` gives them.
+        read: Reads a score from a line.
+    """
+    return {
+        "rule": "holds if the 95 % interval of Student's t of the paired differences lies above the margin",
+        "multiplicity": f"of {len(claims)} claims none of which were true, {len(claims) * 0.025:.1f} would hold "
+        "by chance",
+        "claims": [
+            *(heading(c) | judged(c, rows, read, judge_interval) for c in claims),
+            *untested,
+        ],
+    }

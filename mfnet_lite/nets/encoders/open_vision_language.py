@@ -26,13 +26,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mfnet_lite.language.optional import EXTRA
 from mfnet_lite.nets.encoders.open_clip_pair import ADVICE, OpenClipPair
 from mfnet_lite.nets.encoders.timm_weights import Weights, file_state, fill
 from mfnet_lite.nets.encoders.tiny_pair import load_tiny_pair
 from mfnet_lite.nets.encoders.vision_language import VisionLanguage
 
 PREFIX = "open_clip:"
-EXTRA = 'pip install "mfnet-lite[language]"'
 EXAMPLE = "open_clip:ViT-B-16:laion2b_s34b_b88k or open_clip:ViT-B-16@FILE"
 CLIP_STATISTICS = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 """Mean and deviation of the images CLIP was trained on; of a model of which nothing else is known."""

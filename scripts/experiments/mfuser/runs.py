@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite import load_sam
 from mfnet_lite.language.class_words import words_of
 from mfnet_lite.nets import MFuser, UNet
 from mfnet_lite.nets.encoders.backbones import open_plain_vit
@@ -88,9 +87,8 @@ def build(run: Run, channels: Mapping[str, int], classes: Sequence[str]) -> nn.M
     pair = load_vision_language("tiny")
     if run.model == "pair":
         return PairAlone(pair, [words_of(name) for name in classes])
-    vision = load_sam("tiny") if run.backbone == "tiny" else open_plain_vit(run.backbone, "MFuser")
     return MFuser(
-        vision,
+        open_plain_vit(run.backbone, "MFuser"),
         pair,
         classes,
         channels,

@@ -18,9 +18,7 @@ from scripts.experiments.claims import (
     Claim,
     Line,
     by_row,
-    heading,
-    judge_interval,
-    judged,
+    judged_by_interval,
     mean_of,
     spread,
     values_by_seed,
@@ -143,12 +141,6 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     """
     rows = by_row(lines)
     return {
-        "rule": "holds if the 95 % interval of Student's t of the paired differences lies above the margin",
-        "multiplicity": f"of {len(CLAIMS)} claims none of which were true, {len(CLAIMS) * 0.025:.1f} would hold "
-        "by chance",
-        "claims": [
-            *(heading(c) | judged(c, rows, read, judge_interval) for c in CLAIMS),
-            *UNTESTED,
-        ],
+        **judged_by_interval(CLAIMS, UNTESTED, rows, read),
         "rows": {row: _row(list(seeds.values())) for row, seeds in rows.items()},
     }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from mfnet_lite.nets.decoders.pixel_decoder import PixelDecoder, PixelLayer
+from tests.mask2former import copy, count, library, randomise
 
 SIZES = ((12, 20), (6, 10), (3, 5), (2, 3))
 SMALL = {"channels": 32, "layers": 2, "heads": 4, "points": 4, "ffn": 48}
@@ -24,27 +23,6 @@ def maps(channels: tuple[int, ...] = (8, 9, 10, 11), dtype: torch.dtype = torch.
 
 def words(classes: int = 5, width: int = 12) -> Tensor:
     return torch.randn(2, classes, width, generator=torch.Generator().manual_seed(1))
-
-
-def count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
-
-
-@torch.no_grad()
-def randomise(module: nn.Module) -> nn.Module:
-    """Leave no parameter at a start that hides what it does."""
-    generator = torch.Generator().manual_seed(2)
-    for parameter in module.parameters():
-        parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator).to(parameter))
-    return module
-
-
-def library() -> ModuleType:
-    return pytest.importorskip("transformers.models.mask2former.modeling_mask2former")
-
-
-def copy(ours: nn.Module, theirs: nn.Module) -> None:
-    ours.load_state_dict(theirs.state_dict())
 
 
 @torch.no_grad()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import pytest
 import torch
 from einops import repeat
@@ -14,6 +12,7 @@ from mfnet_lite.nets.decoders.feature_pyramid import FeaturePyramid
 from mfnet_lite.nets.decoders.pixel_decoder import PixelDecoder
 from mfnet_lite.nets.decoders.query_scores import scores_of_queries
 from mfnet_lite.nets.decoders.text_query import QueryLayer, TextQueryDecoder, outside_masks
+from tests.mask2former import copy, count, library, randomise
 
 SMALL = {"channels": 32, "layers": 4, "heads": 4, "ffn": 48}
 
@@ -31,27 +30,6 @@ def given(dtype: torch.dtype = torch.float32) -> tuple[Tensor, list[Tensor]]:
 def words(classes: int = 5, dtype: torch.dtype = torch.float32) -> Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randn(2, classes, 12, generator=generator, dtype=torch.float64).to(dtype)
-
-
-def count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
-
-
-@torch.no_grad()
-def randomise(module: nn.Module) -> nn.Module:
-    """Leave no parameter at a start that hides what it does."""
-    generator = torch.Generator().manual_seed(2)
-    for parameter in module.parameters():
-        parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator).to(parameter))
-    return module
-
-
-def library() -> ModuleType:
-    return pytest.importorskip("transformers.models.mask2former.modeling_mask2former")
-
-
-def copy(ours: nn.Module, theirs: nn.Module) -> None:
-    ours.load_state_dict(theirs.state_dict())
 
 
 @torch.no_grad()
