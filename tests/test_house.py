@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"utils", "tuning", "losses", "metrics", "scenes"},
     "runs": {
         "utils",
+        "language",
         "sam",
         "tuning",
         "nets",

@@ -22,10 +22,14 @@ NETWORKS: dict[str, str | type[NetworkConfig]] = {
     "samlp": "mfnet_lite.nets.samlp:SamLPConfig",
 }
 """Name → config, as ``module:class``, which is imported when it is asked for, or as the class itself."""
+DIALOGUE_NETWORKS: dict[str, str | type[NetworkConfig]] = {
+    "earthgpt": "mfnet_lite.nets.earthgpt:EarthGPTConfig",
+}
+"""Networks that answer questions about images: their data are dialogues, and they have no classes of pixels."""
 
 
 def list_models() -> tuple[str, ...]:
-    """Name all networks, in the order of the alphabet.
+    """Name all networks that map images to classes of pixels, in the order of the alphabet.
 
     Example:
         >>> list_models()
@@ -34,11 +38,21 @@ def list_models() -> tuple[str, ...]:
     return tuple(sorted(NETWORKS))
 
 
+def all_models() -> tuple[str, ...]:
+    """Name all networks, those that answer questions included, in the order of the alphabet.
+
+    Example:
+        >>> sorted(set(all_models()) - set(list_models()))
+        ['earthgpt']
+    """
+    return tuple(sorted(NETWORKS | DIALOGUE_NETWORKS))
+
+
 def config_class(name: str) -> type[NetworkConfig]:
     """Return the class of a network's config.
 
     Args:
-        name: A key of :data:`NETWORKS`.
+        name: A key of :data:`NETWORKS` or :data:`DIALOGUE_NETWORKS`.
 
     Raises:
         ValueError: If the name is unknown.
@@ -47,9 +61,10 @@ def config_class(name: str) -> type[NetworkConfig]:
         >>> config_class("unet")(width=8).options()
         {'width': 8, 'depth': 4}
     """
-    if name not in NETWORKS:
-        raise ValueError(f"unknown model {name!r}; available: {', '.join(list_models())}")
-    found = NETWORKS[name]
+    known = NETWORKS | DIALOGUE_NETWORKS
+    if name not in known:
+        raise ValueError(f"unknown model {name!r}; available: {', '.join(all_models())}")
+    found = known[name]
     if isinstance(found, str):
         module, _, attribute = found.partition(":")
         found = getattr(import_module(module), attribute)

@@ -10,6 +10,10 @@ The transformer sees the whole, the network fine structure (Zhang et al. 2024, a
 enhanced perception). Coarser maps are resized to the finest as in the paper; how both branches come to one grid is open
 there: here all are averaged to the grid of tokens. What is frozen depends on the image alone, so it is computed once
 for each image and can be kept; only the projection trains.
+
+Tokens after different blocks and maps of different scales differ in size by a factor of ten, and some channels stay far
+from zero for every image. One linear layer could undo that, but would learn slowly; so each part of a token is
+normalised before it, without weights.
 """
 
 from __future__ import annotations
@@ -39,7 +43,8 @@ class ScalesNetwork(nn.Module):
         scales: Which of the maps at strides 4, 8, 16 and 32.
 
     Attributes:
-        channels: Channels of all chosen maps together.
+        widths: Channels of each chosen map.
+        channels: Channels of all of them together.
 
     Raises:
         ImportError: If timm is not installed.
@@ -64,7 +69,8 @@ class ScalesNetwork(nn.Module):
         found = open_timm(name, pretrained, "the convolutional branch of visual perception")
         self.net = found.net.requires_grad_(False)
         self.levels = tuple(found.levels[scale] for scale in sorted(scales))
-        self.channels = sum(found.channels[scale] for scale in sorted(scales))
+        self.widths = tuple(found.channels[scale] for scale in sorted(scales))
+        self.channels = sum(self.widths)
         inner: Any = found.net
         config = getattr(inner, "pretrained_cfg", None) or {}
         for key, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
@@ -98,8 +104,10 @@ class VisualPerception(nn.Module):
         taps: Blocks of the transformer whose tokens are taken, from 0; by default three, spread to the last.
         grid: Rows and columns of visual tokens; None for those of the transformer's patches.
         seed: Of the projection's weights; None draws from torch's own generator.
+        normalise: Whether each part of a frozen token is brought to mean 0 and variance 1 before the projection.
 
     Attributes:
+        widths: Channels of each part of a frozen token: blocks of the transformer, then scales of the network.
         channels: Channels of a frozen token, before the projection.
         projection: The only part that trains.
 
@@ -123,13 +131,14 @@ class VisualPerception(nn.Module):
         taps: Sequence[int] | None = None,
         grid: Grid | None = None,
         seed: int | None = 0,
+        normalise: bool = True,
     ) -> None:
         super().__init__()
         if vit is None and (scales is None or grid is None):
             raise ValueError(
                 "without a vision transformer visual perception needs a convolutional network and a grid of tokens"
             )
-        self.vit, self.scales, self.grid = vit, scales, grid
+        self.vit, self.scales, self.grid, self.normalise = vit, scales, grid, normalise
         self.taps = (
             ()
             if vit is None
@@ -139,8 +148,9 @@ class VisualPerception(nn.Module):
             raise ValueError(
                 "expected at least one block of the vision transformer, got none; give vit=None instead"
             )
-        widths = [vit.width_after(number) for number in self.taps] if vit is not None else []
-        self.channels = sum(widths) + (0 if scales is None else scales.channels)
+        blocks = [vit.width_after(number) for number in self.taps] if vit is not None else []
+        self.widths = (*blocks, *(() if scales is None else scales.widths))
+        self.channels = sum(self.widths)
         for frozen in (vit, scales):
             if frozen is not None:
                 frozen.requires_grad_(False)
@@ -195,7 +205,10 @@ class VisualPerception(nn.Module):
         Args:
             features: From :meth:`frozen_features`, in any number format.
         """
-        tokens: Tensor = self.projection(features.to(self.projection.weight.dtype))
+        parts = features.to(self.projection.weight.dtype).split(self.widths, dim=-1)
+        if self.normalise:
+            parts = tuple(F.layer_norm(part, part.shape[-1:]) for part in parts)
+        tokens: Tensor = self.projection(torch.cat(parts, dim=-1))
         return tokens
 
     def forward(self, images: Images) -> Float[Tensor, "batch token width"]:
