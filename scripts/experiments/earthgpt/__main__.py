@@ -30,9 +30,9 @@ def settings() -> dict[str, Any]:
     return {
         "image": runs.SIZE,
         "visual_tokens": runs.GRID**2,
-        "batch": runs.BATCH,
+        "batch": {f"{n} images": batch for n, batch in runs.BATCH.items()},
         "questions_of_a_dialogue": runs.TURNS,
-        "steps": list(runs.STEPS),
+        "steps": {f"{n} images": list(steps) for n, steps in runs.STEPS.items()},
         "learning_rates": {name: list(rates) for name, rates in runs.RATES.items()},
         "sensors_of_the_training": list(runs.TRAINED),
         "unseen_sensor": runs.UNSEEN,
@@ -51,7 +51,7 @@ EXPERIMENT = Experiment(
     defaults=DEFAULTS,
     plan=plan,
     train=lambda run, options, digest: runs.train_and_score(
-        run, options.out / "data", (options.steps,) * 3 if options.steps else runs.STEPS
+        run, options.out / "data", (options.steps,) * 3 if options.steps else None
     ),
     describe=lambda line: ", ".join(
         f"{name} {verdicts.read(line, f'all: home, {name}'):.3f}"
@@ -60,7 +60,8 @@ EXPERIMENT = Experiment(
     settings=settings,
     summary=verdicts.summary,
     counts=lambda line, options: (
-        line["steps"] == list((options.steps,) * 3 if options.steps else runs.STEPS)
+        line["steps"]
+        == list((options.steps,) * 3 if options.steps else runs.STEPS[line["run"]["images"]])
     ),
 )
 

@@ -24,22 +24,25 @@ from mfnet_lite.runs.earthgpt import answer_dialogues, dialogues_of_split, vocab
 from mfnet_lite.runs.image_features import ImageFeatures
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.tuning import attach_lora, linear_layers
-from scripts.experiments.earthgpt.plan import MANY, Run
+from scripts.experiments.earthgpt.plan import FEW, MANY, Run
 from scripts.experiments.made_once import made_once
 
 SIZE, CROPS, FIRST = 96, 4, 300_000
 """Side of an image in pixels; images per side of a scene; seed of the first scene."""
-TEST_IMAGES = 32
+TEST_IMAGES = 24
 """Images of the test, each as seen by every sensor."""
 TRAINED: tuple[Sensor, ...] = ("optical", "sar")
 UNSEEN: Sensor = "infrared"
-GRID, TURNS, BATCH = 6, 3, 8
-"""Rows and columns of visual tokens; questions of a dialogue, and dialogues of a step."""
-STEPS: tuple[int, int, int] = (300, 300, 200)
+GRID, TURNS = 6, 3
+"""Rows and columns of visual tokens; questions of a dialogue in a step."""
+STEPS: dict[int, tuple[int, int, int]] = {FEW: (300, 200, 120), MANY: (300, 600, 400)}
+"""Steps of the three stages, by the images of the training."""
+BATCH = {FEW: 4, MANY: 8}
+"""Dialogues of a step."""
 RATES = {"tiny": (3e-3, 2e-3, 5e-3), "smollm2": (0.0, 2e-4, 5e-3)}
 """Learning rates of the stages."""
-LONGEST = 96
-"""Tokens of an answer at most: two oriented boxes or a long caption."""
+LONGEST = 64
+"""Tokens of an answer at most: three boxes or a long caption."""
 TASKS = ("classification", "captioning", "vqa", "detection", "grounding", "region captioning")
 """Asked for; oriented boxes are left out, twice as long as upright ones."""
 SCORE = {
@@ -122,7 +125,11 @@ def start(model: EarthGPT, run: Run, stage: int) -> None:
 
 
 def train(
-    model: EarthGPT, run: Run, dialogues: Sequence[Dialogue], features: ImageFeatures, steps: Sequence[int]
+    model: EarthGPT,
+    run: Run,
+    dialogues: Sequence[Dialogue],
+    features: ImageFeatures,
+    steps: Sequence[int],
 ) -> dict[str, Any]:
     """Train the stages of a run; says what each trained."""
     facts: dict[str, Any] = {}
@@ -132,13 +139,16 @@ def train(
     for stage in stages:
         start(model, run, stage)
         config = TrainConfig(
-            steps=steps[stage], batch=BATCH, lr=RATES[run.language][stage], warmup=min(20, steps[stage] // 5),
+            steps=steps[stage], batch=BATCH[run.images], lr=RATES[run.language][stage], warmup=min(20, steps[stage] // 5),
             seed=run.seed, device="cpu", progress=False,
         )  # fmt: skip
         begun = time.process_time()
         training = DialogueTraining(model, dialogues, features if stage else None)
         summary = fit(
-            training, DialogueSamples(dialogues, TURNS, run.seed), config=config, loss=lambda value, _: value
+            training,
+            DialogueSamples(dialogues, TURNS, run.seed),
+            config=config,
+            loss=lambda value, _: value,
         )
         facts[f"stage {stage}"] = {
             "trained": summary["trained_parameters"],
@@ -171,17 +181,18 @@ def plain(scores: dict[Any, TaskScores]) -> dict[str, Any]:
     }
 
 
-def train_and_score(run: Run, root: Path, steps: Sequence[int] = STEPS) -> dict[str, Any]:
+def train_and_score(run: Run, root: Path, steps: Sequence[int] | None = None) -> dict[str, Any]:
     """Train on optical and radar images, score there and on thermal ones, in known and in other wordings.
 
     Args:
         run: What to train.
         root: Folder of the data, written at their first use.
-        steps: Of the three stages.
+        steps: Of the three stages; those of the plan if None.
 
     Returns:
         What goes into the line of results.
     """
+    steps = STEPS[run.images] if steps is None else steps
     folder = made_once(root / f"dialogues_{FIRST}_{MANY}", write_data)
     home, pool = dialogues_of_split(folder, "train")
     training = drawn(asked(pool, TRAINED), run.images, run.seed)
@@ -193,7 +204,9 @@ def train_and_score(run: Run, root: Path, steps: Sequence[int] = STEPS) -> dict[
             test, dialogues = dialogues_of_split(folder, "test", file)
             questions = asked(dialogues, (sensor,))[:TEST_IMAGES]
             features = ImageFeatures(model, test, questions)
-            said = answer_dialogues(model, questions, features, max_new_tokens=LONGEST, progress=False)
+            said = answer_dialogues(
+                model, questions, features, max_new_tokens=LONGEST, progress=False
+            )
             scores[f"{sensor}, {how}"] = plain(score_answers(questions, said, training))
             if how == "known":
                 blind = answer_dialogues(
