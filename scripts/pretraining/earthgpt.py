@@ -1,0 +1,91 @@
+"""Train the small EarthGPT that ships with the package: its language, then its first stage, on optical scenes.
+
+    python -m scripts.pretraining.earthgpt OUT            data, features, stage 0 and stage 1; goes on where it stopped
+    python -m scripts.pretraining.earthgpt OUT --smoke    a few steps on a few images, in OUT
+
+Stage 0 reads the dialogues of all sensors without an image. Stage 1 sees photographs alone, and is asked for everything
+but oriented boxes: radar, thermal images and those boxes are left to a second stage, which a chapter or a user trains.
+OUT gets the run folder ``run`` (see ``mfnet_lite.runs.dialogue_run``); ``ship_earthgpt`` makes the weights of the package
+from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mfnet_lite.language.instructions import Dialogue
+from mfnet_lite.language.world_dialogues import DialogueConfig, write_world_instructions
+from mfnet_lite.nets.earthgpt import EarthGPTConfig
+from mfnet_lite.runs.dialogue_run import holds_dialogue_run
+from mfnet_lite.runs.earthgpt import dialogues_of_split, new_run, train_earthgpt, vocabulary
+from mfnet_lite.training import TrainConfig
+from scripts.experiments.made_once import made_once
+
+SIZE, CROPS = 96, 4
+TEXT_SCENES, TEXT_SEED = 60, 600_000
+OPTICAL_SCENES, OPTICAL_SEED = 260, 610_000
+DIALOGUES = DialogueConfig(most_boxes=3)
+LEFT_OUT = "oriented detection"
+STEPS = (400, 9000)
+TURNS, BATCH = 4, 16
+RATES = (3e-3, 2e-3)
+
+
+def dialogues(folder: Path, scenes: int, seed: int, sensors: Sequence[str]) -> Path:
+    """Write scenes with their dialogues at their first use."""
+
+    def make(fresh: Path) -> None:
+        write_world_instructions(
+            fresh, scenes, SIZE, seed, sensors, crops=CROPS, config=DIALOGUES,  # type: ignore[arg-type]
+            splits=(1.0, 0.0, 0.0),
+        )  # fmt: skip
+
+    return made_once(folder, make)
+
+
+def without(said: Sequence[Dialogue], task: str) -> list[Dialogue]:
+    """Leave the questions of a task out."""
+    kept = [replace(d, exchanges=tuple(e for e in d.exchanges if e.task != task)) for d in said]
+    return [dialogue for dialogue in kept if dialogue.exchanges]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the data and train."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--steps", type=int, nargs=2, default=STEPS, metavar=("TEXT", "IMAGES"))
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--smoke", action="store_true")
+    args = parser.parse_args(arguments)
+    scenes = (1, 1) if args.smoke else (TEXT_SCENES, OPTICAL_SCENES)
+    steps = (2, 2) if args.smoke else tuple(args.steps)
+    text = dialogues(args.out / "text", scenes[0], TEXT_SEED, ("optical", "sar", "infrared"))
+    optical = dialogues(args.out / "optical", scenes[1], OPTICAL_SEED, ("optical",))
+    _, read = dialogues_of_split(text)
+    home, seen = dialogues_of_split(optical)
+    seen = without(seen, LEFT_OUT)
+    config = EarthGPTConfig(output_projection=True, words=vocabulary(read))
+    stages = {
+        number: TrainConfig(
+            steps=steps[number], batch=BATCH, lr=RATES[number], warmup=min(100, steps[number] // 5),
+            device=args.device, save_every=200, log_every=50,
+        )
+        for number in (0, 1)
+    }  # fmt: skip
+    run = new_run(read, config, stages, TURNS)
+    folder = args.out / "run"
+    # stage 0 takes the first dialogues without their images
+    _, summaries = train_earthgpt(
+        run, read, text / "train", folder, first=(seen, home), resume=holds_dialogue_run(folder)
+    )
+    for number, summary in summaries.items():
+        print(f"stage {number}: {summary['steps']} steps, loss {summary['loss']:.3f}")
+
+
+if __name__ == "__main__":
+    main()
