@@ -117,6 +117,12 @@ def stage_settings(
     """
     from mfnet_lite.training import TrainConfig
 
+    precision = training.get("precision", "32-true")
+    if precision != "32-true":
+        raise ValueError(
+            f"--precision {precision} is not for earthgpt, which keeps its frozen weights in bfloat16 by itself and "
+            "trains the others in 32-true; leave it out"
+        )
     tiny = network.needs_text
     zero = options.stage0_steps
     steps = {

@@ -52,9 +52,10 @@ def evaluate_dialogues(
     target = pick_device(device)
     if options.max_tokens < 1:
         raise ValueError(f"--max-tokens must be at least 1, got {options.max_tokens}")
+    sensor = None if options.sensor is None else check_sensor(options.sensor)
     data = open_dialogues(folder, split, PARAPHRASED if options.paraphrased else FILE)
-    if options.sensor is not None:
-        data = _of_sensor(data, check_sensor(options.sensor))
+    if sensor is not None:
+        data = _of_sensor(data, sensor)
     config, model = load_earthgpt(run, target)
     if data.root == folder:
         typer.echo(
@@ -68,9 +69,11 @@ def evaluate_dialogues(
             err=True,
         )
     training = _training_split(folder)
-    corpus = () if training is None else training.dialogues
+    known = () if training is None else training.dialogues
+    # of one sensor alone, as in its row where all are scored
+    corpus = [dialogue for dialogue in known if sensor in (None, dialogue.sensor)]
     # before the long part, so that what scores cannot do without is missed at once
-    usual = score_dialogues(data.dialogues, majority_answers(corpus, data.dialogues), corpus)
+    usual = score_dialogues(data.dialogues, majority_answers(known, data.dialogues), corpus)
     progress = not as_json and sys.stderr.isatty()
     features = ImageFeatures(model, data.root, data.dialogues)
     shown = BlankFeatures(features) if options.blank else features
@@ -81,7 +84,7 @@ def evaluate_dialogues(
     result = {
         "split": split,
         "file": data.name,
-        "sensor": None if options.sensor is None else check_sensor(options.sensor),
+        "sensor": sensor,
         "paraphrased": options.paraphrased,
         "blank": options.blank,
         "max_tokens": options.max_tokens,

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mfnet_lite.cli.dialogue_options import DialogueScoringOptions
 from mfnet_lite.cli.evaluate_dialogues import as_dict
 from mfnet_lite.language.instructions import read_instructions, write_instructions
 from mfnet_lite.language.scoring import TaskScores, majority_answers, score_answers
-from mfnet_lite.nets.earthgpt import EarthGPT
+from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, EarthGPT
 from tests.small_earthgpt import call, refused, train, write_dialogues
 
 QUICK = ("--max-tokens", 2, "--device", "cpu")
@@ -58,6 +59,19 @@ def test_json_has_one_layout(folder, run):
     known = read_instructions(folder / "train" / "instructions.json")
     expected = score_answers(own, majority_answers(known, own), known)
     assert found["majority"]["all"] == as_dict({"all": expected})["all"]
+
+
+def test_a_sensor_alone_is_scored_as_its_row(folder, run):
+    every, alone = (
+        json.loads(call("evaluate", run, folder, "--json", *QUICK, *words).stdout)
+        for words in ((), ("--sensor", "sar"))
+    )
+    for group in ("scores", "majority"):
+        assert alone[group] == {"all": every[group]["sar"]}
+
+
+def test_answers_may_be_as_long_as_the_model_says():
+    assert DialogueScoringOptions().max_tokens == ANSWER_TOKENS
 
 
 def test_right_answers_score_in_full(folder, run, monkeypatch):
