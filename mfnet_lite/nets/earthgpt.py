@@ -189,8 +189,8 @@ class EarthGPT(nn.Module):
         with torch.no_grad():
             table = language.network.get_input_embeddings().weight[:4096]
             scale = table.float().std() / weight_gain(perception)
-            perception.projection.weight *= scale.to(self.device)
-            perception.projection.bias *= scale.to(self.device)
+            for parameter in perception.projection.parameters():
+                parameter.mul_(scale.to(self.device))
 
     @property
     def device(self) -> torch.device:
