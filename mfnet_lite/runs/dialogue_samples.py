@@ -84,12 +84,10 @@ class DialogueTraining(nn.Module):
         """Return the loss of the answers."""
         numbers = batch["dialogue"].tolist()
         drawn = [[k for k in row if k != NOTHING] for row in batch["turns"].tolist()]
-        images: list[tuple[Tensor, ...]] = [()] * len(numbers)
-        if self.features is not None:
-            images = [(image,) for image in self.features.of(numbers)]
+        images = [()] * len(numbers) if self.features is None else self.features.of(numbers)
         examples = []
-        for number, turns, shown in zip(numbers, drawn, images, strict=True):
+        for number, turns, image in zip(numbers, drawn, images, strict=True):
             exchanges = self.dialogues[number].exchanges
             said = [(exchanges[k].question, exchanges[k].answer) for k in turns]
-            examples.append(Example(said, shown))
+            examples.append(Example(said, () if self.features is None else (image,)))
         return self.model.loss(examples)
