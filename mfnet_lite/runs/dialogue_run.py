@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
+from mfnet_lite.nets.earthgpt import STAGES, EarthGPT, EarthGPTConfig
 from mfnet_lite.nets.registry import make_config
 from mfnet_lite.runs.run_config import CONFIG_FILE
 from mfnet_lite.training.state import MODEL_FILE, load_model
-from mfnet_lite.tuning import base_hash
+from mfnet_lite.tuning.bookkeeping import base_tensors
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.hashes import hash_tensors
 
 __all__ = [
     "DialogueRun",
@@ -59,6 +61,12 @@ class DialogueRun:
     versions: dict[str, str] = field(default_factory=dict)
     base: str = ""
     content: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the numbers of the stages."""
+        unknown = [number for number in self.stages if number not in map(str, STAGES)]
+        if unknown:
+            raise ValueError(f"expected stages 0, 1 and 2, got {', '.join(unknown)}")
 
     @property
     def network(self) -> EarthGPTConfig:
@@ -133,7 +141,7 @@ def load_dialogue_run(folder: str | Path) -> DialogueRun:
     known = {f.name for f in fields(DialogueRun)}
     try:
         return DialogueRun(**{key: value for key, value in content.items() if key in known})
-    except TypeError as error:
+    except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is not the config of a run ({error}); train again") from error
 
 
@@ -159,7 +167,7 @@ def opened(run: DialogueRun, device: str | torch.device = "cpu") -> EarthGPT:
         ValueError: If encoders or language model are others than those of the training.
     """
     model = run.network.open(run.seed, device)
-    found = base_hash(model)
+    found = run_base(run, model)
     if run.base and found != run.base:
         raise ValueError(
             f"the run was trained on other weights of {run.network.backbone}, {run.network.cnn} or "
@@ -167,6 +175,27 @@ def opened(run: DialogueRun, device: str | torch.device = "cpu") -> EarthGPT:
             "trained with, or train again"
         )
     return model
+
+
+def run_base(run: DialogueRun, model: EarthGPT) -> str:
+    """Hash the weights that no stage of a run saves whole.
+
+    Stage 0 saves the language model, stage 1 the projection. Where they begin is drawn from a seed, and differs in the
+    last digit from one kind of processor to another: that must not shut out whoever loads what was learned.
+
+    Args:
+        run: The run.
+        model: Before its first stage.
+
+    Returns:
+        SHA-256 as 64 hexadecimal digits.
+    """
+    saved = {"0": "language.", "1": "perception.projection."}
+    begins = tuple(start for stage, start in saved.items() if stage in run.stages)
+    kept = base_tensors(model, ())
+    return hash_tensors(
+        {name: value for name, value in kept.items() if not name.startswith(begins)}
+    )
 
 
 class Holder(nn.Module):
@@ -191,10 +220,17 @@ def load_stage(model: EarthGPT, run: str | Path, stage: int) -> None:
 
     Raises:
         FileNotFoundError: If its weights are not there.
-        ValueError: If they do not fit.
+        ValueError: If they do not fit, or the file is damaged.
     """
+    path = stage_folder(run, stage) / MODEL_FILE
     model.start_stage(stage)
-    load_model(Holder(model), stage_folder(run, stage) / MODEL_FILE)
+    try:
+        load_model(Holder(model), path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} cannot be read: expected a whole safetensors file, found {path.stat().st_size} bytes that do not "
+            f"fit together ({error}); copy it again, or train again"
+        ) from None
 
 
 def load_earthgpt(
@@ -216,7 +252,7 @@ def load_earthgpt(
             others than those of the training.
     """
     run = load_dialogue_run(folder)
-    stages = [int(number) for number in run.stages if stage is None or int(number) <= stage]
+    stages = sorted(int(n) for n in run.stages if stage is None or int(n) <= stage)
     unfinished = [n for n in stages if not (stage_folder(folder, n) / MODEL_FILE).is_file()]
     if unfinished:
         raise FileNotFoundError(

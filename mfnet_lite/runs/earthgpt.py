@@ -13,19 +13,20 @@ from tqdm.auto import tqdm
 from mfnet_lite.language.instructions import Dialogue, Task, read_instructions
 from mfnet_lite.language.scoring import TaskScores, score_answers
 from mfnet_lite.language.tiny_llama import VOCABULARY, common_words
-from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, EarthGPT, EarthGPTConfig, Example
+from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, STAGES, EarthGPT, EarthGPTConfig, Example
 from mfnet_lite.runs.dialogue_run import (
     DialogueRun,
     load_dialogue_run,
     load_stage,
     opened,
+    run_base,
     stage_folder,
 )
 from mfnet_lite.runs.dialogue_samples import DialogueSamples, DialogueTraining
 from mfnet_lite.runs.image_features import ImageFeatures
+from mfnet_lite.runs.run_config import CONFIG_FILE
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.state import STATE_FILE
-from mfnet_lite.tuning import base_hash
 from mfnet_lite.utils.devices import pick_device
 
 __all__ = [
@@ -140,12 +141,12 @@ def train_earthgpt(
     device = pick_device(next(iter(configs.values())).device)
     model = opened(run, device)
     if not run.base:
-        run = replace(run, base=base_hash(model))
+        run = replace(run, base=run_base(run, model))
     folder = None if out is None else Path(out)
     if folder is not None:
         _settle(folder, run, resume)
     told = {2: (dialogues, root), 1: first or (dialogues, root), 0: (dialogues, None)}
-    known: dict[int, ImageFeatures] = {}
+    known: dict[tuple[int, Path], ImageFeatures] = {}
     summaries = {}
     for number, config in sorted(configs.items()):
         place = None if folder is None else stage_folder(folder, number)
@@ -156,7 +157,7 @@ def train_earthgpt(
         said, images = told[number]
         features = None
         if images is not None:
-            key = id(said)
+            key = (id(said), Path(images))
             if key not in known:
                 known[key] = ImageFeatures(model, images, said)
                 known[key].compute(progress)
@@ -178,7 +179,8 @@ def train_earthgpt(
 def _settle(folder: Path, run: DialogueRun, resume: bool) -> None:
     """Write a new run's config, or compare that of the run to be continued."""
     if not resume:
-        if (folder / "config.json").exists():
+        held = [folder / CONFIG_FILE, *(stage_folder(folder, number) for number in STAGES)]
+        if any(path.exists() for path in held):
             raise FileExistsError(
                 f"{folder} already holds a run; continue it with --resume, or choose another --out"
             )
@@ -191,11 +193,18 @@ def _settle(folder: Path, run: DialogueRun, resume: bool) -> None:
         for name in ("options", "turns", "seed", "base", "content")
         if _plain(getattr(before, name)) != _plain(getattr(run, name))
     ]
+    if before.stages.keys() != run.stages.keys():
+        differing.append("stages")
     if differing:
         raise ValueError(
-            f"cannot continue {folder}: its {', '.join(differing)} differ from what is asked for now; give the same "
-            "data and options, or choose another --out"
+            f"cannot continue {folder}, which was begun with other {', '.join(differing)}: expected the same data, "
+            "options and stages; give them, or choose another --out"
         )
+    for number, settings in run.stages.items():
+        try:  # of a stage that has ended, or has not begun, nobody else would ask
+            TrainConfig(**settings).check_resumes(before.stages[number])
+        except ValueError as error:
+            raise ValueError(f"stage {number} of {folder}: {error}") from error
 
 
 def _plain(value: Any) -> Any:
