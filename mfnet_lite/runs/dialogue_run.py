@@ -6,6 +6,8 @@
     stage0/ stage1/ stage2/                    one training each: model.safetensors, state.pt, log.csv, summary.json
 
 A stage's ``model.safetensors`` holds what the stage trained and nothing else: of the second one a few thousand numbers.
+They mean something beside the weights they were trained on alone, so ``before.json`` keeps the SHA-256 of the files of
+the stages before.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from mfnet_lite.runs.run_config import CONFIG_FILE
 from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning.bookkeeping import base_tensors
 from mfnet_lite.utils.files import write_text
-from mfnet_lite.utils.hashes import hash_tensors
+from mfnet_lite.utils.hashes import hash_tensors, sha256_of
 
 __all__ = [
     "DialogueRun",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 NAME = "earthgpt"
+BEFORE_FILE = "before.json"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class DialogueRun:
         seed: Of weights, samples and drawn questions.
         dataset: What it is trained on: files, dialogues of each, sensors.
         versions: Of Python and the libraries.
-        base: SHA-256 of encoders and language model before the first stage.
+        base: SHA-256 of what no stage saves whole of encoders and language model, see :func:`run_base`.
         content: A hash of each file of dialogues and of each image.
     """
 
@@ -220,9 +223,10 @@ def load_stage(model: EarthGPT, run: str | Path, stage: int) -> None:
 
     Raises:
         FileNotFoundError: If its weights are not there.
-        ValueError: If they do not fit, or the file is damaged.
+        ValueError: If they do not fit, the file is damaged, or a stage before it is another one.
     """
     path = stage_folder(run, stage) / MODEL_FILE
+    check_stages_before(run, stage)
     model.start_stage(stage)
     try:
         load_model(Holder(model), path)
@@ -231,6 +235,39 @@ def load_stage(model: EarthGPT, run: str | Path, stage: int) -> None:
             f"{path} cannot be read: expected a whole safetensors file, found {path.stat().st_size} bytes that do not "
             f"fit together ({error}); copy it again, or train again"
         ) from None
+
+
+def check_stages_before(run: str | Path, stage: int) -> None:
+    """Compare the files of the stages before with those that a stage was trained on, as far as that was noted.
+
+    Args:
+        run: The run's folder.
+        stage: The stage.
+
+    Raises:
+        ValueError: If one is missing or another one.
+    """
+    note = stage_folder(run, stage) / BEFORE_FILE
+    for number, expected in (_content(note) if note.is_file() else {}).items():
+        earlier = stage_folder(run, int(number)) / MODEL_FILE
+        if not earlier.is_file() or sha256_of(earlier) != expected:
+            raise ValueError(
+                f"{stage_folder(run, stage)} was trained on another {earlier}: expected SHA-256 {str(expected)[:12]}…; "
+                "copy all stages from the same run, or train again"
+            )
+
+
+def note_stages_before(folder: Path, stage: int, run: DialogueRun) -> None:
+    """Write down what a stage is trained on: the files of the stages before it.
+
+    Args:
+        folder: The run's folder.
+        stage: The stage that begins, or goes on.
+        run: The run.
+    """
+    earlier = [int(number) for number in run.stages if int(number) < stage]
+    files = {str(n): sha256_of(stage_folder(folder, n) / MODEL_FILE) for n in sorted(earlier)}
+    write_text(stage_folder(folder, stage) / BEFORE_FILE, json.dumps(files, indent=1) + "\n")
 
 
 def load_earthgpt(

@@ -16,8 +16,10 @@ from mfnet_lite.language.tiny_llama import VOCABULARY, common_words
 from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, STAGES, EarthGPT, EarthGPTConfig, Example
 from mfnet_lite.runs.dialogue_run import (
     DialogueRun,
+    check_stages_before,
     load_dialogue_run,
     load_stage,
+    note_stages_before,
     opened,
     run_base,
     stage_folder,
@@ -162,9 +164,14 @@ def train_earthgpt(
                 known[key] = ImageFeatures(model, images, said)
                 known[key].compute(progress)
             features = known[key]
+        going_on = place is not None and (place / STATE_FILE).is_file()
+        if folder is not None:
+            if going_on:
+                check_stages_before(folder, number)
+            else:
+                note_stages_before(folder, number, run)
         model.start_stage(number)
         samples = DialogueSamples(said, run.turns, run.seed)
-        going_on = place is not None and (place / STATE_FILE).is_file()
         summaries[number] = fit(
             DialogueTraining(model, said, features),
             samples,
@@ -188,23 +195,47 @@ def _settle(folder: Path, run: DialogueRun, resume: bool) -> None:
         run.save(folder)
         return
     before = load_dialogue_run(folder)
+    check_same_stages(before, run, folder)
     differing = [
         name
-        for name in ("options", "turns", "seed", "base", "content")
+        for name in ("options", "base", "content")
         if _plain(getattr(before, name)) != _plain(getattr(run, name))
     ]
-    if before.stages.keys() != run.stages.keys():
-        differing.append("stages")
     if differing:
         raise ValueError(
-            f"cannot continue {folder}, which was begun with other {', '.join(differing)}: expected the same data, "
-            "options and stages; give them, or choose another --out"
+            f"cannot continue {folder}, which was begun with other {', '.join(differing)}: expected the same data and "
+            "options; give them, or choose another --out"
         )
-    for number, settings in run.stages.items():
-        try:  # of a stage that has ended, or has not begun, nobody else would ask
-            TrainConfig(**settings).check_resumes(before.stages[number])
+
+
+def check_same_stages(old: DialogueRun, new: DialogueRun, out: Path) -> None:
+    """Refuse to resume with other settings of a training, also of a stage that has ended or not begun.
+
+    Args:
+        old: The run in the folder.
+        new: The one that is asked for.
+        out: The folder, for the message.
+
+    Raises:
+        ValueError: Naming what differs.
+    """
+    stages = {each: ", ".join(sorted(run.stages)) for each, run in (("was", old), ("is", new))}
+    pairs = {
+        "turns": (old.turns, new.turns),
+        "seed": (old.seed, new.seed),
+        "stages": (stages["was"], stages["is"]),
+    }
+    for name, (was, now) in pairs.items():
+        if was != now:
+            raise ValueError(
+                f"cannot resume {out} under other settings: {name} was {was} and is now {now}; "
+                "give the old ones or choose another --out"
+            )
+    for number, settings in new.stages.items():
+        try:
+            TrainConfig(**settings).check_resumes(old.stages[number])
         except ValueError as error:
-            raise ValueError(f"stage {number} of {folder}: {error}") from error
+            raise ValueError(f"stage {number} of {out}: {error}") from error
 
 
 def _plain(value: Any) -> Any:
@@ -231,7 +262,15 @@ def answer_dialogues(
 
     Returns:
         Answers by dialogue.
+
+    Raises:
+        ValueError: If the features are those of other images.
     """
+    if features.files != [dialogue.image for dialogue in dialogues]:
+        raise ValueError(
+            f"the features of {len(features)} image(s) are not those of the {len(dialogues)} dialogue(s): expected one "
+            "for each, in their order; make ImageFeatures of these dialogues"
+        )
     answers: list[list[str]] = []
     steps = range(0, len(dialogues), DIALOGUES_AT_ONCE)
     for begin in tqdm(steps, desc="answers", unit="batch", disable=not progress):

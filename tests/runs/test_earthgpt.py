@@ -256,7 +256,7 @@ def test_another_run_is_not_continued(data: Data, tmp_path: Path) -> None:
     for name, change in changes.items():
         facts = {"stages": stages, "facts": {"content": {"a.json": "12"}}} | change
         other = small_run(data[1], **facts)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match=rf"cannot continue .*begun with other .*{name}"):
+        with pytest.raises(ValueError, match=rf"cannot (continue|resume) .* other .*{name}"):
             trained(data, out, run=other, resume=True)
     longer = replace(run, stages=run.stages | {"1": run.stages["1"] | {"steps": 9}})
     with pytest.raises(ValueError, match=r"stage 1 of .*cannot resume .*steps was 1 and is now 9"):
@@ -346,3 +346,31 @@ def test_a_run_on_a_cuda_device(data: Data, tmp_path: Path) -> None:
             model.state_dict().items(), loaded.state_dict().items(), strict=True
         ):
             assert torch.equal(one.cpu(), other.cpu()), name
+
+
+def test_features_of_other_images_are_refused(data: Data) -> None:
+    root, dialogues = data[0], list(data[1])
+    model = trained(data, run=small_run(data[1], settings({1: 1})))
+    features = ImageFeatures(model, root, dialogues)
+    with pytest.raises(ValueError, match=r"are not those of the 1 dialogue"):
+        answer_dialogues(model, dialogues[:1], features, max_new_tokens=1, progress=False)
+    turned = ImageFeatures(model, root, dialogues[::-1])
+    with pytest.raises(ValueError, match="in their order"):
+        answer_dialogues(model, dialogues, turned, max_new_tokens=1, progress=False)
+
+
+def test_a_stage_knows_the_stages_it_was_trained_on(data: Data, tmp_path: Path) -> None:
+    stages = settings({1: 1, 2: 1})
+    outs = [tmp_path / "one", tmp_path / "two"]
+    for seed, out in enumerate(outs):
+        run = small_run(data[1], stages, seed=seed)
+        trained(data, out, run=run)
+    one, two = (out / "stage1" / "model.safetensors" for out in outs)
+    whole = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    with pytest.raises(ValueError, match=r"stage2 was trained on another .*stage1"):
+        load_earthgpt(outs[0])
+    one.write_bytes(whole)
+    load_earthgpt(outs[0])
+    (outs[0] / "stage2" / "before.json").unlink()  # of runs that noted nothing, nothing is asked
+    load_earthgpt(outs[0])
