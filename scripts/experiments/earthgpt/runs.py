@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from mfnet_lite.language.instructions import Dialogue, Sensor
 from mfnet_lite.language.scoring import TaskScores, majority_answers, score_answers
 from mfnet_lite.language.world_dialogues import (
+    PARAPHRASED,
     DialogueConfig,
     write_world_instructions,
 )
 from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
+from mfnet_lite.runs.blank_features import BlankFeatures
 from mfnet_lite.runs.dialogue_samples import DialogueSamples, DialogueTraining
 from mfnet_lite.runs.earthgpt import answer_dialogues, dialogues_of_split, vocabulary
 from mfnet_lite.runs.image_features import ImageFeatures
@@ -55,7 +56,6 @@ SCORE = {
 }
 """The score of each task that is compared."""
 BLANK, MAJORITY = "blank", "majority"
-PARAPHRASED = "instructions_paraphrased.json"
 
 
 def write_data(folder: Path) -> None:
@@ -159,16 +159,6 @@ def train(
     return facts
 
 
-class Blank(ImageFeatures):
-    """The mean of all images' features in the place of each."""
-
-    def __init__(self, features: ImageFeatures) -> None:
-        super().__init__(features.model, features.root, [])
-        self.files = features.files
-        mean = torch.stack([features[k].float() for k in range(len(features))]).mean(0)
-        self.known = dict.fromkeys(self.files, mean)
-
-
 def plain(scores: dict[Any, TaskScores]) -> dict[str, Any]:
     """Scores by task as JSON holds them."""
     return {
@@ -210,7 +200,11 @@ def train_and_score(run: Run, root: Path, steps: Sequence[int] | None = None) ->
             scores[f"{sensor}, {how}"] = plain(score_answers(questions, said, training))
             if how == "known":
                 blind = answer_dialogues(
-                    model, questions, Blank(features), max_new_tokens=LONGEST, progress=False
+                    model,
+                    questions,
+                    BlankFeatures(features),
+                    max_new_tokens=LONGEST,
+                    progress=False,
                 )
                 usual = majority_answers(training, questions)
                 for name, answers in ((BLANK, blind), (MAJORITY, usual)):
