@@ -50,6 +50,16 @@ def predict(
         ),
     ] = None,
     classes: Words = None,
+    confidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="A second .tif to write: the probability of the chosen class, 0 to 250 for 0 to 1 as its scale says; "
+            "named MAP_confidence.tif, vectors finds it."
+        ),
+    ] = None,
+    cog: Annotated[
+        bool, typer.Option("--cog", help="Write cloud-optimised GeoTIFFs, with overviews.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
@@ -93,12 +103,14 @@ def predict(
         holes=policy,
         device=device,
         progress=sys.stderr.isatty(),
+        confidence=confidence,
+        cog=cog,
     )
     scene = raster_info(out)
     number = len(windows_of(scene.height, scene.width, side, step, repeat))
     memory = peak_memory()
     typer.echo(
-        f"wrote {out}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
+        f"wrote {out}{'' if confidence is None else f' and {confidence}'}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
         f"{time.perf_counter() - begun:.0f} s"
         + (f", at most {memory / 2**20:.0f} MiB of memory" if memory else "")
     )

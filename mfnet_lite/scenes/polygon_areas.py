@@ -25,9 +25,27 @@ from rasterio.warp import transform as warp
 from mfnet_lite.rasters.interpretation.georeference import conversion_method, ellipsoid_of
 from mfnet_lite.utils.optional_geometry import shapely
 
-__all__ = ["areas_on_ground", "equal_area"]
+__all__ = ["areas_on_ground", "equal_area", "metres_per_unit"]
 
 WGS84 = CRS.from_epsg(4326)
+
+
+def metres_per_unit(crs: CRS) -> float | None:
+    """Say how many metres the unit of a plane is.
+
+    Args:
+        crs: A coordinate system.
+
+    Returns:
+        Metres, 1 for local systems that name no unit; None for what is no plane to measure in: degrees, and Mercator's
+        world map.
+    """
+    if crs.is_geographic or _is_mercator(crs):
+        return None
+    try:
+        return float(crs.units_factor[1])
+    except (CRSError, ValueError, AttributeError):
+        return 1.0
 
 
 def areas_on_ground(polygons: NDArray[np.object_], crs: CRS) -> Float64[np.ndarray, " polygons"]:
@@ -40,13 +58,18 @@ def areas_on_ground(polygons: NDArray[np.object_], crs: CRS) -> Float64[np.ndarr
     Returns:
         Plane areas in a projected system; areas on the ellipsoid where coordinates are degrees or Mercator's.
     """
+    unit = metres_per_unit(crs)
+    if unit is not None:
+        return np.asarray(shapely().area(polygons)) * unit**2
     if crs.is_geographic:
         to_degrees = float(np.degrees(crs.units_factor[1]))
         return _laid_out(polygons, lambda xy: xy * to_degrees, crs)
+    return _laid_out(polygons, lambda xy: np.stack(warp(crs, WGS84, *xy.T)[:2], axis=1), WGS84)
+
+
+def _is_mercator(crs: CRS) -> bool:
     # "Mercator (variant A)", "Popular Visualisation Pseudo Mercator", but neither transverse nor oblique
-    if conversion_method(crs).startswith(("Mercator", "Popular Visualisation")):
-        return _laid_out(polygons, lambda xy: np.stack(warp(crs, WGS84, *xy.T)[:2], axis=1), WGS84)
-    return np.asarray(shapely().area(polygons)) * _metres(crs) ** 2
+    return conversion_method(crs).startswith(("Mercator", "Popular Visualisation"))
 
 
 def _laid_out(polygons: NDArray[np.object_], degrees: Any, crs: CRS) -> NDArray[np.float64]:
@@ -83,11 +106,3 @@ def equal_area(
     else:
         q = 2 * sine
     return axis * np.stack([longitude, q / 2], axis=1)
-
-
-def _metres(crs: CRS) -> float:
-    """How many metres the unit of a system has; local systems without a unit are taken for metres."""
-    try:
-        return float(crs.units_factor[1])
-    except (CRSError, ValueError, AttributeError):
-        return 1.0

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
+from mfnet_lite.rasters.geojson import PIXELS
 from mfnet_lite.rasters.grids import check_same_grid
 from mfnet_lite.rasters.interpretation.georeference import transform_of_points
 from mfnet_lite.rasters.io import info_of, open_raster, own_mask, quiet, raster_info, read_window
@@ -37,7 +38,7 @@ from mfnet_lite.rasters.write import check_spares
 from mfnet_lite.scenes.object_scores import read_scores, scores_beside
 from mfnet_lite.scenes.outlines import NO_PART
 from mfnet_lite.scenes.parts import WINDOW, Parts, find_parts
-from mfnet_lite.scenes.polygon_areas import areas_on_ground
+from mfnet_lite.scenes.polygon_areas import areas_on_ground, metres_per_unit
 from mfnet_lite.scenes.vector_files import check_vector_name, open_vector_file
 from mfnet_lite.utils.optional_geometry import shapely
 
@@ -133,6 +134,7 @@ def write_vectors(
             read_scores(scores_beside(path)) if is_objects else None,
             weights is not None,
             crs,
+            abs(_determinant(transform)),
         )
         for parts in find_parts(
             values.read,
@@ -144,7 +146,7 @@ def write_vectors(
         ):
             polygons = _placed(parts.polygons, transform)
             fields = described.of(parts, polygons)
-            large = fields[described.area] >= min_area
+            large = fields[described.area] >= min_area * (1 - 1e-9)  # rounding
             file.add(polygons[large], {name: column[large] for name, column in fields.items()})
             total, small = total + int(large.sum()), small + int((~large).sum())
         if not total:
@@ -223,8 +225,11 @@ def _placed(polygons: NDArray[np.object_], t: Affine) -> NDArray[np.object_]:
         return np.stack([t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f], axis=1)
 
     placed = shapely().transform(polygons, place)
-    mirrored = t.a * t.e - t.b * t.d < 0
-    return np.asarray(shapely().reverse(placed) if mirrored else placed)
+    return np.asarray(shapely().reverse(placed) if _determinant(t) < 0 else placed)
+
+
+def _determinant(t: Affine) -> float:
+    return float(t.a * t.e - t.b * t.d)
 
 
 @dataclass(frozen=True)
@@ -236,6 +241,7 @@ class _Attributes:
     scores: Float64[np.ndarray, " numbers"] | None
     confidence: bool
     crs: CRS | None
+    pixel: float
 
     @property
     def area(self) -> str:
@@ -246,11 +252,7 @@ class _Attributes:
         fields: dict[str, NDArray[Any]] = {self.key: parts.values}
         if self.names:
             fields["name"] = np.array([self.names.get(int(v)) for v in parts.values], object)
-        fields[self.area] = (
-            np.asarray(shapely().area(polygons))
-            if self.crs is None
-            else areas_on_ground(polygons, self.crs)
-        )
+        fields[self.area] = self._areas(parts.polygons, polygons)
         if self.confidence:
             fields["confidence"] = parts.means
         if self.scores is not None:
@@ -258,7 +260,19 @@ class _Attributes:
             fields["score"] = np.where(
                 known, self.scores[np.where(known, parts.values, 0)], np.nan
             )
+        if self.crs is None:
+            fields["coordinates"] = np.full(len(polygons), PIXELS, object)
         return fields
+
+    def _areas(
+        self, in_pixels: NDArray[np.object_], polygons: NDArray[np.object_]
+    ) -> Float64[np.ndarray, " polygons"]:
+        unit = 1.0 if self.crs is None else metres_per_unit(self.crs)
+        if unit is None:
+            assert self.crs is not None
+            return areas_on_ground(polygons, self.crs)
+        # counted in pixels, since coordinates in millions of metres leave few digits for the area of a pixel
+        return np.asarray(shapely().area(in_pixels)) * self.pixel * unit**2
 
     def none(self) -> dict[str, NDArray[Any]]:
         """The attributes of no polygon."""
