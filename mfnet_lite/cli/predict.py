@@ -109,8 +109,9 @@ def predict(
     scene = raster_info(out)
     number = len(windows_of(scene.height, scene.width, side, step, repeat))
     memory = peak_memory()
+    maps = f"{out}" if confidence is None else f"{out} and {confidence}"
     typer.echo(
-        f"wrote {out}{'' if confidence is None else f' and {confidence}'}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
+        f"wrote {maps}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
         f"{time.perf_counter() - begun:.0f} s"
         + (f", at most {memory / 2**20:.0f} MiB of memory" if memory else "")
     )

@@ -15,7 +15,8 @@ def vectors(
     map_file: Annotated[
         Path,
         typer.Argument(
-            metavar="MAP", help="A map of predict, or objects.tif of masks; one band of whole numbers."
+            metavar="MAP",
+            help="A map of predict, or objects.tif of masks; one band of whole numbers.",
         ),
     ],
     out: Annotated[Path, typer.Option(help="The file to write, .gpkg or .geojson.")],
@@ -59,9 +60,7 @@ def vectors(
         omit=_numbers(omit),
     )
     if done.crs is None:
-        typer.echo(
-            f"note: {map_file} has no coordinate system; coordinates are {PIXELS}", err=True
-        )
+        typer.echo(f"note: {map_file} has no coordinate system; coordinates are {PIXELS}", err=True)
     if done.confidence is not None and confidence is None:
         typer.echo(f"note: confidence is the mean of {done.confidence}", err=True)
     left_out = f", {done.small} smaller one(s) left out" if done.small else ""

@@ -61,6 +61,6 @@ def simplified_edges(
         for line in (0, size):
             on_border |= (start[:, axis] == line) & (end[:, axis] == line)
     x, y = start.astype(np.int64).T
-    ends = np.concatenate([start, end], axis=1).astype(np.int64) + np.array([col, row, col, row])
-    edges = Edges(ends, owner_of[face[ring]], corners[y, x])
+    ends = np.concatenate([start, end], axis=1) + np.array([col, row, col, row])
+    edges = Edges(ends.astype(np.int32), owner_of[face[ring]], corners[y, x])
     return edges.chosen(~on_border & (edges.owner != NO_PART))

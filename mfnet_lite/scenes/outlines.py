@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 from numpy.typing import NDArray
 
 from mfnet_lite.utils.optional_geometry import shapely
@@ -35,7 +35,7 @@ class Edges(NamedTuple):
         corner: Whether the start is a corner; if not, the outline may go straight on.
     """
 
-    ends: Int64[np.ndarray, "edges 4"]
+    ends: Int32[np.ndarray, "edges 4"]
     owner: Int64[np.ndarray, " edges"]
     corner: Bool[np.ndarray, " edges"]
 
@@ -54,7 +54,7 @@ class Edges(NamedTuple):
         Args:
             several: The collections; none gives no edges.
         """
-        empty = cls(np.zeros((0, 4), np.int64), np.zeros(0, np.int64), np.zeros(0, bool))
+        empty = cls(np.zeros((0, 4), np.int32), np.zeros(0, np.int64), np.zeros(0, bool))
         ends, owner, corner = (np.concatenate(list(each)) for each in zip(empty, *several))  # noqa: B905
         return cls(ends, owner, corner)
 
@@ -121,11 +121,15 @@ def edges_of(
         (x, y_end, x, y, owners[y + 1, x + 1], corner[y_end, x]),
     ]
     found = [
-        Edges(np.stack([x0 + col, y0 + row, x1 + col, y1 + row], axis=1), owner, at)
+        Edges(_int32(x0 + col, y0 + row, x1 + col, y1 + row), owner, at)
         for x0, y0, x1, y1, owner, at in level + upright
     ]
     edges = Edges.joined(found)
     return edges.chosen(edges.owner != NO_PART)
+
+
+def _int32(*columns: NDArray[np.int64]) -> NDArray[np.int32]:
+    return np.stack(columns, axis=1).astype(np.int32)
 
 
 def _successors(edges: Edges) -> NDArray[np.int64]:
@@ -156,7 +160,8 @@ def _successors(edges: Edges) -> NDArray[np.int64]:
 def _cycles(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Walk along all rings: the edges in order, and where each ring begins."""
     successor, seen = following.tolist(), bytearray(len(following))
-    order, starts = [], []
+    order: list[int] = []
+    starts: list[int] = []
     for first in range(len(successor)):
         if seen[first]:
             continue
@@ -187,9 +192,7 @@ def signed_areas(
     return np.add.reduceat(cross, starts) / 2
 
 
-def _next(
-    starts: NDArray[np.int64], sizes: NDArray[np.int64], total: int
-) -> NDArray[np.int64]:
+def _next(starts: NDArray[np.int64], sizes: NDArray[np.int64], total: int) -> NDArray[np.int64]:
     """Index of the point after each one in its ring."""
     after = np.arange(1, total + 1)
     after[starts + sizes - 1] = starts

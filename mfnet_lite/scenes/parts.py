@@ -1,9 +1,9 @@
 """The parts of a map of any size: what hangs together is found window by window and joined across their borders.
 
 Windows are read row by row. Every window numbers its parts; where two windows meet, pixels of one value side by side
-join two numbers into one. A part that no pixel of the last row belongs to is complete: its edges become a polygon and
-it is forgotten. What is in memory are the edges of one row of windows and those of the parts that are still open;
-so the height of the map does not matter, and a part is as large in memory as its outline is long.
+join two numbers into one. A part that reaches no border of its window is complete at once, another one when no pixel of
+the last row belongs to it: its edges become a polygon and it is forgotten. What is in memory are a window and the
+outlines of the parts that are still open; so the height of the map does not matter.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -110,7 +110,7 @@ def find_parts(
         window: Side of the windows; without a tolerance it changes no outline.
 
     Yields:
-        Parts that were completed by one row of windows, in no particular order.
+        Parts that were completed by one window or one row of windows, in no particular order.
     """
     # One row and column outside the map are treated as part of it, so that its last border is found like any other.
     rows, cols = height + 1, width + 1
@@ -127,25 +127,38 @@ def find_parts(
         for left in range(0, cols, window):
             w = min(window, cols - left)
             values = _haloed(read, Window(top - 1, left - 1, h + 2, w + 2), height, width)
-            inner, real = values[1:-1, 1:-1], Window(top, left, min(h, height - top), min(w, width - left))
+            inner, real = (
+                values[1:-1, 1:-1],
+                Window(top, left, min(h, height - top), min(w, width - left)),
+            )
             own = label(inner, background=NO_PART, connectivity=1).astype(np.int64) - 1
             count = int(own.max(initial=NO_PART)) + 1
             weights = None
             if weigh is not None and real.height and real.width:
                 weights = np.full(inner.shape, np.nan)
                 weights[: real.height, : real.width] = weigh(real)
-            tallies.append(_Tally.of(inner, own, count, weights))
+            counted = _Tally.of(inner, own, count, weights)
+            lonely = _lonely(own, count)
+            tallies.append(counted.chosen(~lonely))
             owners = np.full((h + 1, w + 1), NO_PART, np.int64)
             owners[0, 1:], owners[1:, 0] = above[left : left + w], beside
-            owners[1:, 1:] = np.where(own == NO_PART, NO_PART, own + total)
-            total += count
+            # Parts that reach no border of the window are complete; their numbers are negative for now.
+            number = np.where(lonely, NO_PART - 1 - np.arange(count), total - 1 + np.cumsum(~lonely))
+            owners[1:, 1:] = np.append(number, NO_PART)[own]
+            total += count - int(lonely.sum())
             for one, two, here in (
                 (values[0, 1:-1], inner[0], (owners[0, 1:], owners[1, 1:])),
                 (values[1:-1, 0], inner[:, 0], (owners[1:, 0], owners[1:, 1])),
             ):
                 same = (one == two) & (one != NO_PART)
                 pairs.append(np.unique(np.stack(here, axis=1)[same], axis=0))
-            edges.append(_window_edges(values, owners, real, height, width, tolerance))
+            found = _window_edges(values, owners, real, height, width, tolerance)
+            alone = found.owner < NO_PART
+            edges.append(found.chosen(~alone))
+            if alone.any():
+                found = found.chosen(alone)
+                found = found._replace(owner=NO_PART - 1 - found.owner)
+                yield _finished(counted.chosen(lonely), found)
             below[left : left + w], beside = owners[-1, 1:], owners[1:, -1]
         component, count = _components(np.concatenate(pairs), total)
         tally = tally.merged(tallies, component, count)
@@ -154,12 +167,8 @@ def find_parts(
         still = np.zeros(count, bool)
         reached = below != NO_PART
         still[component[below[reached]]] = True
-        numbers, polygons = polygons_of(joined.chosen(~still[joined.owner]))
-        if len(numbers):
-            done = tally.chosen(~still)
-            means = np.full(len(numbers), np.nan)
-            np.divide(done.sums, done.weighed, out=means, where=done.weighed > 0)
-            yield Parts(done.values, done.pixels, means, polygons)
+        if not still.all():
+            yield _finished(tally.chosen(~still), joined.chosen(~still[joined.owner]))
         # What is still open gets the first numbers of the next row.
         again = np.cumsum(still) - 1
         pending = joined.chosen(still[joined.owner])
@@ -167,6 +176,21 @@ def find_parts(
         above = np.full(cols, NO_PART, np.int64)
         above[reached] = again[component[below[reached]]]
         tally = tally.chosen(still)
+
+
+def _finished(tally: _Tally, edges: Edges) -> Parts:
+    """Parts of which everything is known."""
+    means = np.full(len(tally.values), np.nan)
+    np.divide(tally.sums, tally.weighed, out=means, where=tally.weighed > 0)
+    return Parts(tally.values, tally.pixels, means, polygons_of(edges)[1])
+
+
+def _lonely(own: Int64[np.ndarray, "h w"], count: int) -> Bool[np.ndarray, " parts"]:
+    """Which parts of a window have no pixel at its border, so that no other window knows of them."""
+    lonely = np.ones(count, bool)
+    for line in (own[0], own[-1], own[:, 0], own[:, -1]):
+        lonely[line[line != NO_PART]] = False
+    return lonely
 
 
 def _window_edges(

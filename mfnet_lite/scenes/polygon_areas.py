@@ -101,8 +101,7 @@ def equal_area(
     e = np.sqrt(flattening * (2 - flattening))
     longitude, latitude = np.radians(lonlat).T
     sine = np.sin(latitude)
-    if e:
-        q = (1 - e**2) * (sine / (1 - (e * sine) ** 2) + np.arctanh(e * sine) / e)
-    else:
-        q = 2 * sine
+    # the second term divided by e, and its limit on a sphere
+    tail = np.arctanh(e * sine) / e if e else sine
+    q = (1 - e**2) * (sine / (1 - (e * sine) ** 2) + tail)
     return axis * np.stack([longitude, q / 2], axis=1)

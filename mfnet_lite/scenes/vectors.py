@@ -257,9 +257,7 @@ class _Attributes:
             fields["confidence"] = parts.means
         if self.scores is not None:
             known = parts.values < len(self.scores)
-            fields["score"] = np.where(
-                known, self.scores[np.where(known, parts.values, 0)], np.nan
-            )
+            fields["score"] = np.where(known, self.scores[np.where(known, parts.values, 0)], np.nan)
         if self.crs is None:
             fields["coordinates"] = np.full(len(polygons), PIXELS, object)
         return fields
@@ -276,7 +274,9 @@ class _Attributes:
 
     def none(self) -> dict[str, NDArray[Any]]:
         """The attributes of no polygon."""
-        nothing = Parts(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, object))
+        nothing = Parts(
+            np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, object)
+        )
         return self.of(nothing, nothing.polygons)
 
 
