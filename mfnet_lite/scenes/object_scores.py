@@ -67,12 +67,10 @@ def read_scores(path: str | Path | None) -> Float64[np.ndarray, " numbers"] | No
         rows = [line.split(",") for line in lines]
         numbers = np.array([int(number) for number, _ in rows], dtype=np.int64)
         values = np.array([float(score or "nan") for _, score in rows])
-        scores = np.full(int(numbers.max(initial=0)) + 1, np.nan)
-        if numbers.min(initial=0) < 0 or len(scores) > 10 * len(rows) + 1:
-            raise ValueError("numbers out of range")
+        if not np.array_equal(numbers, np.arange(1, len(rows) + 1)):
+            raise ValueError("objects are not numbered 1, 2, …")
     except ValueError as error:
         raise ValueError(
             f"{path} is no table of scores: expected lines of {HEAD} ({error}); delete it or make the masks again"
         ) from error
-    scores[numbers] = values
-    return scores
+    return np.concatenate([[np.nan], values])
