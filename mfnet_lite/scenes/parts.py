@@ -143,7 +143,9 @@ def find_parts(
             owners = np.full((h + 1, w + 1), NO_PART, np.int64)
             owners[0, 1:], owners[1:, 0] = above[left : left + w], beside
             # Parts that reach no border of the window are complete; their numbers are negative for now.
-            number = np.where(lonely, NO_PART - 1 - np.arange(count), total - 1 + np.cumsum(~lonely))
+            number = np.where(
+                lonely, NO_PART - 1 - np.arange(count), total - 1 + np.cumsum(~lonely)
+            )
             owners[1:, 1:] = np.append(number, NO_PART)[own]
             total += count - int(lonely.sum())
             for one, two, here in (

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyogrio.raw
 import pytest
-import rasterio
 import shapely
 from typer.testing import CliRunner
 
 from mfnet_lite import world
 from mfnet_lite.cli import app
 from mfnet_lite.rasters import read_raster, write_raster
+from mfnet_lite.rasters.io import open_raster
 
 
 def call(*arguments: object):
@@ -41,7 +41,7 @@ def test_masks_write_scores_and_cloud_optimised_maps(masks):
     assert all(0 <= score <= 1.5 for score in scores)
     assert len(set(scores)) > 1
     for name in ("objects.tif", "boundaries.tif"):
-        with rasterio.open(masks / name) as file:
+        with open_raster(masks / name) as file:
             assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
 
 
@@ -100,6 +100,7 @@ def test_packages_that_are_missing(masks, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "shapely", None)
     result = call("vectors", masks / "objects.tif", "--out", tmp_path / "a.gpkg")
     assert result.exit_code == 1
-    assert 'needs the package shapely, which is not installed; run `pip install "mfnet-lite[vectors]"`' in (
-        result.stderr
+    assert (
+        'needs the package shapely, which is not installed; run `pip install "mfnet-lite[vectors]"`'
+        in (result.stderr)
     )

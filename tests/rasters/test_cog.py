@@ -19,13 +19,15 @@ def write(path, array, overviews, nodata=255):
         *array.shape, 1, array.dtype.name, crs="EPSG:25832", transform=PLACE, nodata=nodata,
         categorical=True,
     )  # fmt: skip
-    with replacing_geotiff(path, True, overviews) as temporary:
-        with rasterio.open(temporary, "w", **profile) as file:
-            file.write(array, 1)
-            file.set_band_description(1, "class")
-            file.update_tags(CLASSES="0 a; 1 b")
-            if array.dtype == np.uint8:
-                file.write_colormap(1, colour_table([(255, 0, 0), (0, 0, 255)]))
+    with (
+        replacing_geotiff(path, True, overviews) as temporary,
+        rasterio.open(temporary, "w", **profile) as file,
+    ):
+        file.write(array, 1)
+        file.set_band_description(1, "class")
+        file.update_tags(CLASSES="0 a; 1 b")
+        if array.dtype == np.uint8:
+            file.write_colormap(1, colour_table([(255, 0, 0), (0, 0, 255)]))
 
 
 @pytest.fixture
@@ -84,7 +86,9 @@ def test_small_and_failed(tmp_path):
 def test_points_of_a_scene_that_was_never_rectified_stay(tmp_path):
     from rasterio.control import GroundControlPoint
 
-    points = [GroundControlPoint(r, c, 9 + c / 1e4, 48 - r / 1e4) for r, c in ((0, 0), (0, 60), (60, 0))]
+    points = [
+        GroundControlPoint(r, c, 9 + c / 1e4, 48 - r / 1e4) for r, c in ((0, 0), (0, 60), (60, 0))
+    ]
     profile = geotiff_profile(64, 64, 1, "uint8", crs="EPSG:4326") | {"gcps": points}
     with replacing_geotiff(tmp_path / "map.tif", True) as temporary:
         with rasterio.open(temporary, "w", **profile) as file:

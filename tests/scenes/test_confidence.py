@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from rasterio.transform import Affine
 from torch import nn
 
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.write import write_raster
 from mfnet_lite.scenes.confidence import confidence_of
 from mfnet_lite.scenes.predict import predict_scene
+
+PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)
 
 
 class Fixed(nn.Module):
@@ -27,7 +30,7 @@ def scene(tmp_path):
     rng = np.random.default_rng(0)
     image = rng.integers(1, 255, (3, 70, 90)).astype(np.uint8)
     image[:, :5, :9] = 0
-    return write_raster(tmp_path / "scene.tif", image, crs="EPSG:25832", nodata=0)
+    return write_raster(tmp_path / "scene.tif", image, crs="EPSG:25832", transform=PLACE, nodata=0)
 
 
 @pytest.mark.parametrize("blend", ["smooth", "sum"])
@@ -35,8 +38,16 @@ def scene(tmp_path):
 def test_equal_to_the_softmax(scene, tmp_path, blend, cog):
     out, sure = tmp_path / "map.tif", tmp_path / "map_confidence.tif"
     predict_scene(
-        Fixed(), {"optical": scene}, out, window=32, stride=24, blend=blend, confidence=sure,
-        cog=cog, device="cpu", progress=False,
+        Fixed(),
+        {"optical": scene},
+        out,
+        window=32,
+        stride=24,
+        blend=blend,
+        confidence=sure,
+        cog=cog,
+        device="cpu",
+        progress=False,
     )
     with rasterio.open(scene) as file:
         x = torch.from_numpy(file.read(1)).float() / 255

@@ -70,9 +70,7 @@ def without_neighbours(polygon):
 @given(array=MAPS, window=st.integers(1, 8))
 def test_equal_to_polygonising_at_once(array, window):
     found = parts(array, window)
-    bare = Counter(
-        (int(v), shapely.normalize(without_neighbours(p)).wkt) for v, _, _, p in found
-    )
+    bare = Counter((int(v), shapely.normalize(without_neighbours(p)).wkt) for v, _, _, p in found)
     assert bare == at_once(array)
     assert all(polygon.area == pixels for _, pixels, _, polygon in found)
     assert fingerprints(found) == fingerprints(parts(array, 100))

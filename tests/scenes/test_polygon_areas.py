@@ -36,7 +36,10 @@ def test_degrees():
 
 
 def test_a_field_has_one_area_in_every_system():
-    x, y = np.array([600_000, 600_100, 600_100, 600_000]), np.array([5.4e6, 5.4e6, 5_400_100, 5_400_100])
+    x, y = (
+        np.array([600_000, 600_100, 600_100, 600_000]),
+        np.array([5.4e6, 5.4e6, 5_400_100, 5_400_100]),
+    )
     expected = area(shapely.Polygon(np.stack([x, y], 1)), "EPSG:32632")
     for crs in ("EPSG:4326", "EPSG:3857", "EPSG:4258"):
         moved = np.stack(transform(CRS.from_epsg(32632), CRS.from_user_input(crs), x, y)[:2], 1)

@@ -39,9 +39,7 @@ def read(path):
 
 @pytest.fixture
 def class_map(tmp_path):
-    return write_raster(
-        tmp_path / "map.tif", MAP, crs="EPSG:25832", transform=PLACE, nodata=255
-    )
+    return write_raster(tmp_path / "map.tif", MAP, crs="EPSG:25832", transform=PLACE, nodata=255)
 
 
 def named(path):
