@@ -208,7 +208,8 @@ def predict_scene(
                     rows.add(np.where(valid, labels, np.uint8(NODATA)))
                     if sure_rows is not None:
                         if windows.blend == "sum":
-                            logits /= down[top : top + len(labels), None] * across[left:right]
+                            seen = down[top : top + len(labels), None] * across[left:right]
+                            logits = logits / seen
                         found = confidence_of(logits)
                         sure_rows.add(np.where(valid, found, np.uint8(NO_CONFIDENCE)))
                     bar.update(labels.size)

@@ -72,14 +72,19 @@ def test_overviews_hold_values_of_the_map(tmp_path, labels):
                 assert set(np.unique(coarse)) <= set(np.unique(array))
 
 
+def fail(path):
+    with replacing_geotiff(path, True) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+
+
 def test_small_and_failed(tmp_path):
     write(tmp_path / "small.tif", np.ones((7, 5), np.uint8), "mode")
     with rasterio.open(tmp_path / "small.tif") as file:
         assert file.read(1).shape == (7, 5)
         assert file.overviews(1) == []
-    with pytest.raises(RuntimeError), replacing_geotiff(tmp_path / "no.tif", True) as temporary:
-        temporary.write_bytes(b"half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        fail(tmp_path / "no.tif")
     assert [path.name for path in tmp_path.iterdir()] == ["small.tif"]
 
 
@@ -90,8 +95,10 @@ def test_points_of_a_scene_that_was_never_rectified_stay(tmp_path):
         GroundControlPoint(r, c, 9 + c / 1e4, 48 - r / 1e4) for r, c in ((0, 0), (0, 60), (60, 0))
     ]
     profile = geotiff_profile(64, 64, 1, "uint8", crs="EPSG:4326") | {"gcps": points}
-    with replacing_geotiff(tmp_path / "map.tif", True) as temporary:
-        with rasterio.open(temporary, "w", **profile) as file:
-            file.write(np.ones((64, 64), np.uint8), 1)
+    with (
+        replacing_geotiff(tmp_path / "map.tif", True) as temporary,
+        rasterio.open(temporary, "w", **profile) as file,
+    ):
+        file.write(np.ones((64, 64), np.uint8), 1)
     with rasterio.open(tmp_path / "map.tif") as file:
         assert len(file.gcps[0]) == 3

@@ -26,8 +26,14 @@ def test_none(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "id,score\n1,0.5\n", "object,score\n1;0.5\n", "object,score\n-1,0.5\n"]
-    + ["object,score\n99999999999,0.5\n", "object,score\n1,good\n"],
+    [
+        "",
+        "id,score\n1,0.5\n",
+        "object,score\n1;0.5\n",
+        "object,score\n-1,0.5\n",
+        "object,score\n99999999999,0.5\n",
+        "object,score\n1,good\n",
+    ],
 )
 def test_another_table(tmp_path, text):
     path = tmp_path / "scores.csv"
