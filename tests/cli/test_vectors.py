@@ -8,6 +8,7 @@ import numpy as np
 import pyogrio.raw
 import pytest
 import shapely
+from rasterio.transform import Affine
 from typer.testing import CliRunner
 
 from mfnet_lite import world
@@ -24,7 +25,10 @@ def call(*arguments: object):
 def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("vectors")
     scene = write_raster(
-        folder / "scene.tif", world.make_scene(3, size=96).optical, crs="EPSG:32632"
+        folder / "scene.tif",
+        world.make_scene(3, size=96).optical,
+        crs="EPSG:32632",
+        transform=Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000),
     )
     loose = ["--points", 4, "--quality", 0, "--stability", 0.3, "--min-area", 9, "--tile", 64]
     result = call("masks", scene, "--out", folder, *loose, "--device", "cpu", "--cog")
