@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from skimage.measure import label
 
-from mfnet_lite.scenes.outlines import NO_PART, Edges, edges_of, polygons_of, signed_areas
+from mfnet_lite.scenes.part_outlines import NO_PART, Edges, edges_of, polygons_of, signed_areas
 from mfnet_lite.utils.optional_geometry import shapely
 
 __all__ = ["simplified_edges"]
@@ -33,7 +33,7 @@ def simplified_edges(
 
     Args:
         values: The window of the map, nothing outside the map in it.
-        owners: Number of the part of every pixel, :data:`~mfnet_lite.scenes.outlines.NO_PART` for none.
+        owners: Number of the part of every pixel, :data:`~mfnet_lite.scenes.part_outlines.NO_PART` for none.
         corners: Which lattice points of the window are corners.
         row: First row of the window.
         col: First column.

@@ -20,7 +20,7 @@ from skimage.measure import label
 
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.scenes.border_simplification import simplified_edges
-from mfnet_lite.scenes.outlines import NO_PART, Edges, corners_of, edges_of, polygons_of
+from mfnet_lite.scenes.part_outlines import NO_PART, Edges, corners_of, edges_of, polygons_of
 
 __all__ = ["Parts", "find_parts"]
 
@@ -101,7 +101,7 @@ def find_parts(
     """Find the parts of a map and their outlines.
 
     Args:
-        read: Gives the values in a window, :data:`~mfnet_lite.scenes.outlines.NO_PART` where there is none.
+        read: Gives the values in a window, :data:`~mfnet_lite.scenes.part_outlines.NO_PART` where there is none.
         height: Rows of the map.
         width: Columns.
         weigh: Gives a weight per pixel of a window, NaN where there is none.

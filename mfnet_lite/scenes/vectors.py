@@ -36,7 +36,7 @@ from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import check_spares
 from mfnet_lite.scenes.object_scores import read_scores, scores_beside
-from mfnet_lite.scenes.outlines import NO_PART
+from mfnet_lite.scenes.part_outlines import NO_PART
 from mfnet_lite.scenes.parts import WINDOW, Parts, find_parts
 from mfnet_lite.scenes.polygon_areas import areas_on_ground, metres_per_unit
 from mfnet_lite.scenes.vector_files import check_vector_name, open_vector_file

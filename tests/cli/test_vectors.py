@@ -105,6 +105,6 @@ def test_packages_that_are_missing(masks, tmp_path, monkeypatch):
     result = call("vectors", masks / "objects.tif", "--out", tmp_path / "a.gpkg")
     assert result.exit_code == 1
     assert (
-        'needs the package shapely, which is not installed; run `pip install "mfnet-lite[vectors]"`'
+        'need the package shapely, which is not installed; run `pip install "mfnet-lite[vectors]"`'
         in (result.stderr)
     )
