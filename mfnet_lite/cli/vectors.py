@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -58,6 +59,7 @@ def vectors(
         min_area=min_area,
         simplify=simplify,
         omit=_numbers(omit),
+        progress=sys.stderr.isatty(),
     )
     if done.crs is None:
         typer.echo(f"note: {map_file} has no coordinate system; coordinates are {PIXELS}", err=True)

@@ -27,6 +27,7 @@ from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.transform import Affine
+from tqdm.auto import tqdm
 
 from mfnet_lite.rasters.geojson import PIXELS
 from mfnet_lite.rasters.grids import check_same_grid
@@ -74,6 +75,7 @@ def write_vectors(
     simplify: float = 0.0,
     omit: Collection[int] = (),
     window: int = WINDOW,
+    progress: bool = False,
 ) -> Vectors:
     """Write the parts of a map as polygons.
 
@@ -93,6 +95,7 @@ def write_vectors(
         omit: Further values of the map that become no polygon.
         window: Side of the windows in pixels. Without ``simplify`` it changes no polygon; with it, borders keep a
             point wherever they cross the border of a window.
+        progress: Whether to draw a progress bar.
 
     Returns:
         The file, and what is in it.
@@ -120,14 +123,21 @@ def write_vectors(
     check_spares(out, [path] if weights is None else [path, weights.path])
     is_objects = (info.descriptions[0] or "").startswith("object")
     crs, transform = _georeference(info)
-    total, small = 0, 0
+    total, small, pixels = 0, 0, info.height * info.width
     with (
         rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB),
         quiet(),
         _Values(info, {*omit, *([0] if is_objects else [])}) as values,
         _Weights(weights) as weigh,
         open_vector_file(out, crs) as file,
+        tqdm(total=pixels, unit="px", unit_scale=True, disable=not progress) as bar,
     ):
+
+        def read(part: Window) -> Int64[np.ndarray, "h w"]:
+            # neighbouring windows share pixels, which are counted once
+            bar.update(min(window**2, part.height * part.width, pixels - bar.n))
+            return values.read(part)
+
         described = _Attributes(
             "object" if is_objects else "class",
             None if is_objects else class_names(values.tags),
@@ -137,7 +147,7 @@ def write_vectors(
             abs(_determinant(transform)),
         )
         for parts in find_parts(
-            values.read,
+            read,
             info.height,
             info.width,
             weigh=None if weights is None else weigh.read,
