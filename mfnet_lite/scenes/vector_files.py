@@ -76,7 +76,7 @@ def open_vector_file(path: str | Path, crs: CRS | None) -> Iterator[VectorFile]:
     with replacing(path) as temporary:
         if path.suffix.lower() == ".gpkg":
             temporary.unlink()  # GDAL takes an empty file for a broken one
-            package = _GeoPackage(temporary, path.stem, crs)
+            package = _GeoPackage(temporary, path, crs)
             yield package
             package.finish()
         else:
@@ -115,8 +115,8 @@ def _plain(value: Any) -> Any:
 class _GeoPackage:
     """One layer of a GeoPackage."""
 
-    def __init__(self, path: Path, layer: str, crs: CRS | None) -> None:
-        self.path, self.layer = path, layer
+    def __init__(self, path: Path, name: Path, crs: CRS | None) -> None:
+        self.path, self.name, self.layer = path, name, name.stem
         self.crs = None if crs is None else crs.to_wkt()
         self.waiting: list[tuple[NDArray[np.object_], dict[str, NDArray[Any]]]] = []
         self.count, self.begun = 0, False
@@ -139,16 +139,26 @@ class _GeoPackage:
         with warnings.catch_warnings():
             # of a file without a coordinate system, which is what is meant
             warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
-            pyogrio_raw().write(
-                self.path,
-                np.concatenate([geometry for geometry, _ in self.waiting]),
-                [np.concatenate([fields[name] for _, fields in self.waiting]) for name in names],
-                names,
-                layer=self.layer,
-                driver="GPKG",
-                geometry_type="Polygon",
-                crs=self.crs,
-                append=self.begun,
-                **creation,
-            )
+            try:
+                pyogrio_raw().write(
+                    self.path,
+                    np.concatenate([geometry for geometry, _ in self.waiting]),
+                    [
+                        np.concatenate([fields[name] for _, fields in self.waiting])
+                        for name in names
+                    ],
+                    names,
+                    layer=self.layer,
+                    driver="GPKG",
+                    geometry_type="Polygon",
+                    crs=self.crs,
+                    append=self.begun,
+                    **creation,
+                )
+            except (
+                RuntimeError
+            ) as error:  # what GDAL says, under the many names that pyogrio has for it
+                raise OSError(
+                    f"{self.name} cannot be written ({error}): the disk may be full; make room and call again"
+                ) from error
         self.waiting, self.count, self.begun = [], 0, True

@@ -201,3 +201,14 @@ def test_an_existing_file_stays_until_the_new_one_is_whole(class_map, tmp_path):
 def test_names_of_classes():
     assert class_names({}) == {}
     assert class_names({"CLASSES": "0 a; b; 1 c 2 d; 10 e"}) == {0: "a; b", 1: "c 2 d", 10: "e"}
+
+
+def test_what_gdal_cannot_write_is_one_sentence(class_map, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise pyogrio.errors.FeatureError("database or disk is full")
+
+    monkeypatch.setattr(pyogrio.raw, "write", full)
+    out = tmp_path / "out.gpkg"
+    with pytest.raises(OSError, match=r"out.gpkg cannot be written \(database or disk is full\)"):
+        write_vectors(class_map, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["map.tif"]
