@@ -1,0 +1,131 @@
+"""Two processes train as one does, and leave a run that goes on whichever of them is killed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mfnet_lite.training import TrainConfig, fit
+from mfnet_lite.training.distributed import make_fabric
+from mfnet_lite.training.log import read_log
+from mfnet_lite.training.sampling import PositionSampler
+from mfnet_lite.training.state import load_state
+from tests.several_processes import finish, run, start
+from tests.training.two_processes import CONFIG, EQUALITY, Stripes, make
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+# Two processes add the same numbers in another order: a few units in the last place, magnified by
+# AdamW where a gradient is near zero.
+TOLERANCE = {"64-true": 1e-12, "32-true": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pair")
+    run(SCRIPT, "equality", folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EQUALITY)
+def test_two_processes_equal_one_with_the_same_global_batch(pair, tmp_path, name):
+    config = replace(EQUALITY[name], batch=4, accumulate=1, shard_optimizer=False)
+    train = Stripes()
+    alone = fit(make(), train, Stripes(3), config, tmp_path)
+    tolerance = TOLERANCE[config.precision]
+    ours, theirs = (load_file(at / "model.safetensors") for at in (tmp_path, pair / name))
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        assert torch.allclose(value, theirs[key], rtol=0, atol=tolerance), key
+    rows, pair_rows = (read_log(at / "log.csv") for at in (tmp_path, pair / name))
+    assert len(rows) == len(pair_rows) == config.steps  # one writer
+    for one, two in zip(rows, pair_rows, strict=True):
+        assert float(one["loss"]) == pytest.approx(float(two["loss"]), abs=2e-6)
+        assert float(one["grad_norm"]) == pytest.approx(float(two["grad_norm"]), abs=2e-4)
+        assert [one[c] for c in ("val_OA", "val_mIoU")] == [two[c] for c in ("val_OA", "val_mIoU")]
+    own = [json.loads((pair / f"{name}{rank}.json").read_text()) for rank in (0, 1)]
+    # without duplicates or gaps, each step the samples of the one process
+    assert Counter(own[0]["train"] + own[1]["train"]) == Counter(train.seen)
+    assert not set(own[0]["val"]) & set(own[1]["val"])
+    assert sorted(set(own[0]["val"] + own[1]["val"])) == [0, 1, 2]
+    # both know the same loss and the exact scores of all tiles
+    for summary in (own[0]["summary"], own[1]["summary"]):
+        assert summary["val"] == alone["val"]
+        assert summary["loss"] == own[0]["summary"]["loss"]
+        assert summary["processes"] == 2
+
+
+def test_every_step_of_two_processes_has_the_samples_of_one():
+    for accumulate in (1, 3):
+        alone = list(PositionSampler(7, 4, 0, 6 * accumulate, seed=0))
+        two = [
+            list(PositionSampler(7, 2, 0, 6 * accumulate, seed=0, rank=rank, world=2))
+            for rank in (0, 1)
+        ]
+        assert alone == [first + second for first, second in zip(*two, strict=True)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_process_and_a_resume_give_the_same_weights(tmp_path, killed):
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    run(SCRIPT, "straight", tmp_path / "whole")
+    pair = start(SCRIPT, "hanging", tmp_path / "broken")
+    try:
+        while not all((tmp_path / "broken" / f"hangs{rank}").exists() for rank in (0, 1)):
+            assert [process.poll() for process in pair] == [None, None], "ended by itself"
+            time.sleep(0.05)
+        assert load_state(tmp_path / "broken" / "run" / "state.pt")["progress"]["step"] == 3
+        pair[killed].kill()
+    finally:
+        for process in pair:  # the other one sleeps in its data, as long as the test would let it
+            process.kill()
+        finish(pair)
+    run(SCRIPT, "resumed", tmp_path / "broken")
+    states = [load_state(tmp_path / at / "run" / "state.pt") for at in ("whole", "broken")]
+    for key, value in states[0]["model"].items():
+        assert torch.equal(value, states[1]["model"][key]), key
+    streams = states[0]["rng_of_processes"]
+    assert not torch.equal(streams[0]["cpu"], streams[1]["cpu"])
+    rows = [read_log(tmp_path / at / "run" / "log.csv") for at in ("whole", "broken")]
+    assert [[row["loss"] for row in log] for log in rows][0] == [row["loss"] for row in rows[1]]
+
+
+@pytest.mark.slow
+def test_nan_in_one_process_ends_all(tmp_path):
+    for code, _, errors in finish(start(SCRIPT, "poisoned", tmp_path)):
+        assert code == 1
+        assert "FloatingPointError: the loss became nan at step 1" in errors
+
+
+def test_one_process_goes_on_where_two_were(pair, tmp_path):
+    config = replace(EQUALITY["adamw"], batch=4)
+    with pytest.raises(ValueError, match=r"2 samples per step \(1 process.*there were 4"):
+        fit(make(), Stripes(), Stripes(3), replace(config, batch=2), pair / "adamw", resume=True)
+    summary = fit(make(), Stripes(), Stripes(3), config, pair / "adamw", resume=True)
+    assert summary["steps"] == config.steps
+
+
+def test_devices_must_be_here_and_agree_with_torchrun(monkeypatch):
+    with pytest.raises(ValueError, match="devices must be at least 1, got 0"):
+        TrainConfig(devices=0)
+    for name, value in {
+        "TORCHELASTIC_RUN_ID": "test",
+        "RANK": "1",
+        "WORLD_SIZE": "4",
+        "LOCAL_RANK": "1",
+        "LOCAL_WORLD_SIZE": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=r"2 process\(es\) on each of 2 node"):
+        make_fabric(replace(CONFIG, devices=3), torch.device("cpu"))
+    fabric = make_fabric(CONFIG, torch.device("cpu"))
+    assert (fabric.world_size, fabric.global_rank) == (4, 1)
