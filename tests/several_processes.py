@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 TIMEOUT = 240
 
 
-def start(script: str | Path, *arguments: str | Path, world: int = 2) -> list[subprocess.Popen[str]]:
+def start(
+    script: str | Path, *arguments: str | Path, world: int = 2
+) -> list[subprocess.Popen[str]]:
     """Start the processes of one machine; the first is rank 0.
 
     Args:

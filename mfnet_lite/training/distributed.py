@@ -13,6 +13,7 @@ samples; if pixels without truth are left out, each process takes the mean over 
 from __future__ import annotations
 
 import functools
+import inspect
 import operator
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch.distributed as dist
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Subset
 
 from mfnet_lite.metrics.segmentation import ConfusionMatrix
@@ -60,7 +62,10 @@ def make_fabric(config: TrainConfig, device: torch.device) -> Fabric:
     if several and strategy in ("auto", "ddp"):
         # Without this every forward pass, also of a validation with different tiles, would be a
         # meeting of all processes, and the statistics of all but the first would be lost.
-        strategy = DDPStrategy(broadcast_buffers=False)
+        known = inspect.signature(DistributedDataParallel).parameters
+        name = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+        settings: dict[str, Any] = {name: False}
+        strategy = DDPStrategy(**settings)
     one_gpu = device.type == "cuda" and device.index and not several
     return Fabric(
         accelerator=device.type,

@@ -43,6 +43,7 @@ from mfnet_lite.training.stop import polite_stop
 from mfnet_lite.tuning.bookkeeping import freeze_statistics, trained_state
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.processes import naming_lost_processes
 from mfnet_lite.utils.samples import Samples
 
 Loss = Callable[[Any, Mapping[str, Tensor]], Tensor]
@@ -79,6 +80,7 @@ def fit(
         FileExistsError: If ``out`` holds a run and ``resume`` is off.
         FileNotFoundError: If ``resume`` is on and ``out`` holds no state.
         ValueError: If the device is not here.
+        ConnectionError: If another process of this training has ended.
         FloatingPointError: If the loss becomes infinite or NaN.
         KeyboardInterrupt: After Ctrl-C, once the state has been saved.
     """
@@ -99,7 +101,11 @@ def fit(
     writer = folder if fabric.is_global_zero else None
 
     gpus = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=gpus), polite_stop() as stop:
+    with (
+        torch.random.fork_rng(devices=gpus),
+        polite_stop() as stop,
+        naming_lost_processes(fabric.world_size),
+    ):
         torch.manual_seed(config.seed + fabric.global_rank)
         run = _Progress()
         if resume and folder is not None:

@@ -8,6 +8,7 @@ is the one that writes and speaks, and, under ``torchrun``, which share of a job
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Ranks", "is_first_process", "torchrun_ranks", "working_together"]
+__all__ = [
+    "Ranks",
+    "is_first_process",
+    "naming_lost_processes",
+    "torchrun_ranks",
+    "working_together",
+]
 
 PLACES = ("RANK", "NODE_RANK", "GROUP_RANK", "LOCAL_RANK", "SLURM_PROCID")
 """Variables that are 0 or absent in the first process of a job, and in no other all of them."""
@@ -113,14 +120,33 @@ class Ranks:
         import torch.distributed as dist
 
         values: list[Any] = [None] * self.world
-        try:
+        with naming_lost_processes(self.world):
             dist.all_gather_object(values, value if self.first else None)
-        except RuntimeError as error:
-            raise ConnectionError(
-                f"another of the {self.world} processes has ended: see its own message; what is finished "
-                "is kept, call again with the same settings to go on"
-            ) from error
         return values[0]
+
+
+@contextmanager
+def naming_lost_processes(world: int) -> Iterator[None]:
+    """Say in a sentence that another process is gone, where PyTorch tells of sockets.
+
+    Args:
+        world: Number of processes.
+
+    Raises:
+        ConnectionError: In the place of PyTorch's error.
+    """
+    import torch.distributed as dist
+
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, dist.DistError) or re.search("gloo|Connection|NCCL", str(error))
+        if world == 1 or not lost:
+            raise
+        raise ConnectionError(
+            f"another of the {world} processes has ended: its own message says why; call again to go on from "
+            "what was saved, a training with resume"
+        ) from error
 
 
 def torchrun_ranks() -> Ranks:

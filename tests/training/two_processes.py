@@ -46,11 +46,15 @@ class Stripes:
 
 
 class Slow(Stripes):
-    """Lets the first steps pass and then hangs until it is killed; a run that goes on is not slow."""
+    """Hangs in one process, after a number of steps, until that is killed."""
+
+    def __init__(self, rank: int, steps: int) -> None:
+        super().__init__()
+        self.rank, self.steps = rank, steps
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
-        if len(self.seen) == 2 * 5:  # five steps of two samples
-            (Path(sys.argv[2]) / f"hangs{os.environ['RANK']}").touch()
+        if int(os.environ["RANK"]) == self.rank and len(self.seen) == 2 * self.steps:
+            (Path(sys.argv[2]) / f"hangs{self.rank}").touch()
             time.sleep(600)
         return super().__getitem__(index)
 
@@ -84,14 +88,14 @@ def equality(folder: Path) -> None:
         summary = fit(net, train, val, config, folder / name)
         seen = {"train": train.seen, "val": val.seen, "summary": summary}
         (folder / f"{name}{rank}.json").write_text(json.dumps(seen))
-
-
-def straight(folder: Path) -> None:
     fit(make(random=True), Stripes(), Stripes(1), CONFIG, folder / "run")
+    poisoned(folder)
 
 
 def hanging(folder: Path) -> None:
-    fit(make(random=True), Slow(), Stripes(1), CONFIG, folder / "run")
+    train = Slow(int(sys.argv[3]), int(sys.argv[4]))
+    resume = (folder / "run").exists()
+    fit(make(random=True), train, Stripes(1), CONFIG, folder / "run", resume=resume)
 
 
 def resumed(folder: Path) -> None:
@@ -100,7 +104,10 @@ def resumed(folder: Path) -> None:
 
 def poisoned(folder: Path) -> None:
     bad = float("nan") if os.environ["RANK"] == "1" else 1.0
-    fit(make(), Stripes(), None, CONFIG, folder / "bad", loss=lambda out, _: out.mean() * bad)
+    try:
+        fit(make(), Stripes(), None, CONFIG, folder / "bad", loss=lambda out, _: out.mean() * bad)
+    except FloatingPointError as error:
+        (folder / f"poisoned{os.environ['RANK']}").write_text(str(error))
 
 
 if __name__ == "__main__":
