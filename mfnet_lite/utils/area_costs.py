@@ -28,7 +28,8 @@ class AreaEstimate:
     def __str__(self) -> str:
         """One line that says that it is an estimate."""
         cost = "" if self.cost is None else f", {self.cost:,.0f} at the given price"
-        return f"estimate: {self.windows:,.0f} windows, {self.device_hours:,.1f} device hours, {self.hours:,.1f} h{cost}"
+        hours = f"{self.device_hours:,.1f} device hours, {self.hours:,.1f} h"
+        return f"estimate: {self.windows:,.0f} windows, {hours}{cost}"
 
 
 def estimate_area(

@@ -86,8 +86,8 @@ class Ranks:
 
         Example:
             >>> import torch
-        >>> Ranks(5, 8, 1, 4).device(torch.device("cpu"))
-            device(type='cpu')
+            >>> str(Ranks(5, 8, 1, 4).device(torch.device("cpu")))
+            'cpu'
         """
         import torch
 

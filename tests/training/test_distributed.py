@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -11,13 +14,16 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from typer.testing import CliRunner
 
+from mfnet_lite import world
+from mfnet_lite.cli import app
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.distributed import make_fabric
 from mfnet_lite.training.log import read_log
 from mfnet_lite.training.sampling import PositionSampler
 from mfnet_lite.training.state import load_state
-from tests.several_processes import finish, run, start
+from tests.several_processes import ROOT, TIMEOUT, finish, run, start
 from tests.training.two_processes import CONFIG, EQUALITY, Stripes, make
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
@@ -134,3 +140,43 @@ def test_devices_must_be_here_and_agree_with_torchrun(monkeypatch):
         make_fabric(replace(CONFIG, devices=3), torch.device("cpu"))
     fabric = make_fabric(CONFIG, torch.device("cpu"))
     assert (fabric.world_size, fabric.global_rank) == (4, 1)
+
+
+@pytest.mark.slow
+def test_the_command_line_starts_its_own_processes(tmp_path):
+    world.write_folder(tmp_path / "world", 3, 64, seed=1, quiet=True)
+    words = [
+        "--model",
+        "unetformer",
+        "--steps",
+        "2",
+        "--batch",
+        "1",
+        "--size",
+        "64",
+        "--device",
+        "cpu",
+        "--devices",
+        "2",
+    ]
+    command = [sys.executable, "-m", "mfnet_lite.cli", "train", str(tmp_path / "world"), *words]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "run")],
+        env={k: v for k, v in os.environ.items() if "RANK" not in k} | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained unetformer") == 1  # one of them speaks
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["processes"], summary["steps"]) == (2, 2)
+    assert len(read_log(tmp_path / "run" / "log.csv")) == 1
+
+
+def test_dialogues_are_trained_on_one_device(tmp_path):
+    arguments = ["train", str(tmp_path), "--model", "earthgpt", "--devices", "2"]
+    result = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 1
+    assert "is trained on one device" in result.stderr
