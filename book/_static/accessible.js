@@ -11,10 +11,10 @@ function reachScrollingBoxes() {
   }
 }
 
-// The name of a button contains the words that are written on it, so that it can be called by them.
+// The name of a button or of a folded cell contains the words that are written on it, so that it can be called by them.
 function nameButtons() {
-  for (const button of document.querySelectorAll("button[aria-label]")) {
-    const icons = [...button.querySelectorAll("svg title")].map(title => title.textContent);
+  for (const button of document.querySelectorAll(":is(button, summary)[aria-label]")) {
+    const icons = [...button.querySelectorAll("i[title], svg title")].map(icon => icon.title || icon.textContent);
     const written = (button.innerText.trim() ? [button.innerText] : icons).join(", ").replace(/\s+/g, " ").trim();
     const name = button.getAttribute("aria-label");
     if (written && !name.toLowerCase().includes(written.toLowerCase()))
