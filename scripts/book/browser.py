@@ -1,7 +1,7 @@
 """A Chromium without a window, steered over its DevTools protocol.
 
     async with open_browser("chromium") as page:
-        events = await page.open("file:///site/index.html", width=390)
+        await page.open("file:///site/index.html", width=390)
         title = await page.evaluate("document.title")
 
 tornado, which Jupyter brings, speaks the protocol's WebSocket.
@@ -41,6 +41,9 @@ class BrowserPage:
     Args:
         socket: Connection to the browser.
         session: Its id of the tab; None speaks to the browser itself.
+
+    Attributes:
+        events: All since the last page was opened, as the protocol words them.
     """
 
     def __init__(self, socket: WebSocketClientConnection, session: str | None = None) -> None:
@@ -86,15 +89,12 @@ class BrowserPage:
             raise RuntimeError(f"Chromium ended while {what} was awaited")
         return dict(json.loads(text))
 
-    async def open(self, url: str, width: int) -> list[Event]:
+    async def open(self, url: str, width: int) -> None:
         """Open a page and wait until it stands still: loaded, fonts there, formulas set.
 
         Args:
             url: Its address.
             width: Of the window, in CSS pixels.
-
-        Returns:
-            All events since, as the protocol words them.
         """
         self.events = []
         await self.send(
@@ -106,7 +106,6 @@ class BrowserPage:
         await self.evaluate(
             "document.fonts.ready.then(() => window.MathJax?.startup?.promise).then(() => true)"
         )
-        return self.events
 
     async def evaluate(self, script: str) -> Any:
         """Return what a piece of JavaScript returns, a promise's value included.

@@ -90,13 +90,13 @@ async def problems_of(page: BrowserPage, url: str, width: int, axe: str | None) 
         width: Of the window, CSS pixels.
         axe: Source of axe-core; None does not ask it.
     """
-    events = await page.open(url, width)
+    await page.open(url, width)
     found = await page.evaluate(CUT)
     told = found[:MOST] + ([f"and {len(found) - MOST} more"] if len(found) > MOST else [])
     if axe is not None:
         await page.evaluate(axe + "; true")
         told += await page.evaluate(AXE)
-    return told_by([*events, *page.events]) + told
+    return told_by(page.events) + told
 
 
 async def check(html: Path, program: str, axe: str | None = None) -> dict[str, list[str]]:
