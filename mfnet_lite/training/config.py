@@ -111,7 +111,7 @@ class TrainConfig:
     workers: int = field(default=0, metadata={"help": "Reading processes."})
     seed: int = field(default=0, metadata={"help": "Of weights, crops and order."})
     ignore_index: int = 255
-    log_every: int = 10
+    log_every: int = field(default=10, metadata={"help": "Steps per row of log.csv."})
     save_every: int = field(
         default=200, metadata={"help": "Steps between saved states.", "command": 100}
     )
