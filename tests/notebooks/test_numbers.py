@@ -1,0 +1,257 @@
+"""Numbers that the prose of a chapter takes from a file of results are those of the file.
+
+A difference with its standard error must be that of a claim. Other numbers stand here with their sentence, whose
+braces are filled from the file; a new file of results, or a new sentence, fails until both agree.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from math import sqrt
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import nbformat
+import pytest
+
+BOOK = Path(__file__).resolve().parents[2] / "book"
+Record = dict[str, Any]
+
+RECORDS = {
+    "06_samlp": "samlp",
+    "11_mfnet": "mfnet",
+    "12_gopt": "gopt",
+    "13_objects_and_boundaries": "objects",
+    "14_sam_cd": "sam_cd",
+    "16_mfuser": "mfuser",
+}
+"""Chapters and the experiments they tell of."""
+
+
+@cache
+def record(name: str) -> Record:
+    path = BOOK / "results" / f"{name}_experiments.json"
+    found: Record = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def prose(chapter: str) -> str:
+    """Texts, captions and alt texts of a chapter on one line, minus signs as a keyboard has them."""
+    said = []
+    for cell in nbformat.read(BOOK / f"{chapter}.ipynb", as_version=4).cells:
+        shown = cell.metadata.get("mystnb", {})
+        said += [cell.source] if cell.cell_type == "markdown" else []
+        said += [shown.get("figure", {}).get("caption", ""), shown.get("image", {}).get("alt", "")]
+    text = " ".join(said)
+    return re.sub(r"\s+", " ", text).replace("−", "-")
+
+
+def claim(found: Record, name: str) -> float:
+    """The mean difference of a claim, in points."""
+    by_name = {c["name"]: c for c in found["claims"] if "name" in c}
+    return 100 * float(by_name[name]["difference"])
+
+
+def interval(found: Record, name: str) -> tuple[float, ...]:
+    """The 95 % interval of a claim's difference, in points."""
+    by_name = {c["name"]: c for c in found["claims"] if "name" in c}
+    return tuple(100 * float(end) for end in by_name[name]["interval"])
+
+
+def score(found: Record, row: str, *keys: str) -> float:
+    """The mean of a row's score, in points."""
+    value: Any = found["rows"][row]
+    for key in keys:
+        value = value[key]
+    return 100 * float(value["mean"])
+
+
+def seeds(found: Record, row: str, key: str = "mIoU") -> list[float]:
+    return [100 * float(v) for v in found["rows"][row][key]["values"].values()]
+
+
+def without_seed_1(found: Record) -> tuple[float, ...]:
+    """Seed 1 of plain sums, the lowest and highest of the others, and the gain over those with its error."""
+    sums, fused = seeds(found, "fusion=sum"), seeds(found, "default")
+    others = [k for k in range(5) if k != 1]
+    gains = [fused[k] - sums[k] for k in others]
+    rest = [sums[k] for k in others]
+    return sums[1], min(rest), max(rest), mean(gains), stdev(gains) / sqrt(len(gains))
+
+
+QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
+    (
+        "06_samlp",
+        "by {:.0f} to {:.0f} points with one to ten images",
+        lambda r: (
+            min(claim(r, f"samlp>unet {n}") for n in (1, 5, 10)),
+            max(claim(r, f"samlp>unet {n}") for n in (1, 5, 10)),
+        ),
+    ),
+    (
+        "06_samlp",
+        "by {:.0f} and {:.0f} with 200 and 50",
+        lambda r: (claim(r, "samlp>unet 200"), claim(r, "samlp>unet 50")),
+    ),
+    (
+        "06_samlp",
+        "the cut at 0.5 is better ({:.1f} against {:.1f} points of mask IoU)",
+        lambda r: tuple(
+            100 * r["rows"]["official=True"]["stages"][stage]["mask IoU"]["mean"]
+            for stage in ("step 1, cut at 0.5", "step 1")
+        ),
+    ),
+    (
+        "11_mfnet",
+        "MFNet with both sensors reaches {:.1f} points of mIoU, a U-Net on the same crops {:.1f}",
+        lambda r: (score(r, "effort=5.0", "mIoU"), score(r, "model=unet effort=5.0", "mIoU")),
+    ),
+    (
+        "11_mfnet",
+        "the U-Net reaches {:.1f}, and the two",
+        lambda r: (score(r, "model=unet effort=25.0", "mIoU"),),
+    ),
+    (
+        "11_mfnet",
+        "seed 1 ended at {:.1f} points, the other four between {:.1f} and {:.1f}; over those four the gain is "
+        "{:+.1f} ± {:.1f}",
+        without_seed_1,
+    ),
+    (
+        "11_mfnet",
+        "at ambiguity 0 both sensors reach {:.1f} points and the image alone {:.1f}; at 0.7 it is {:.1f} and {:.1f}",
+        lambda r: (
+            score(r, "ambiguity=0.0", "mIoU"),
+            score(r, "sensors=optical tuning=lora ambiguity=0.0", "mIoU"),
+            score(r, "default", "mIoU"),
+            score(r, "sensors=optical tuning=lora", "mIoU"),
+        ),
+    ),
+    (
+        "11_mfnet",
+        "most of it in one seed, which ended at {:.1f}",
+        lambda r: (min(seeds(r, "sensors=optical+dsm+thermal+sar")),),
+    ),
+    (
+        "12_gopt",
+        "about {:.0f} points of mIoU if its own token may ask, at four times the steps about {:.0f}; a radar image "
+        "brings about {:.0f}",
+        lambda r: (claim(r, "both>optical"), claim(r, "longer both>optical"), claim(r, "sar")),
+    ),
+    (
+        "12_gopt",
+        "With RGB tokens alone asking, prompts are worth about {:.0f} points",
+        lambda r: (claim(r, "notes: rgb asks"),),
+    ),
+    (
+        "12_gopt",
+        "under the same head is about {:.0f} points better at equal steps",
+        lambda r: (-claim(r, "gopt>mmlora"),),
+    ),
+    (
+        "12_gopt",
+        "are about {:.0f} points better than the default, in which they pass frozen blocks",
+        lambda r: (-claim(r, "frozen>embed"),),
+    ),
+    (
+        "12_gopt",
+        "were still about {:.0f} points below the picture alone",
+        lambda r: (-claim(r, "missing, withheld"),),
+    ),
+    (
+        "13_objects_and_boundaries",
+        "lowest means, {:.1f} and {:.1f} points against {:.1f} without a loss",
+        lambda r: (
+            score(r, "data=world model=unet objects=10.0", "mIoU"),
+            score(r, "data=world model=unet boundaries=1.0", "mIoU"),
+            score(r, "data=world model=unet", "mIoU"),
+        ),
+    ),
+    (
+        "13_objects_and_boundaries",
+        "one run that went wrong ({:.1f} and {:.1f})",
+        lambda r: (
+            min(seeds(r, "data=world model=unet objects=10.0")),
+            min(seeds(r, "data=world model=unet boundaries=1.0")),
+        ),
+    ),
+    (
+        "13_objects_and_boundaries",
+        "{:.1f} points with perfect objects, {:.1f} with those of the small SAM, {:.1f} with superpixels",
+        lambda r: tuple(
+            score(r, f"data=world model=unet objects=1.0 boundaries=0.1{maps}", "mIoU")
+            for maps in (" maps=perfect", "", " maps=superpixels")
+        ),
+    ),
+    (
+        "14_sam_cd",
+        "our default with concatenated dates scores {:.1f}, their wiring {:.1f}",
+        lambda r: (score(r, "symmetric=False", "F1"), score(r, "official=True", "F1")),
+    ),
+    (
+        "16_mfuser",
+        "the language encoder *alone* is {:.1f} points ahead",
+        lambda r: (-claim(r, "both>language"),),
+    ),
+    (
+        "16_mfuser",
+        "each difference points the paper's way ({:.1f}, {:.1f} and {:.1f} points)",
+        lambda r: (claim(r, "fused>joined"), claim(r, "scan>attention"), claim(r, "enhancer")),
+    ),
+    (
+        "16_mfuser",
+        "is {:.0f} points ahead of an MFuser trained for 200 steps",
+        lambda r: (-claim(r, "mfuser>pair"),),
+    ),
+    (
+        "16_mfuser",
+        "costs time and gains nothing ({:+.1f} points)",
+        lambda r: (claim(r, "two ways"),),
+    ),
+    (
+        "16_mfuser",
+        "in the place of the small SAM gains {:.0f} points ({:.0f} to {:.0f})",
+        lambda r: (claim(r, "imagenet"), *interval(r, "imagenet")),
+    ),
+    (
+        "16_mfuser",
+        "falls from {:.0f} points to {:.0f} at night",
+        lambda r: (score(r, "model=unet", "mIoU", "clear"), score(r, "model=unet", "mIoU", "night")),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told_in", "sentence", "values"), QUOTED, ids=lambda v: str(v)[:30])
+def test_sentence_has_the_numbers_of_the_file(
+    told_in: str, sentence: str, values: Callable[[Record], tuple[float, ...]]
+) -> None:
+    assert sentence.format(*values(record(RECORDS[told_in]))) in prose(told_in)
+
+
+@pytest.mark.parametrize("told_in", RECORDS)
+def test_differences_with_errors_are_those_of_claims(told_in: str) -> None:
+    pattern = r"(\d+\.\d) ± (\d+\.\d)"
+    told = {
+        pair
+        for found in record(RECORDS[told_in])["claims"]
+        for pair in re.findall(pattern, found["sentence"])
+    }
+    elsewhere = {
+        pair
+        for name, sentence, values in QUOTED
+        if name == told_in and "±" in sentence
+        for pair in re.findall(pattern, sentence.format(*values(record(RECORDS[told_in]))))
+    }
+    quoted = set(re.findall(pattern, prose(told_in)))
+    assert quoted <= told | elsewhere
+
+
+def test_a_wrong_number_is_found() -> None:
+    text = prose("11_mfnet")
+    assert "reaches 80.8 points" in text
+    assert "reaches 80.9 points" not in text
