@@ -134,6 +134,16 @@ QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
     ),
     (
         "11_mfnet",
+        "the picture alone falls from {:.1f} to {:.1f} points, while both sensors together do not fall ({:.1f} and "
+        "{:.1f})",
+        lambda r: tuple(
+            score(r, f"{sensors}ambiguity={much}", "mIoU")
+            for sensors in ("sensors=optical tuning=lora ", "")
+            for much in (0.0, 1.0)
+        ),
+    ),
+    (
+        "11_mfnet",
         "most of it in one seed, which ended at {:.1f}",
         lambda r: (min(seeds(r, "sensors=optical+dsm+thermal+sar")),),
     ),
