@@ -20,7 +20,9 @@ from typing import Any
 
 import torch
 
-from mfnet_lite.nets import build_model
+from mfnet_lite.nets import MFNet
+from mfnet_lite.sam import build_sam
+from mfnet_lite.sam.build import CONFIGS
 from mfnet_lite.scenes.predict import predict_scene
 from mfnet_lite.scenes.windows import Windows
 from mfnet_lite.utils.files import write_text
@@ -28,7 +30,7 @@ from mfnet_lite.utils.provenance import peak_memory
 from scripts.benchmarks.common import RESULTS, now, one_thread, run_module, working_tree
 from scripts.benchmarks.large_scene import CLASSES, write_large
 
-BACKBONES = ("tiny", "vit_b", "vit_l", "vit_h")
+BACKBONES = tuple(CONFIGS)
 SCENE, WINDOWS = 768, Windows(256, stride=256)
 """Pixels along the side of the scene: nine windows without overlap."""
 
@@ -45,10 +47,11 @@ def measure(folder: Path, backbone: str, device: str, windows: Windows = WINDOWS
     Returns:
         Weights, windows, seconds, windows per second, peak bytes of this process (of the GPU if there is one).
     """
-    channels = {"optical": 3, "dsm": 1}
-    model = build_model("mfnet", channels, len(CLASSES), backbone=backbone, tuning="mmlora")
+    sensors = ("optical", "dsm")
+    sam = build_sam(CONFIGS[backbone], seed=0)  # random weights: classes do not matter here
+    model = MFNet(sam, len(CLASSES), sensors, tuning="mmlora")
     clock: Callable[[], float] = time.process_time if device == "cpu" else time.perf_counter
-    paths = {name: folder / f"{name}.tif" for name in channels}
+    paths = {name: folder / f"{name}.tif" for name in sensors}
     seen = 0
 
     def note(_: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
