@@ -33,7 +33,7 @@ def draw() -> Picture:
     p.down(left, first_l, fuse_1, second_l, fuse_2)
     p.down(right, first_r, fuse_1, second_r, fuse_2)
     pyramid = p.box(14, 334, 176, 44, "pyramid\nmaps of four depths", "trained")
-    linear = p.box(206, 334, 116, 44, "linear\nvision tokens", "trained")
+    linear = p.box(206, 334, 116, 44, "linear\nadds vision", "trained")
     project = p.box(206, 404, 116, 44, "joint space\n**V**", "frozen")
     words = p.box(334, 334, 96, 28, "words", "data")
     prompts = p.box(334, 378, 96, 28, "prompts", "trained")

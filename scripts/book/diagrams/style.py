@@ -78,19 +78,19 @@ LIGHT = Theme(
 )
 DARK = Theme(
     name="dark",
-    ground="#14181e",
+    ground="#121212",
     ink="#e9eef3",
     line="#9aa7b3",
-    inside="#1c222a",
+    inside="#1b1f25",
     looks={
         "frozen": Look("#17384f", "#6db6e8"),
         "trained": Look("#54300f", "#f0a35e", 2.2),
         "part": Look("#323a45", "#9aa7b3"),
-        "step": Look("#14181e", "#9aa7b3"),
+        "step": Look("#121212", "#9aa7b3"),
         "data": Look("#22351f", "#8fc27c"),
         "here": Look("#54300f", "#f0a35e", 2.6),
         "needed": Look("#17384f", "#6db6e8", 2.0),
-        "other": Look("#14181e", "#76828e"),
+        "other": Look("#121212", "#76828e"),
     },
 )
 THEMES = (LIGHT, DARK)
