@@ -26,7 +26,7 @@ def draw() -> Picture:
     blocks = p.box(14, 142, 192, 40, "N blocks, neck\nin windows, a few global", "part")
     p.frame(224, 70, 212, 120)
     p.write(331, 84, "Prompt encoder", "middle")
-    convolve = p.box(232, 110, 92, 52, "3 convolu-\ntions", "part", 2)
+    convolve = p.box(232, 110, 92, 52, "convolve\n3 times", "part", 2)
     points = p.box(332, 104, 98, 64, "sine, cosine\nof the place,\n+ its kind", "part")
     column, added = 160, p.sign(160, 228)
     p.down(column, image, patches, blocks, added)
