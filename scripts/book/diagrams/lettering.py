@@ -97,12 +97,12 @@ def wrapped(words: str, size: float, room: float) -> list[str]:
     """Break a text into lines that fit.
 
     Args:
-        words: Text with markup that no space divides.
+        words: Text with markup that no space divides; a no-break space is no place to break.
         size: Size of its letters.
         room: Width of the lines.
     """
     lines: list[str] = []
-    for word in words.split():
+    for word in words.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and width(longer, size) <= room:
             lines[-1] = longer

@@ -66,7 +66,7 @@ def draw(parts: Sequence[Part], here: Chapter) -> Picture:
         here: The chapter.
     """
     chapters = [chapter for part in parts for chapter in part.chapters]
-    titles = {chapter.number: f"{chapter.number} {chapter.title}" for chapter in chapters}
+    titles = {chapter.number: f"{chapter.number}\u00a0{chapter.title}" for chapter in chapters}
     place = chapters.index(here)
     own = next(part for part in parts if here in part.chapters)
     needs = "; ".join(titles[n] for n in here.needs if n in titles) or "no earlier chapter"
