@@ -196,7 +196,7 @@ def _prompts(decoder: OnnxDecoder, embedding: Tensor) -> list[tuple[Tensor, ...]
         which: list[int], labels: list[float], mask: Tensor | None = None
     ) -> tuple[Tensor, ...]:
         return (
-            embedding, points[which][None], torch.tensor([labels]),
+            embedding, points[which][None], torch.tensor([labels]).float(),
             blank if mask is None else mask, torch.tensor([0.0 if mask is None else 1.0]),
         )  # fmt: skip
 

@@ -65,12 +65,13 @@
     };
   }
 
-  let worker, queue = Promise.resolve(), number = 0;
+  let worker, broken, queue = Promise.resolve(), number = 0;
   const waiting = new Map();
 
   function ask(job, values) {
     // One job after the other: an answer never meets another picture's embedding.
     const next = queue.then(() => new Promise((resolve, reject) => {
+      if (broken) throw broken;
       waiting.set(++number, { resolve, reject });
       worker.postMessage({ id: number, job, ...values });
     }));
@@ -80,7 +81,7 @@
 
   function startWorker() {
     const code = new Blob([`(${work})()`], { type: "text/javascript" });
-    worker = new Worker(URL.createObjectURL(code), { type: "module" });
+    worker = new Worker(URL.createObjectURL(code)); // of a module, Chromium would refuse it to a folder
     worker.onmessage = ({ data }) => {
       const { resolve, reject } = waiting.get(data.id);
       waiting.delete(data.id);
@@ -88,7 +89,8 @@
       else resolve(data.value);
     };
     worker.onerror = (event) => {
-      for (const { reject } of waiting.values()) reject(new Error(event.message || "no worker"));
+      broken = new Error(event.message || "it starts no worker");
+      for (const { reject } of waiting.values()) reject(broken);
       waiting.clear();
     };
   }
