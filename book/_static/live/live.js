@@ -25,20 +25,29 @@
 
   function work() {
     let ort, encoder, decoder, embedding;
-    const unpack = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const unpack = (text) => {
+      if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+      const letters = atob(text), bytes = new Uint8Array(letters.length);
+      for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+      return bytes;
+    };
     const inflate = async (bytes) => {
       const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
       return new Uint8Array(await new Response(stream).arrayBuffer());
     };
     const jobs = {
-      async open({ runtime, models }) {
+      async open({ runtime, model }) {
         const code = new Blob([runtime.module], { type: "text/javascript" });
         ort = await import(URL.createObjectURL(code));
         ort.env.wasm.wasmBinary = await inflate(unpack(runtime.wasm));
         ort.env.wasm.numThreads = 1; // threads need a server that sends two headers
-        const options = { executionProviders: ["wasm"] };
-        encoder = await ort.InferenceSession.create(unpack(models.encoder), options);
-        decoder = await ort.InferenceSession.create(unpack(models.decoder), options);
+        decoder = await ort.InferenceSession.create(unpack(model), { executionProviders: ["wasm"] });
+      },
+      async openEncoder({ model }) {
+        encoder = await ort.InferenceSession.create(unpack(model), { executionProviders: ["wasm"] });
+      },
+      async place({ values, shape }) {
+        embedding = new ort.Tensor("float32", new Float32Array(unpack(values).buffer), shape);
       },
       async embed({ pixels, side }) {
         const image = new ort.Tensor("float32", pixels, [1, 3, side, side]);
@@ -284,7 +293,7 @@
     return change([...kept, prompt]);
   }
 
-  async function show(picture, name, prompts) {
+  async function show(picture, name, prompts, known) {
     const scale = LONGEST / Math.max(picture.width, picture.height);
     state.picture = picture;
     state.name = name;
@@ -295,7 +304,7 @@
     draw();
     say("The encoder looks at the picture …");
     const input = toInput();
-    await ask("embed", input);
+    await (known ? ask("place", known) : ask("embed", input));
     if (state.picture !== picture) return;
     state.embedded = true;
     performance.mark("live-sam-embedded");
@@ -410,13 +419,13 @@
 
   async function sample(index) {
     const { pictures } = window.liveSamModels;
-    const { url, name, click } = pictures[index];
+    const { url, name, click, embedding } = pictures[index];
     const picture = new Image();
     picture.src = url;
     await picture.decode();
     const scale = LONGEST / Math.max(picture.width, picture.height);
     const at = { kind: "point", x: (click[0] + 0.5) * scale, y: (click[1] + 0.5) * scale, label: true };
-    await show(picture, name, [at]);
+    await show(picture, name, [at], embedding);
   }
 
   function stop(error) {
@@ -441,15 +450,19 @@
       say("Loading the model …");
       startWorker();
       await Promise.all([load("models.js"), load("runtime.js")]);
+      performance.mark("live-sam-loaded");
       const { pictures, encoder, decoder } = window.liveSamModels;
       pictures.forEach(({ name }, index) => part("picture").append(new Option(name, index)));
       part("picture").value = "0";
       listen();
-      // The worker works off its jobs in order, so the picture can be asked for while the networks are opened.
-      const opened = ask("open", { runtime: window.liveSamRuntime, models: { encoder, decoder } });
+      // The first picture brings its embedding along, so its first mask need not wait for the encoder.
+      const opened = ask("open", { runtime: window.liveSamRuntime, model: decoder });
       await Promise.all([opened, sample(0)]);
       window.liveSamRuntime = undefined; // megabytes of text that the worker has read
       part("controls").disabled = false;
+      window.liveSam.ready = ask("openEncoder", { model: encoder });
+      await window.liveSam.ready;
+      performance.mark("live-sam-opened");
     } catch (error) {
       stop(error);
     }
