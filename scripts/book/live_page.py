@@ -330,7 +330,7 @@ def measured(record: dict[str, Any]) -> str:
         f"({times['encoder']:.1f} s at later ones), {1000 * times['next_click']:.0f} ms for each further click.",
         f"The runtime is {sizes['runtime.js'] / 1e6:.1f} MB, the networks are {sizes['encoder'] / 1e6:.1f} and "
         f"{sizes['decoder'] / 1e6:.1f} MB, a third more as text.",
-        f"On {parity['prompts']} prompts the page's logits differ from PyTorch's by at most {parity['logits']:.0e}, and "
+        f"On {parity['prompts']} prompts the page's logits differ from PyTorch's by at most {parity['logits']:.0e}; "
         f"of {parity['pixels']:,} pixels of masks {parity['differing']:,} differ.",
     )
     return " ".join(sentences) + "\n"

@@ -69,6 +69,7 @@ def run(request, data) -> Path:
     return out
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_the_file_maps_other_inputs_as_the_network_does(run, onnx, tmp_path):
     file = tmp_path / "net.onnx"
