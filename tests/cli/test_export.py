@@ -53,7 +53,7 @@ def data(tmp_path_factory) -> Path:
     for name, more in (("world", []), ("pairs", ["--pairs"])):
         made = call("world", "make", path / name, "--tiles", 2, "--size", 64, "--seed", 1, *more)
         assert made.exit_code == 0, made.output
-    made = call("world", "plates", path / "plates", "--tiles", 2, "--size", 64, "--seed", 1)
+    made = call("world", "plates", path / "plates", "--images", 4, "--size", 64, "--seed", 1)
     assert made.exit_code == 0, made.output
     return path
 
