@@ -44,6 +44,9 @@ class OnnxEncoder(nn.Module):
         at the bottom and right with the mean colour ``sam.pixel_mean``, which is 0 after normalisation as in SAM.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, sam: Sam) -> None:
         super().__init__()
         self.encoder = sam.image_encoder
@@ -64,6 +67,9 @@ class OnnxDecoder(nn.Module):
     Args:
         sam: The model.
     """
+
+    position: Tensor
+    kinds: Tensor
 
     def __init__(self, sam: Sam) -> None:
         super().__init__()
