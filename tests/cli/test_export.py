@@ -12,9 +12,11 @@ import torch
 from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
+from mfnet_lite.rasters import write_raster
 from mfnet_lite.runs.folder import load_run
 from mfnet_lite.sam import build_sam
 from mfnet_lite.utils.onnx_files import open_onnx
+from mfnet_lite.world.plates import make_plate_image
 from tests.small_sam import FOUR_LEVELS
 
 EXTRA = "needs onnx, onnxscript and onnxruntime (the extra onnx)"
@@ -53,8 +55,11 @@ def data(tmp_path_factory) -> Path:
     for name, more in (("world", []), ("pairs", ["--pairs"])):
         made = call("world", "make", path / name, "--tiles", 2, "--size", 64, "--seed", 1, *more)
         assert made.exit_code == 0, made.output
-    made = call("world", "plates", path / "plates", "--images", 4, "--size", 64, "--seed", 1)
-    assert made.exit_code == 0, made.output
+    for split, seed in (("train", 3), ("test", 8)):
+        image = make_plate_image(seed, 64)
+        folder = path / "plates" / split
+        write_raster(folder / "image" / "a.tif", image.image)
+        write_raster(folder / "label" / "a.tif", image.plate[None].astype(np.uint8))
     return path
 
 
