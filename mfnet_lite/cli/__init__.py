@@ -15,6 +15,7 @@ from mfnet_lite.cli.chat import chat
 from mfnet_lite.cli.command import Command
 from mfnet_lite.cli.data import check, convert
 from mfnet_lite.cli.evaluate import evaluate
+from mfnet_lite.cli.export import export
 from mfnet_lite.cli.info import info
 from mfnet_lite.cli.masks import masks
 from mfnet_lite.cli.option_groups import with_groups
@@ -55,7 +56,7 @@ def main(
 for group, commands in (
     (world_app, (make, plates, instruct)),
     (data_app, (check, convert)),
-    (app, (info, train, evaluate, predict, masks, vectors, chat)),
+    (app, (info, train, evaluate, predict, masks, vectors, export, chat)),
 ):
     for command in commands:
         group.command(cls=Command)(with_groups(command))

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import yaml
 
+from scripts.book.live_page import write_page
+
 ROOT = Path(__file__).resolve().parents[2]
 REMOTE = re.compile(r"^\s*(?:https?:)?//", re.IGNORECASE)
 CSS_REMOTE = re.compile(r"(?:url\(\s*|@import\s+)[\"']?\s*(?:https?:)?//", re.IGNORECASE)
@@ -148,6 +150,8 @@ def main() -> None:
     tree = out / "_build" / "source"
     html = out / "_build" / "html"
     gather(options.notebooks.resolve(), tree)
+    if why := write_page(tree / "book"):
+        print(f"the page with the live model shows pictures instead: {why}", flush=True)
     shutil.rmtree(html, ignore_errors=True)
     shutil.rmtree(out / "_build" / ".doctrees", ignore_errors=True)
     command = [

@@ -296,9 +296,8 @@ class MultimodalEncoder(nn.Module):
         self, table: Tensor, key: tuple[int, str, int], make: Callable[[], Tensor]
     ) -> Tensor:
         """Make a resized table once, and again only if the frozen table was changed or moved."""
-        if (
-            table.requires_grad
-        ):  # its gradient must flow through the resizing, so nothing may be kept
+        # where its gradient must flow through the resizing nothing may be kept, and a traced tensor has no address
+        if table.requires_grad or torch.compiler.is_compiling():
             return make()
         # the version counts changes in place, as by load_state_dict; the address changes when the model is moved
         state = (table.data_ptr(), table._version, table.device, table.dtype)
