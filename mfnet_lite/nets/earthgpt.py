@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -87,6 +87,10 @@ class EarthGPTConfig(NetworkConfig):
     output_projection: bool = field(
         default=False, metadata={"help": "Train attention's output projection in stage 1, too."}
     )
+    weights: Literal["", "tiny"] = field(
+        default="",
+        metadata={"help": "Start after the first stage of the small EarthGPT that ships: tiny."},
+    )
     half: bool = field(
         default=True, metadata={"help": "Keep frozen weights in bfloat16.", "hidden": True}
     )
@@ -106,7 +110,7 @@ class EarthGPTConfig(NetworkConfig):
     @property
     def needs_text(self) -> bool:
         """Whether the language model has to learn language first (stage 0)."""
-        return self.language == TINY
+        return self.language == TINY and not self.weights
 
     def build(self, sensors: Mapping[str, int], num_classes: int) -> nn.Module:
         """Refuse: there are no classes, see :meth:`open`."""
@@ -129,7 +133,19 @@ class EarthGPTConfig(NetworkConfig):
             ImportError: If transformers or timm is needed and not installed.
             FileNotFoundError: If weights are not here.
             ConnectionError: If they have to be fetched and cannot be.
-            ValueError: If both encoders are left out.
+            ValueError: If both encoders are left out, or options do not fit the ``weights``.
+        """
+        if self.weights:
+            from mfnet_lite.nets.earthgpt_tiny import with_tiny_weights
+
+            return with_tiny_weights(self, seed).to(device)
+        return self.assemble(seed).to(device)
+
+    def assemble(self, seed: int = 0) -> EarthGPT:
+        """Put encoders and language model together, as :meth:`open` does without ``weights``.
+
+        Args:
+            seed: Of projection and of a tiny language model.
         """
         vit: PlainViT | None = None
         if self.backbone != NO_NETWORK:
@@ -138,7 +154,7 @@ class EarthGPTConfig(NetworkConfig):
         language = load_language_model(self.language, device="cpu", seed=seed, words=self.words)
         grid = (self.grid, self.grid)
         perception = VisualPerception(vit, scales, language.width, grid=grid, seed=seed)
-        return EarthGPT(perception, language, self).to(device)
+        return EarthGPT(perception, language, self)
 
 
 class Example(NamedTuple):
