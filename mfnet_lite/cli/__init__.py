@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mfnet_lite import __version__
+from mfnet_lite.cli.chat import chat
 from mfnet_lite.cli.command import Command
 from mfnet_lite.cli.data import check, convert
 from mfnet_lite.cli.evaluate import evaluate
@@ -53,7 +54,7 @@ def main(
 for group, commands in (
     (world_app, (make, plates, instruct)),
     (data_app, (check, convert)),
-    (app, (info, train, evaluate, predict, masks)),
+    (app, (info, train, evaluate, predict, masks, chat)),
 ):
     for command in commands:
         group.command(cls=Command)(with_groups(command))

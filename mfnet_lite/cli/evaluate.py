@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mfnet_lite.cli.dialogue_options import (
+    DialogueScoringOptions,
+    dialogue_scoring_options,
+    refuse,
+)
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.evaluate_dialogues import evaluate_dialogues
 from mfnet_lite.cli.labels import check_classes, tell_absent
+from mfnet_lite.cli.option_groups import Generated, changed
 from mfnet_lite.cli.options import KINDS, check_nodata_policy, listed
 from mfnet_lite.cli.pixel_size import compare_gsd
 from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
@@ -28,7 +35,8 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     folder: Annotated[Path, typer.Argument(help="The dataset.")],
     windows: WindowOptions,
-    split: Annotated[str, typer.Option(help="Which tiles.")] = "test",
+    dialogues: Annotated[dict[str, Any], Generated(dialogue_scoring_options)],
+    split: Annotated[str, typer.Option(help="Which tiles, or dialogues.")] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")] = False,
     convention: Annotated[
         str, typer.Option(help="all, or authors: clutter is left out of mF1 and mIoU.")
@@ -47,15 +55,35 @@ def evaluate(
     ] = None,
     classes: Words = None,
 ) -> None:
-    """Score a run on the tiles of a split."""
+    """Score a run on the tiles, or the dialogues, of a split."""
     from mfnet_lite.rasters import WholeTiles, raster_info
     from mfnet_lite.rasters.interpretation.band_counts import check_bands, opacity_words
     from mfnet_lite.runs.data import channels_of, check_fits
+    from mfnet_lite.runs.dialogue_run import holds_dialogue_run
     from mfnet_lite.runs.folder import load_run
     from mfnet_lite.scenes import Windows
     from mfnet_lite.scenes import evaluate as score
     from mfnet_lite.utils.devices import pick_device
 
+    questions = DialogueScoringOptions(**dialogues)
+    if holds_dialogue_run(run):
+        others = {
+            "convention": convention != "all",
+            "kind": kind != "auto",
+            "sensors": sensors is not None,
+            "nodata_policy": nodata_policy is not None,
+            "classes": classes is not None,
+        }
+        refuse(
+            [*changed(windows), *(name for name, given in others.items() if given)],
+            f"is about maps of classes, and {run} holds a network that answers questions; leave it out",
+        )
+        evaluate_dialogues(run, folder, split, questions, as_json, device)
+        return
+    refuse(
+        changed(questions),
+        f"is about dialogues, and {run} holds no run of earthgpt; leave it out",
+    )
     if convention not in ("all", "authors"):
         raise ValueError(f"unknown convention {convention!r}; available: all, authors")
     weights, repeat = overlap_mode(windows.blend)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.cli.train_dialogues import stage_words
 
 
 @plain_errors
@@ -27,7 +28,7 @@ def _installation() -> list[tuple[str, str]]:
     from mfnet_lite.language.packaged_llama import NAME, smollm2_status
     from mfnet_lite.nets.encoders.open_vision_language import vision_language_pairs
     from mfnet_lite.nets.encoders.packaged_weights import packaged_encoders
-    from mfnet_lite.nets.registry import list_models
+    from mfnet_lite.nets.registry import all_models
     from mfnet_lite.sam.checkpoints import NAMES, REGISTRY, cache_folder, find_checkpoint
     from mfnet_lite.utils.devices import pick_device
     from mfnet_lite.utils.provenance import versions
@@ -36,7 +37,7 @@ def _installation() -> list[tuple[str, str]]:
     device = pick_device()
     label = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     lines.append(("device", f"{label} ({torch.get_num_threads()} CPU threads)"))
-    lines.append(("models", ", ".join(list_models())))
+    lines.append(("models", ", ".join(all_models())))
     lines.append(("cache", str(cache_folder())))
     for name in NAMES:
         if name in REGISTRY:
@@ -58,9 +59,12 @@ def _installation() -> list[tuple[str, str]]:
 
 def _described(run: Path) -> list[tuple[str, str]]:
     """What was trained, on what, and how large it is."""
+    from mfnet_lite.runs.dialogue_run import holds_dialogue_run
     from mfnet_lite.runs.folder import load_run
     from mfnet_lite.tuning import count
 
+    if holds_dialogue_run(run):
+        return _dialogues_described(run)
     config, model = load_run(run)
     options = ", ".join(f"{key} {value}" for key, value in config.options.items())
     sensors = ", ".join(
@@ -80,3 +84,32 @@ def _described(run: Path) -> list[tuple[str, str]]:
         ("parameters", f"{numbers.trained:,} trained of {numbers.base + numbers.added:,}"),
         ("weights of base", config.base[:12] if config.base else "none, all were trained"),
     ]
+
+
+def _dialogues_described(run: Path) -> list[tuple[str, str]]:
+    """The same for a network that answers questions; nothing is loaded."""
+    from mfnet_lite.runs.dialogue_run import NAME, load_dialogue_run, summary_of
+
+    config = load_dialogue_run(run)
+    options = {key: value for key, value in config.options.items() if key != "words"}
+    words = len(config.network.words)
+    lines = [("model", f"{NAME} ({', '.join(f'{key} {value}' for key, value in options.items())})")]
+    if config.network.needs_text:
+        lines.append(("vocabulary", f"{words} words of the training's dialogues"))
+    for file, sensors in config.dataset.get("files", {}).items():
+        told = [
+            f"{numbers['dialogues']} {sensor} ({', '.join(f'{n} {task}' for task, n in numbers['questions'].items())})"
+            for sensor, numbers in sensors.items()
+        ]
+        lines.append(("dialogues", f"{file}: {'; '.join(told)}"))
+    for number, settings in config.stages.items():
+        summary = summary_of(run, int(number))
+        told_of = (
+            f"{settings['steps']} steps asked for, not at its end; go on with --resume"
+            if summary is None
+            else stage_words(summary)
+        )
+        lines.append((f"stage {number}", told_of))
+    lines.append(("questions", f"{config.turns or 'all'} of a dialogue in a step"))
+    lines.append(("weights of base", config.base[:12]))
+    return lines

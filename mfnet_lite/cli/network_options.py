@@ -18,15 +18,16 @@ def network_options() -> list[Parameter]:
     Raises:
         ValueError: If two networks give one name to options of different types.
     """
-    from mfnet_lite.nets.registry import NETWORKS, config_class
+    from mfnet_lite.nets.registry import DIALOGUE_NETWORKS, NETWORKS, config_class
 
     owners: dict[str, list[str]] = {}
-    for model in NETWORKS:
+    for model in (*NETWORKS, *DIALOGUE_NETWORKS):
         for name in visible(model):
             owners.setdefault(name, []).append(model)
     made = []
     for name, models in owners.items():
-        kinds = {model: plain(get_type_hints(config_class(model))[name]) for model in models}
+        # an option can be left out, whether its network then has a value for it or finds one
+        kinds = {m: plain(get_type_hints(config_class(m))[name]) | None for m in models}
         if len(set(kinds.values())) > 1:
             raise ValueError(
                 f"the option {name} has another type in each of {', '.join(models)}; rename one"
@@ -38,7 +39,7 @@ def network_options() -> list[Parameter]:
         made.append(
             option(
                 name,
-                kinds[models[0]] | None,
+                kinds[models[0]],
                 None,
                 texts[models[0]] if same else _each(texts, defaults),
                 str(default) if same and _tells(default) else True,
@@ -66,11 +67,11 @@ def check_owner(model: str, given: Iterable[str]) -> None:
     Raises:
         ValueError: If the network is unknown, or an option belongs to another one.
     """
-    from mfnet_lite.nets.registry import config_class, list_models
+    from mfnet_lite.nets.registry import all_models, config_class
 
     config_class(model)  # an unknown network is the first thing to say
     for name in given:
-        owners = [each for each in list_models() if name in visible(each)]
+        owners = [each for each in all_models() if name in visible(each)]
         if model not in owners:
             raise ValueError(
                 f"--{name.replace('_', '-')} is no option of {model}, it belongs to "
@@ -85,10 +86,11 @@ def usual(attribute: str) -> str:
         attribute: Of :class:`~mfnet_lite.nets.config.NetworkConfig`, such as ``crop``.
     """
     from mfnet_lite.nets.config import NetworkConfig
-    from mfnet_lite.nets.registry import NETWORKS, config_class
+    from mfnet_lite.nets.registry import DIALOGUE_NETWORKS, NETWORKS, config_class
 
     most = getattr(NetworkConfig, attribute)
-    others = {model: getattr(config_class(model), attribute) for model in NETWORKS}
+    every = (*NETWORKS, *DIALOGUE_NETWORKS)
+    others = {model: getattr(config_class(model), attribute) for model in every}
     words = [f"{model} {value:g}" for model, value in others.items() if value != most]
     return "; ".join((f"{most:g}", ", ".join(words))) if words else f"{most:g}"
 

@@ -28,9 +28,10 @@ def refuse_overwriting(out: Path, resume: bool) -> None:
     Raises:
         FileExistsError: If there is a run and it is not.
     """
+    from mfnet_lite.runs.dialogue_run import holds_dialogue_run
     from mfnet_lite.training.state import STATE_FILE
 
-    if (out / STATE_FILE).exists() and not resume:
+    if not resume and ((out / STATE_FILE).exists() or holds_dialogue_run(out)):
         raise FileExistsError(
             f"{out} already holds a run; continue it with --resume, or choose another --out"
         )

@@ -101,6 +101,15 @@ def options_of(group: type, panel: str | None = None) -> list[Parameter]:
     return made
 
 
+def changed(group: Any) -> list[str]:
+    """Name the options of a group that are not as by default.
+
+    Args:
+        group: An object of a dataclass.
+    """
+    return [f.name for f in fields(group) if getattr(group, f.name) != f.default]
+
+
 def with_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Make a command of a function some of whose parameters stand for several options.
 

@@ -10,14 +10,21 @@ import typer
 
 from mfnet_lite.cli.assistance import ObjectOptions
 from mfnet_lite.cli.crops import CropOptions, training_crops, validation_tiles
+from mfnet_lite.cli.dialogue_options import (
+    DialogueTrainingOptions,
+    dialogue_training_options,
+    refuse,
+    refuse_pixel_training,
+)
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.inputs import settle_content
 from mfnet_lite.cli.labels import check_labels
 from mfnet_lite.cli.network_options import check_owner, network_options
 from mfnet_lite.cli.new_run import built, draft_run, refuse_overwriting, trained_words
-from mfnet_lite.cli.option_groups import Generated
+from mfnet_lite.cli.option_groups import Generated, changed
 from mfnet_lite.cli.reading import ReadingOptions, open_training_data
 from mfnet_lite.cli.resume import continued
+from mfnet_lite.cli.train_dialogues import train_dialogues
 from mfnet_lite.cli.training_options import check_recipe, train_config, training_options
 
 
@@ -29,6 +36,7 @@ def train(
     crops: CropOptions,
     objects: ObjectOptions,
     training: Annotated[dict[str, Any], Generated(training_options)],
+    dialogues: Annotated[dict[str, Any], Generated(dialogue_training_options)],
     network: Annotated[dict[str, Any], Generated(network_options)],
     model: Annotated[str, typer.Option(help="Which network; `info` lists them.")] = "unet",
     recipe: Annotated[
@@ -37,14 +45,21 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out.")] = False,
 ) -> None:
     """Train a network and write a run folder."""
+    from mfnet_lite.nets.registry import DIALOGUE_NETWORKS
     from mfnet_lite.training import fit
     from mfnet_lite.utils.devices import pick_device
 
     # what the command line alone can tell to be wrong, before any file is read
     pick_device(training["device"])
-    loss = objects.loss()
     check_owner(model, network)
     check_recipe(recipe)
+    questions = DialogueTrainingOptions(**dialogues)
+    if model in DIALOGUE_NETWORKS:
+        refuse_pixel_training((reading, crops, objects), recipe, training, model)
+        train_dialogues(folder, out, questions, training, network, resume)
+        return
+    refuse(changed(questions), "is about dialogues: expected --model earthgpt; leave it out")
+    loss = objects.loss()
     refuse_overwriting(out, resume)
 
     data = open_training_data(folder, reading, training["seed"])

@@ -113,7 +113,9 @@ class LanguageModel(nn.Module):
             The last vectors, from which :meth:`logits` predicts the next tokens.
         """
         if is_llama(self.network):
-            return llama_hidden(self.network.model, vectors.to(self.dtype), mask, positions)
+            # it chooses its own formats: an autocast around it would mix them
+            with torch.autocast(vectors.device.type, enabled=False):
+                return llama_hidden(self.network.model, vectors.to(self.dtype), mask, positions)
         with self._mixed(vectors.device):
             out: Tensor = self.network.base_model(
                 inputs_embeds=vectors.to(self.dtype),

@@ -288,7 +288,8 @@ def answer_loss(
         or getattr(model.network.get_output_embeddings(), "bias", None) is not None
     ):
         return F.cross_entropy(model.logits(before).float(), targets)
-    loss: Tensor = _FrozenHeadLoss.apply(before, head, targets)
+    with torch.autocast(before.device.type, enabled=False):
+        loss: Tensor = _FrozenHeadLoss.apply(before, head, targets)
     return loss
 
 

@@ -15,13 +15,13 @@ n-grams of length n = 1…4 with the counts h of the answer c and the weights
 
 What to know before quoting them:
 
-- **One image**: log 1 = 0, so every weight is 0 and so is CIDEr, even of a perfect answer. The same happens to
-every n-gram that all images share; CIDEr of a few images, or of a set with one way of saying things, is low
-whatever the model does. Give ``corpus`` to weigh n-grams by a larger set of references, and say so. - **Short
-captions**: an answer of two words has no 3-gram, so it reaches 5 of 10 at most. - **One reference**: BLEU counts
-only what this one person wrote; its usual values come from five. A true answer in other words gets 0. Without
-smoothing BLEU-4 is 0 for a set in which no 4-gram is right. - Both are scores of a *set*: BLEU of a set is not the
-mean of the BLEUs of its sentences.
+- **One image**: log 1 = 0, so every weight is 0 and so is CIDEr, even of a perfect answer. The same happens to every
+  n-gram that all images share; CIDEr of a few images, or of a set with one way of saying things, is low whatever the
+  model does. Give ``corpus`` to weigh n-grams by a larger set of references, and say so.
+- **Short captions**: an answer of two words has no 3-gram, so it reaches 5 of 10 at most.
+- **One reference**: BLEU counts only what this one person wrote; its usual values come from five. A true answer in
+  other words gets 0. Without smoothing BLEU-4 is 0 for a set in which no 4-gram is right.
+- Both are scores of a *set*: BLEU of a set is not the mean of the BLEUs of its sentences.
 """
 
 from __future__ import annotations

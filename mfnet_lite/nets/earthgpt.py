@@ -1,7 +1,7 @@
 """EarthGPT: a language model that sees. Images become visual tokens before the words of a dialogue.
 
-Zhang et al. 2024, "EarthGPT: A Universal Multi-modal Large Language Model for Multi-sensor Image Comprehension in Remote
-Sensing Domain", IEEE TGRS 62, arXiv 2401.16822::
+Zhang et al. 2024, "EarthGPT: A Universal Multi-modal Large Language Model for Multi-sensor Image Comprehension in
+Remote Sensing Domain", IEEE TGRS 62, arXiv 2401.16822::
 
     image ── visual perception, frozen ── projection ─┐
                                                       ├─ tokens ── language model ── answers

@@ -67,8 +67,8 @@ def read_square(path: str | Path, side: int) -> Float[Tensor, "3 side side"]:
     info = raster_info(path)
     if max(info.width, info.height) > LARGEST:
         raise ValueError(
-            f"{path} has {info.width} x {info.height} pixels, and is shown to the model as {side} x {side}: expected an "
-            f"image of at most {LARGEST} pixels a side; cut a part out of it"
+            f"{path} has {info.width} x {info.height} pixels, and is shown to the model as {side} x {side}: expected "
+            f"an image of at most {LARGEST} pixels a side; cut a part out of it"
         )
     image, _ = read_rgb(path, Stretch.of(path, (1, 2, 3) if info.bands >= 3 else (1,)))
     return to_square(image, side)

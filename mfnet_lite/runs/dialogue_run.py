@@ -48,7 +48,7 @@ class DialogueRun:
         dataset: What it is trained on: files, dialogues of each, sensors.
         versions: Of Python and the libraries.
         base: SHA-256 of encoders and language model before the first stage.
-        content: A hash of each file of dialogues.
+        content: A hash of each file of dialogues and of each image.
     """
 
     options: dict[str, Any]
@@ -76,6 +76,23 @@ class DialogueRun:
 def stage_folder(run: str | Path, stage: int) -> Path:
     """Return the folder of a stage."""
     return Path(run) / f"stage{stage}"
+
+
+def summary_of(run: str | Path, stage: int) -> dict[str, Any] | None:
+    """Read how a stage went.
+
+    Args:
+        run: The run's folder.
+        stage: The stage.
+
+    Returns:
+        What :func:`~mfnet_lite.training.fit` returned; None before its end.
+
+    Raises:
+        ValueError: If the file cannot be understood.
+    """
+    path = stage_folder(run, stage) / "summary.json"
+    return _content(path) if path.is_file() else None
 
 
 def holds_dialogue_run(folder: str | Path) -> bool:

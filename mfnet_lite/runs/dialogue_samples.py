@@ -84,10 +84,12 @@ class DialogueTraining(nn.Module):
         """Return the loss of the answers."""
         numbers = batch["dialogue"].tolist()
         drawn = [[k for k in row if k != NOTHING] for row in batch["turns"].tolist()]
-        images = [()] * len(numbers) if self.features is None else self.features.of(numbers)
+        seen: list[tuple[Tensor, ...]] = [()] * len(numbers)
+        if self.features is not None:
+            seen = [(image,) for image in self.features.of(numbers)]
         examples = []
-        for number, turns, image in zip(numbers, drawn, images, strict=True):
+        for number, turns, images in zip(numbers, drawn, seen, strict=True):
             exchanges = self.dialogues[number].exchanges
             said = [(exchanges[k].question, exchanges[k].answer) for k in turns]
-            examples.append(Example(said, () if self.features is None else (image,)))
+            examples.append(Example(said, images))
         return self.model.loss(examples)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mfnet_lite.nets.config import NetworkConfig
-from mfnet_lite.nets.registry import make_config
+from mfnet_lite.nets.registry import DIALOGUE_NETWORKS, make_config
 from mfnet_lite.rasters import SensorInfo
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.utils.files import write_text
@@ -105,7 +105,7 @@ def load_config(folder: str | Path) -> RunConfig:
 
     Raises:
         FileNotFoundError: If the folder is no run.
-        ValueError: If the file cannot be understood.
+        ValueError: If the file cannot be understood, or is that of a network which answers questions.
     """
     path = Path(folder) / CONFIG_FILE
     if not path.is_file():
@@ -114,10 +114,28 @@ def load_config(folder: str | Path) -> RunConfig:
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _no_config(path, error) from error
+    _check_maps_classes(content, folder)
+    try:
         known = {f.name for f in fields(RunConfig)}
         content = {key: value for key, value in content.items() if key in known}
         content["classes"] = tuple(content["classes"])
         content["palette"] = tuple((int(r), int(g), int(b)) for r, g, b in content["palette"])
         return RunConfig(**content)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not the config of a run ({error}); train again") from error
+        raise _no_config(path, error) from error
+
+
+def _no_config(path: Path, error: Exception) -> ValueError:
+    return ValueError(f"{path} is not the config of a run ({error}); train again")
+
+
+def _check_maps_classes(content: Any, folder: str | Path) -> None:
+    """Refuse the run of a network that answers questions."""
+    name = content.get("model") if isinstance(content, dict) else None
+    if isinstance(name, str) and name in DIALOGUE_NETWORKS:
+        raise ValueError(
+            f"{folder} holds the network {name}, which answers questions and maps no classes: expected a run of "
+            "another network; use mfnet-lite chat or evaluate with it"
+        )

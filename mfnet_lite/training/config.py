@@ -51,7 +51,7 @@ class TrainConfig:
     """
 
     steps: int = field(default=1000, metadata={"help": "Optimiser steps.", "command": 500})
-    batch: int = field(default=8, metadata={"help": "Crops per step."})
+    batch: int = field(default=8, metadata={"help": "Crops, or dialogues, per step."})
     accumulate: int = field(default=1, metadata={"help": "Batches per step."})
     lr: float = field(default=1e-3, metadata={"help": "Base learning rate.", "command": None})
     optimizer: Literal["adamw", "sgd"] = "adamw"

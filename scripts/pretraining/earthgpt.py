@@ -3,10 +3,9 @@
     python -m scripts.pretraining.earthgpt OUT            data, features, stage 0 and stage 1; goes on where it stopped
     python -m scripts.pretraining.earthgpt OUT --smoke    a few steps on a few images, in OUT
 
-Stage 0 reads the dialogues of all sensors without an image. Stage 1 sees photographs alone, and is asked for everything
-but oriented boxes: radar, thermal images and those boxes are left to a second stage, which a chapter or a user trains.
-OUT gets the run folder ``run`` (see ``mfnet_lite.runs.dialogue_run``); ``ship_earthgpt`` makes the weights of the package
-from it.
+Stage 0 reads the dialogues of all sensors without an image. Stage 1 sees photographs alone, and is asked for
+everything but oriented boxes: radar, thermal images and those boxes are left to a second stage, which a chapter or a
+user trains. OUT gets the run folder ``run``, see ``mfnet_lite.runs.dialogue_run``.
 """
 
 from __future__ import annotations

@@ -172,3 +172,22 @@ def test_errors() -> None:
         pack(MODEL, [[Text("")]])
     with pytest.raises(ValueError, match="the last of which may be None"):
         chat_dialogue(MODEL, [("a", None), ("b", "c")])
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_an_autocast_around_it_changes_nothing(half: bool) -> None:
+    model = small_model()
+    model.network.requires_grad_(False)
+    layer = model.network.model.layers[0].self_attn.q_proj
+    layer.requires_grad_(True)
+    if half:
+        model.frozen_in_half()
+    packed = pack(model, [FIRST, SECOND])
+    found = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            loss = answer_loss(model, packed, VISUAL)
+        (gradient,) = torch.autograd.grad(loss, [layer.weight])
+        found.append((loss.detach(), gradient))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])

@@ -163,7 +163,9 @@ def test_what_a_run_writes_down():
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match=r"unknown model 'vnet'; available: gopt, mfnet, .*unet"):
+    with pytest.raises(
+        ValueError, match=r"unknown model 'vnet'; available: earthgpt, gopt, mfnet, .*unet"
+    ):
         config_class("vnet")
     with pytest.raises(ValueError, match="rank is no option of unet; available: width, depth"):
         build_model("unet", {"optical": 3}, 2, rank=4)

@@ -139,8 +139,8 @@ def train(
     for stage in stages:
         start(model, run, stage)
         config = TrainConfig(
-            steps=steps[stage], batch=BATCH[run.images], lr=RATES[run.language][stage], warmup=min(20, steps[stage] // 5),
-            seed=run.seed, device="cpu", progress=False,
+            steps=steps[stage], batch=BATCH[run.images], lr=RATES[run.language][stage],
+            warmup=min(20, steps[stage] // 5), seed=run.seed, device="cpu", progress=False,
         )  # fmt: skip
         begun = time.process_time()
         training = DialogueTraining(model, dialogues, features if stage else None)

@@ -1,0 +1,139 @@
+"""``mfnet-lite train --model earthgpt``: from dialogues to a run folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mfnet_lite.cli.dialogue_inputs import content_of, described, dialogue_inputs, open_dialogues
+from mfnet_lite.cli.dialogue_options import DialogueTrainingOptions, stage_settings
+from mfnet_lite.cli.inputs import check_same_inputs
+
+if TYPE_CHECKING:
+    from mfnet_lite.runs.dialogue_run import DialogueRun
+
+
+def train_dialogues(
+    folder: Path,
+    out: Path,
+    options: DialogueTrainingOptions,
+    training: Mapping[str, Any],
+    network: Mapping[str, Any],
+    resume: bool,
+) -> None:
+    """Train EarthGPT stage after stage and write a run folder.
+
+    Args:
+        folder: Holds the dialogues.
+        out: The run folder.
+        options: Of the training on dialogues.
+        training: Of every training.
+        network: Of the model.
+        resume: Whether the run in ``out`` goes on.
+    """
+    from mfnet_lite.nets.earthgpt import EarthGPTConfig
+    from mfnet_lite.runs.dialogue_run import NAME, load_dialogue_run
+    from mfnet_lite.runs.earthgpt import new_run, train_earthgpt
+    from mfnet_lite.runs.run_config import CONFIG_FILE
+    from mfnet_lite.utils.provenance import versions
+
+    # what can be told to be wrong before any file of data is read
+    config = EarthGPTConfig(**network)
+    common = dict(training) | {"progress": sys.stderr.isatty()}
+    stages = stage_settings(config, options, common)
+    if options.turns < 0:
+        raise ValueError(f"--turns must not be negative, got {options.turns}; 0 takes all")
+    if options.first is not None and 1 not in stages:
+        raise ValueError(
+            "--first is for stage 1, which --stage1-steps 0 leaves out; leave one of them out"
+        )
+    if (out / CONFIG_FILE).exists() and not resume:
+        raise FileExistsError(
+            f"{out} already holds a run; continue it with --resume, or choose another --out"
+        )
+    before = load_dialogue_run(out) if resume else None
+
+    data = {"train": open_dialogues(folder, "train")}
+    if options.first is not None:
+        data["first"] = open_dialogues(options.first, "train")
+    inputs = dialogue_inputs(data)
+    content = content_of(inputs)
+    seed = training["seed"]
+    said = data["train"]
+    run = new_run(
+        said.dialogues,
+        config,
+        stages,
+        options.turns,
+        seed,
+        dataset=described(data),
+        versions=versions(),
+        content=content,
+    )
+    if before is not None:
+        check_same_inputs(before.content, content, inputs, out)
+        check_same_stages(before, run, out)
+    first = data.get("first")
+    _, summaries = train_earthgpt(
+        run,
+        said.dialogues,
+        said.root,
+        out,
+        first=None if first is None else (first.dialogues, first.root),
+        resume=resume,
+        progress=common["progress"],
+    )
+    sensors = ", ".join(dict.fromkeys(dialogue.sensor for dialogue in said.dialogues))
+    typer.echo(f"trained {NAME} on {len(said.dialogues)} dialogue(s) of {sensors}; run in {out}")
+    for number, summary in summaries.items():
+        typer.echo(f"stage {number}: {stage_words(summary)}")
+
+
+def check_same_stages(old: DialogueRun, new: DialogueRun, out: Path) -> None:
+    """Refuse to resume with other settings of a training, also of a stage that has ended or not begun.
+
+    Args:
+        old: The run in the folder.
+        new: The one that the command line asks for.
+        out: The folder, for the message.
+
+    Raises:
+        ValueError: Naming what differs.
+    """
+    from mfnet_lite.training import TrainConfig
+
+    for name in ("turns", "seed"):
+        before, now = getattr(old, name), getattr(new, name)
+        if before != now:
+            raise ValueError(
+                f"cannot resume {out}: {name} was {before} and is now {now}; "
+                "give the old settings or choose another --out"
+            )
+    before, now = (", ".join(run.stages) for run in (old, new))
+    if before != now:
+        raise ValueError(
+            f"cannot resume {out}: its stages were {before} and are now {now}; "
+            "give the old settings or choose another --out"
+        )
+    for number, settings in new.stages.items():
+        try:
+            TrainConfig(**settings).check_resumes(old.stages[number])
+        except ValueError as error:
+            raise ValueError(f"stage {number} of {out}: {error}") from error
+
+
+def stage_words(summary: Mapping[str, Any]) -> str:
+    """Say in a line how a stage went.
+
+    Args:
+        summary: As :func:`mfnet_lite.training.fit` returns it.
+    """
+    trained, every = summary["trained_parameters"], summary["parameters"]
+    return (
+        f"{summary['steps']} steps in {summary['seconds']:.0f} s, loss {summary['loss']:.3f}, "
+        f"{trained:,} weights trained ({trained / max(every, 1):.1%})"
+    )
