@@ -14,7 +14,7 @@ from mfnet_lite.cli.dialogue_options import DialogueTrainingOptions, stage_setti
 from mfnet_lite.cli.inputs import check_same_inputs
 
 if TYPE_CHECKING:
-    from mfnet_lite.runs.dialogue_run import DialogueRun
+    pass
 
 
 def train_dialogues(
@@ -76,7 +76,6 @@ def train_dialogues(
     )
     if before is not None:
         check_same_inputs(before.content, content, inputs, out)
-        check_same_stages(before, run, out)
     first = data.get("first")
     _, summaries = train_earthgpt(
         run,
@@ -91,39 +90,6 @@ def train_dialogues(
     typer.echo(f"trained {NAME} on {len(said.dialogues)} dialogue(s) of {sensors}; run in {out}")
     for number, summary in summaries.items():
         typer.echo(f"stage {number}: {stage_words(summary)}")
-
-
-def check_same_stages(old: DialogueRun, new: DialogueRun, out: Path) -> None:
-    """Refuse to resume with other settings of a training, also of a stage that has ended or not begun.
-
-    Args:
-        old: The run in the folder.
-        new: The one that the command line asks for.
-        out: The folder, for the message.
-
-    Raises:
-        ValueError: Naming what differs.
-    """
-    from mfnet_lite.training import TrainConfig
-
-    for name in ("turns", "seed"):
-        before, now = getattr(old, name), getattr(new, name)
-        if before != now:
-            raise ValueError(
-                f"cannot resume {out}: {name} was {before} and is now {now}; "
-                "give the old settings or choose another --out"
-            )
-    before, now = (", ".join(run.stages) for run in (old, new))
-    if before != now:
-        raise ValueError(
-            f"cannot resume {out}: its stages were {before} and are now {now}; "
-            "give the old settings or choose another --out"
-        )
-    for number, settings in new.stages.items():
-        try:
-            TrainConfig(**settings).check_resumes(old.stages[number])
-        except ValueError as error:
-            raise ValueError(f"stage {number} of {out}: {error}") from error
 
 
 def stage_words(summary: Mapping[str, Any]) -> str:

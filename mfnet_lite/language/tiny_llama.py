@@ -114,7 +114,8 @@ def word_tokenizer(words: Iterable[str] = WORDS, size: int = VOCABULARY) -> Any:
         )
     marked = dict.fromkeys(SPACE + word for word in words if re.fullmatch("[A-Za-z]+", word))
     tokens = [*fixed, *list(marked)[: size - len(fixed)]]
-    tokens += [f"<|unused {number}|>" for number in range(size - len(tokens))]
+    unused = [f"<|unused {number}|>" for number in range(size - len(tokens))]
+    tokens += unused
     # whole words cost as little as one letter, so that the cheapest way through a word is the word
     costs = [(token, -10.0 if token.startswith("<|") else -1.0) for token in tokens]
     tokenizer = Tokenizer(models.Unigram(costs, unk_id=tokens.index(UNKNOWN)))
@@ -136,7 +137,8 @@ def word_tokenizer(words: Iterable[str] = WORDS, size: int = VOCABULARY) -> Any:
         pad_token=PAD,
         unk_token=UNKNOWN,
         eos_token=END,
-        additional_special_tokens=[USER, ANSWER],
+        # an untrained model writes unused ones, too: special tokens are left out of texts
+        additional_special_tokens=[USER, ANSWER, *unused],
         chat_template=CHAT,
         clean_up_tokenization_spaces=False,
     )

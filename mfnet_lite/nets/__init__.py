@@ -6,7 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mfnet_lite.nets.config import NetworkConfig
-from mfnet_lite.nets.registry import NETWORKS, build_model, config_class, list_models, make_config
+from mfnet_lite.nets.registry import (
+    DIALOGUE_NETWORKS,
+    NETWORKS,
+    all_models,
+    build_model,
+    config_class,
+    list_models,
+    make_config,
+)
 
 if TYPE_CHECKING:
     from mfnet_lite.nets.change_detector import ChangeDetector, ChangeDetectorConfig
@@ -16,6 +24,7 @@ if TYPE_CHECKING:
     from mfnet_lite.nets.decoders.query_scores import scores_of_queries
     from mfnet_lite.nets.decoders.text_query import QueryOutput, TextQueryDecoder
     from mfnet_lite.nets.decoders.unetformer_decoder import UNetFormerDecoder
+    from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
     from mfnet_lite.nets.encoders.fastsam import FastSamPyramid, open_fastsam
     from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
     from mfnet_lite.nets.encoders.open_vision_language import load_vision_language
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
     from mfnet_lite.nets.unetformer import UNetFormer, UNetFormerConfig
 
 __all__ = [
+    "DIALOGUE_NETWORKS",
     "NETWORKS",
     "SAMCD",
     "ChangeDetector",
@@ -42,6 +52,8 @@ __all__ = [
     "ChangeOutput",
     "DecodedPixels",
     "DeepFusionModule",
+    "EarthGPT",
+    "EarthGPTConfig",
     "FastSamPyramid",
     "FeaturePyramid",
     "GoPT",
@@ -75,6 +87,7 @@ __all__ = [
     "UNetFormerConfig",
     "UNetFormerDecoder",
     "VisionLanguage",
+    "all_models",
     "build_model",
     "config_class",
     "list_models",
@@ -93,6 +106,7 @@ _FILES = {
     "decoders.query_scores": ("scores_of_queries",),
     "decoders.text_query": ("QueryOutput", "TextQueryDecoder"),
     "decoders.unetformer_decoder": ("UNetFormerDecoder",),
+    "earthgpt": ("EarthGPT", "EarthGPTConfig"),
     "encoders.fastsam": ("FastSamPyramid", "open_fastsam"),
     "encoders.multimodal_sam": ("MultimodalEncoder",),
     "encoders.open_vision_language": ("load_vision_language",),

@@ -203,8 +203,10 @@ class EarthGPT(nn.Module):
         self.requires_grad_(False)
         # vectors of words are small: visual tokens begin as long as they are, not ten times longer
         with torch.no_grad():
-            table = language.embed(torch.arange(min(language.network.config.vocab_size, 4096)))
-            perception.projection.weight *= table.float().std() / weight_gain(perception)
+            table = language.network.get_input_embeddings().weight[:4096]
+            scale = table.float().std() / weight_gain(perception)
+            for parameter in perception.projection.parameters():
+                parameter.mul_(scale.to(self.device))
 
     @property
     def device(self) -> torch.device:
@@ -223,13 +225,13 @@ class EarthGPT(nn.Module):
             Names of the parameters that train.
 
         Raises:
-            ValueError: If there is no such stage, or a later one has begun.
+            ValueError: If there is no such stage, it or a later one has begun, or something is injected.
         """
         if number not in STAGES:
             raise ValueError(f"expected stage 0, 1 or 2, got {number}")
         if self.stage is not None and number <= self.stage:
             raise ValueError(
-                f"stage {number} comes before stage {self.stage}, which has begun; build the model anew"
+                f"stage {number} cannot follow stage {self.stage}, which has begun; build the model anew"
             )
         self.requires_grad_(False)
         network = self.language.network
@@ -336,7 +338,6 @@ class EarthGPT(nn.Module):
         return {"taps": list(self.perception.taps), **self.config.computing()}
 
 
-def weight_gain(perception: VisualPerception) -> float:
+def weight_gain(perception: VisualPerception) -> Float[Tensor, ""]:
     """How much longer the projection makes a channel of variance 1: the root of the sum over its inputs."""
-    weight = perception.projection.weight
-    return float(weight.square().sum(1).mean().sqrt())
+    return perception.projection.weight.square().sum(1).mean().sqrt()

@@ -75,7 +75,7 @@ def make_config(name: str, options: Mapping[str, Any]) -> NetworkConfig:
     """Make a network's config from options by name, such as those in a run's ``config.json``.
 
     Args:
-        name: A key of :data:`NETWORKS`.
+        name: A key of :data:`NETWORKS` or :data:`DIALOGUE_NETWORKS`.
         options: Some of its options; the others stay at their defaults.
 
     Raises:

@@ -6,6 +6,8 @@
     stage0/ stage1/ stage2/                    one training each: model.safetensors, state.pt, log.csv, summary.json
 
 A stage's ``model.safetensors`` holds what the stage trained and nothing else: of the second one a few thousand numbers.
+They mean something beside the weights they were trained on alone, so ``before.json`` keeps the SHA-256 of the files of
+the stages before.
 """
 
 from __future__ import annotations
@@ -16,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
-from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
+from mfnet_lite.nets.earthgpt import STAGES, EarthGPT, EarthGPTConfig
 from mfnet_lite.nets.registry import make_config
 from mfnet_lite.runs.run_config import CONFIG_FILE
 from mfnet_lite.training.state import MODEL_FILE, load_model
-from mfnet_lite.tuning import base_hash
+from mfnet_lite.tuning.bookkeeping import base_tensors
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.hashes import hash_tensors, sha256_of
 
 __all__ = [
     "DialogueRun",
@@ -34,6 +38,7 @@ __all__ = [
 ]
 
 NAME = "earthgpt"
+BEFORE_FILE = "before.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class DialogueRun:
         seed: Of weights, samples and drawn questions.
         dataset: What it is trained on: files, dialogues of each, sensors.
         versions: Of Python and the libraries.
-        base: SHA-256 of encoders and language model before the first stage.
+        base: SHA-256 of what no stage saves whole of encoders and language model, see :func:`run_base`.
         content: A hash of each file of dialogues and of each image.
     """
 
@@ -59,6 +64,12 @@ class DialogueRun:
     versions: dict[str, str] = field(default_factory=dict)
     base: str = ""
     content: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check the numbers of the stages."""
+        unknown = [number for number in self.stages if number not in map(str, STAGES)]
+        if unknown:
+            raise ValueError(f"expected stages 0, 1 and 2, got {', '.join(unknown)}")
 
     @property
     def network(self) -> EarthGPTConfig:
@@ -133,7 +144,7 @@ def load_dialogue_run(folder: str | Path) -> DialogueRun:
     known = {f.name for f in fields(DialogueRun)}
     try:
         return DialogueRun(**{key: value for key, value in content.items() if key in known})
-    except TypeError as error:
+    except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is not the config of a run ({error}); train again") from error
 
 
@@ -159,7 +170,7 @@ def opened(run: DialogueRun, device: str | torch.device = "cpu") -> EarthGPT:
         ValueError: If encoders or language model are others than those of the training.
     """
     model = run.network.open(run.seed, device)
-    found = base_hash(model)
+    found = run_base(run, model)
     if run.base and found != run.base:
         raise ValueError(
             f"the run was trained on other weights of {run.network.backbone}, {run.network.cnn} or "
@@ -167,6 +178,27 @@ def opened(run: DialogueRun, device: str | torch.device = "cpu") -> EarthGPT:
             "trained with, or train again"
         )
     return model
+
+
+def run_base(run: DialogueRun, model: EarthGPT) -> str:
+    """Hash the weights that no stage of a run saves whole.
+
+    Stage 0 saves the language model, stage 1 the projection. Where they begin is drawn from a seed, and differs in the
+    last digit from one kind of processor to another: that must not shut out whoever loads what was learned.
+
+    Args:
+        run: The run.
+        model: Before its first stage.
+
+    Returns:
+        SHA-256 as 64 hexadecimal digits.
+    """
+    saved = {"0": "language.", "1": "perception.projection."}
+    begins = tuple(start for stage, start in saved.items() if stage in run.stages)
+    kept = base_tensors(model, ())
+    return hash_tensors(
+        {name: value for name, value in kept.items() if not name.startswith(begins)}
+    )
 
 
 class Holder(nn.Module):
@@ -191,10 +223,51 @@ def load_stage(model: EarthGPT, run: str | Path, stage: int) -> None:
 
     Raises:
         FileNotFoundError: If its weights are not there.
-        ValueError: If they do not fit.
+        ValueError: If they do not fit, the file is damaged, or a stage before it is another one.
     """
+    path = stage_folder(run, stage) / MODEL_FILE
+    check_stages_before(run, stage)
     model.start_stage(stage)
-    load_model(Holder(model), stage_folder(run, stage) / MODEL_FILE)
+    try:
+        load_model(Holder(model), path)
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} cannot be read: expected a whole safetensors file, found {path.stat().st_size} bytes that do not "
+            f"fit together ({error}); copy it again, or train again"
+        ) from None
+
+
+def check_stages_before(run: str | Path, stage: int) -> None:
+    """Compare the files of the stages before with those that a stage was trained on, as far as that was noted.
+
+    Args:
+        run: The run's folder.
+        stage: The stage.
+
+    Raises:
+        ValueError: If one is missing or another one.
+    """
+    note = stage_folder(run, stage) / BEFORE_FILE
+    for number, expected in (_content(note) if note.is_file() else {}).items():
+        earlier = stage_folder(run, int(number)) / MODEL_FILE
+        if not earlier.is_file() or sha256_of(earlier) != expected:
+            raise ValueError(
+                f"{stage_folder(run, stage)} was trained on another {earlier}: expected SHA-256 {str(expected)[:12]}…; "
+                "copy all stages from the same run, or train again"
+            )
+
+
+def note_stages_before(folder: Path, stage: int, run: DialogueRun) -> None:
+    """Write down what a stage is trained on: the files of the stages before it.
+
+    Args:
+        folder: The run's folder.
+        stage: The stage that begins, or goes on.
+        run: The run.
+    """
+    earlier = [int(number) for number in run.stages if int(number) < stage]
+    files = {str(n): sha256_of(stage_folder(folder, n) / MODEL_FILE) for n in sorted(earlier)}
+    write_text(stage_folder(folder, stage) / BEFORE_FILE, json.dumps(files, indent=1) + "\n")
 
 
 def load_earthgpt(
@@ -216,7 +289,7 @@ def load_earthgpt(
             others than those of the training.
     """
     run = load_dialogue_run(folder)
-    stages = [int(number) for number in run.stages if stage is None or int(number) <= stage]
+    stages = sorted(int(n) for n in run.stages if stage is None or int(n) <= stage)
     unfinished = [n for n in stages if not (stage_folder(folder, n) / MODEL_FILE).is_file()]
     if unfinished:
         raise FileNotFoundError(

@@ -13,19 +13,22 @@ from tqdm.auto import tqdm
 from mfnet_lite.language.instructions import Dialogue, Task, read_instructions
 from mfnet_lite.language.scoring import TaskScores, score_answers
 from mfnet_lite.language.tiny_llama import VOCABULARY, common_words
-from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, EarthGPT, EarthGPTConfig, Example
+from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, STAGES, EarthGPT, EarthGPTConfig, Example
 from mfnet_lite.runs.dialogue_run import (
     DialogueRun,
+    check_stages_before,
     load_dialogue_run,
     load_stage,
+    note_stages_before,
     opened,
+    run_base,
     stage_folder,
 )
 from mfnet_lite.runs.dialogue_samples import DialogueSamples, DialogueTraining
 from mfnet_lite.runs.image_features import ImageFeatures
+from mfnet_lite.runs.run_config import CONFIG_FILE
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.state import STATE_FILE
-from mfnet_lite.tuning import base_hash
 from mfnet_lite.utils.devices import pick_device
 
 __all__ = [
@@ -140,12 +143,12 @@ def train_earthgpt(
     device = pick_device(next(iter(configs.values())).device)
     model = opened(run, device)
     if not run.base:
-        run = replace(run, base=base_hash(model))
+        run = replace(run, base=run_base(run, model))
     folder = None if out is None else Path(out)
     if folder is not None:
         _settle(folder, run, resume)
     told = {2: (dialogues, root), 1: first or (dialogues, root), 0: (dialogues, None)}
-    known: dict[int, ImageFeatures] = {}
+    known: dict[tuple[int, Path], ImageFeatures] = {}
     summaries = {}
     for number, config in sorted(configs.items()):
         place = None if folder is None else stage_folder(folder, number)
@@ -156,14 +159,19 @@ def train_earthgpt(
         said, images = told[number]
         features = None
         if images is not None:
-            key = id(said)
+            key = (id(said), Path(images))
             if key not in known:
                 known[key] = ImageFeatures(model, images, said)
                 known[key].compute(progress)
             features = known[key]
+        going_on = place is not None and (place / STATE_FILE).is_file()
+        if folder is not None:
+            if going_on:
+                check_stages_before(folder, number)
+            else:
+                note_stages_before(folder, number, run)
         model.start_stage(number)
         samples = DialogueSamples(said, run.turns, run.seed)
-        going_on = place is not None and (place / STATE_FILE).is_file()
         summaries[number] = fit(
             DialogueTraining(model, said, features),
             samples,
@@ -178,7 +186,8 @@ def train_earthgpt(
 def _settle(folder: Path, run: DialogueRun, resume: bool) -> None:
     """Write a new run's config, or compare that of the run to be continued."""
     if not resume:
-        if (folder / "config.json").exists():
+        held = [folder / CONFIG_FILE, *(stage_folder(folder, number) for number in STAGES)]
+        if any(path.exists() for path in held):
             raise FileExistsError(
                 f"{folder} already holds a run; continue it with --resume, or choose another --out"
             )
@@ -186,16 +195,47 @@ def _settle(folder: Path, run: DialogueRun, resume: bool) -> None:
         run.save(folder)
         return
     before = load_dialogue_run(folder)
+    check_same_stages(before, run, folder)
     differing = [
         name
-        for name in ("options", "turns", "seed", "base", "content")
+        for name in ("options", "base", "content")
         if _plain(getattr(before, name)) != _plain(getattr(run, name))
     ]
     if differing:
         raise ValueError(
-            f"cannot continue {folder}: its {', '.join(differing)} differ from what is asked for now; give the same "
-            "data and options, or choose another --out"
+            f"cannot continue {folder}, which was begun with other {', '.join(differing)}: expected the same data and "
+            "options; give them, or choose another --out"
         )
+
+
+def check_same_stages(old: DialogueRun, new: DialogueRun, out: Path) -> None:
+    """Refuse to resume with other settings of a training, also of a stage that has ended or not begun.
+
+    Args:
+        old: The run in the folder.
+        new: The one that is asked for.
+        out: The folder, for the message.
+
+    Raises:
+        ValueError: Naming what differs.
+    """
+    stages = {each: ", ".join(sorted(run.stages)) for each, run in (("was", old), ("is", new))}
+    pairs = {
+        "turns": (old.turns, new.turns),
+        "seed": (old.seed, new.seed),
+        "stages": (stages["was"], stages["is"]),
+    }
+    for name, (was, now) in pairs.items():
+        if was != now:
+            raise ValueError(
+                f"cannot resume {out} under other settings: {name} was {was} and is now {now}; "
+                "give the old ones or choose another --out"
+            )
+    for number, settings in new.stages.items():
+        try:
+            TrainConfig(**settings).check_resumes(old.stages[number])
+        except ValueError as error:
+            raise ValueError(f"stage {number} of {out}: {error}") from error
 
 
 def _plain(value: Any) -> Any:
@@ -222,7 +262,15 @@ def answer_dialogues(
 
     Returns:
         Answers by dialogue.
+
+    Raises:
+        ValueError: If the features are those of other images.
     """
+    if features.files != [dialogue.image for dialogue in dialogues]:
+        raise ValueError(
+            f"the features of {len(features)} image(s) are not those of the {len(dialogues)} dialogue(s): expected one "
+            "for each, in their order; make ImageFeatures of these dialogues"
+        )
     answers: list[list[str]] = []
     steps = range(0, len(dialogues), DIALOGUES_AT_ONCE)
     for begin in tqdm(steps, desc="answers", unit="batch", disable=not progress):

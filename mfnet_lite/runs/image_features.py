@@ -41,6 +41,7 @@ class ImageFeatures:
         self.files = [dialogue.image for dialogue in dialogues]
         self.known: dict[str, Tensor] = {}
         self.size = 0
+        self.full = False
 
     def __len__(self) -> int:
         return len(self.files)
@@ -65,7 +66,9 @@ class ImageFeatures:
             images = torch.stack([read_square(self.root / file, side) for file in files])
             fresh |= zip(files, self.model.features(images).bfloat16().cpu(), strict=True)
         for file, features in fresh.items():
-            if self.size + features.nbytes <= self.kept:
+            if self.size + features.nbytes > self.kept:
+                self.full = True
+            else:
                 self.known[file] = features.clone()  # not a view that keeps the whole batch
                 self.size += features.nbytes
         return [fresh.get(f, self.known.get(f)) for f in (self.files[i] for i in indices)]  # type: ignore[misc]
@@ -79,6 +82,6 @@ class ImageFeatures:
         for begin in tqdm(
             range(0, len(self), AT_ONCE), desc="features", unit="batch", disable=not progress
         ):
-            if self.size >= self.kept:
+            if self.full:
                 return
             self.of(range(begin, min(begin + AT_ONCE, len(self))))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfnet_lite.nets.earthgpt import EarthGPT
-from tests.small_earthgpt import call, refused, train, write_dialogues
+from tests.cli.dialogue_commands import call, refused, train, write_dialogues
 
 
 @pytest.fixture(scope="module")

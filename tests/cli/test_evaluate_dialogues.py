@@ -12,7 +12,7 @@ from mfnet_lite.cli.evaluate_dialogues import as_dict
 from mfnet_lite.language.instructions import read_instructions, write_instructions
 from mfnet_lite.language.scoring import TaskScores, majority_answers, score_answers
 from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, EarthGPT
-from tests.small_earthgpt import call, refused, train, write_dialogues
+from tests.cli.dialogue_commands import call, refused, train, write_dialogues
 
 QUICK = ("--max-tokens", 2, "--device", "cpu")
 

@@ -19,7 +19,7 @@ from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
 from mfnet_lite.runs.dialogue_run import load_dialogue_run, load_earthgpt
 from mfnet_lite.runs.dialogue_samples import DialogueTraining
 from mfnet_lite.training.state import load_state
-from tests.small_earthgpt import FEW, SMALL, call, refused, train, write_dialogues
+from tests.cli.dialogue_commands import FEW, SMALL, call, refused, train, write_dialogues
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +142,7 @@ def test_going_on_after_the_end_changes_nothing(folder, whole, tmp_path):
         (("--turns", 2), "turns was 1 and is now 2"),
         (("--steps", 5), "stage 2 of"),
         (("--stage1-lr", 1), "lr was 0.002 and is now 1.0"),
-        (("--stage0-steps", 0), "its stages were 0, 1, 2 and are now 1, 2"),
+        (("--stage0-steps", 0), "stages was 0, 1, 2 and is now 1, 2"),
         (("--grid", 4), "options"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from mfnet_lite.nets import (
+    DIALOGUE_NETWORKS,
     NETWORKS,
     SAMCD,
     ChangeDetector,
@@ -21,6 +22,7 @@ from mfnet_lite.nets import (
     SamLP,
     UNet,
     UNetFormer,
+    all_models,
     build_model,
     config_class,
     list_models,
@@ -84,6 +86,22 @@ DEFAULT: dict[str, dict[str, Any]] = {
 
 def test_every_network_is_listed():
     assert list_models() == tuple(sorted(SYSTEMS)) == tuple(sorted(NETWORKS))
+    assert all_models() == tuple(sorted((*SYSTEMS, "earthgpt")))
+    assert not NETWORKS.keys() & DIALOGUE_NETWORKS.keys()
+
+
+def test_networks_of_dialogues_have_a_config_and_no_classes():
+    for name in DIALOGUE_NETWORKS:
+        config = config_class(name)()
+        for f in fields(config):
+            assert f.metadata["help"].endswith(".")
+        with pytest.raises(FrozenInstanceError):
+            config.lr = 1.0  # type: ignore[misc]
+        assert make_config(name, config.options()) == config
+        with pytest.raises(ValueError, match="no classes of pixels"):
+            build_model(name, {"optical": 3}, 2)
+    with pytest.raises(ValueError, match="width is no option of earthgpt; available: backbone"):
+        make_config("earthgpt", {"width": 3})
 
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS))
@@ -175,7 +193,7 @@ def test_mistakes():
 
 def test_listing_networks_loads_none():
     code = (
-        "import sys, mfnet_lite; mfnet_lite.list_models(); import mfnet_lite.nets; "
+        "import sys, mfnet_lite; mfnet_lite.list_models(); import mfnet_lite.nets as n; n.all_models(); "
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

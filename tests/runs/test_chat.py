@@ -210,8 +210,7 @@ def test_an_answer_as_long_as_it_may_be(model, placed, monkeypatch):
 
 def test_a_real_answer_needs_no_script(model, placed):
     reply = Chat(model, placed, max_new_tokens=3).ask("What is it?")
-    assert isinstance(reply.text, str)
-    assert len(model.language.encode(reply.text)) <= 4
+    assert "<|" not in reply.text
 
 
 def test_faults(model, placed, tmp_path):

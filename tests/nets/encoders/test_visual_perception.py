@@ -98,3 +98,43 @@ def test_errors_and_spread() -> None:
         VisualPerception(vit(), None, width=8).frozen_features(IMAGES[..., :63])
     with pytest.raises(ValueError, match="scales must be numbers from 0"):
         scales(scales=(4,))
+
+
+def test_parts_of_a_token_are_normalised_before_the_projection() -> None:
+    network = scales(scales=(0, 2))
+    perception = VisualPerception(vit(), network, width=8, taps=(0, 3), grid=(2, 3))
+    assert perception.widths == (16, 16, *network.widths)
+    assert sum(perception.widths) == perception.channels
+    features = perception.frozen_features(IMAGES)
+    parts = features.split(perception.widths, dim=-1)
+    plain = torch.cat(
+        [
+            (part - part.mean(-1, keepdim=True))
+            / (part.var(-1, unbiased=False, keepdim=True) + 1e-5).sqrt()
+            for part in parts
+        ],
+        dim=-1,
+    )
+    expected = F.linear(plain, perception.projection.weight, perception.projection.bias)
+    torch.testing.assert_close(perception.project(features), expected, atol=1e-5, rtol=1e-4)
+    # a part may be of another size and lie elsewhere: 100 times as long, and around 7
+    moved = torch.cat([100 * parts[0] + 7, *parts[1:]], dim=-1)
+    torch.testing.assert_close(perception.project(moved), expected, atol=1e-3, rtol=1e-3)
+    # but no part borrows from another
+    swapped = torch.cat([parts[1], parts[0], *parts[2:]], dim=-1)
+    assert not torch.allclose(perception.project(swapped), expected, atol=1e-3)
+
+
+def test_without_normalising_features_are_projected_as_they_are() -> None:
+    raw = VisualPerception(vit(), None, width=8, grid=(2, 3), normalise=False)
+    usual = VisualPerception(vit(), None, width=8, grid=(2, 3))
+    features = raw.frozen_features(IMAGES)
+    assert torch.equal(features, usual.frozen_features(IMAGES))
+    assert torch.equal(raw.project(features), raw.projection(features))
+    assert not torch.allclose(raw.project(features), usual.project(features), atol=1e-2)
+
+
+def test_features_without_any_difference_project_to_the_bias() -> None:
+    perception = VisualPerception(vit(), None, width=8, grid=(1, 1))
+    flat = torch.full((1, 1, perception.channels), 3.0)
+    torch.testing.assert_close(perception.project(flat)[0, 0], perception.projection.bias)
