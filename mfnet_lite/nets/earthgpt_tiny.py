@@ -16,7 +16,7 @@ from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
 from mfnet_lite.nets.encoders.visual_perception import VisualPerception
 from mfnet_lite.utils.hashes import hash_tensors, verify
 
-__all__ = ["encoders_hash", "load_tiny_earthgpt", "with_tiny_weights"]
+__all__ = ["encoders_hash", "load_tiny_earthgpt", "tiny_earthgpt_hash", "with_tiny_weights"]
 
 NAME = "earthgpt_tiny"
 FITTING = ("backbone", "cnn", "image_size", "grid", "language")
@@ -51,15 +51,7 @@ def with_tiny_weights(config: EarthGPTConfig, seed: int = 0) -> EarthGPT:
         FileNotFoundError: If the weights are missing from this installation.
         ValueError: If they are damaged, or made for other options or other encoders.
     """
-    folder = Path(str(resources.files("mfnet_lite"))) / "weights"
-    file, card = folder / f"{NAME}.safetensors", folder / f"{NAME}.json"
-    for path in (file, card):
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} is missing from this installation; install mfnet-lite again."
-            )
-    facts: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
-    verify(file, facts["sha256"], facts["size"], "install mfnet-lite again")
+    file, facts = _packaged()
     wanted = facts["options"]
     others = [n for n in FITTING if n in wanted and getattr(config, n) != wanted[n]]
     if others:
@@ -79,9 +71,35 @@ def with_tiny_weights(config: EarthGPTConfig, seed: int = 0) -> EarthGPT:
     lacking = [n for n in lacking if not n.startswith(("perception.vit.", "perception.scales."))]
     lacking = [n for n in lacking if n != "language.network.lm_head.weight"]  # tied to the table
     if lacking or foreign:
-        raise ValueError(f"{file} does not hold a small EarthGPT: {(lacking + foreign)[0]}; install it again")
+        raise ValueError(
+            f"{file} does not hold a small EarthGPT: {(lacking + foreign)[0]}; install it again"
+        )
     model.stage = 0  # the first stage may go on, the second may begin
     return model
+
+
+def tiny_earthgpt_hash() -> str:
+    """Return the SHA-256 of the packaged weights, which is verified.
+
+    Raises:
+        FileNotFoundError: If they are missing from this installation.
+        ValueError: If they are others.
+    """
+    return str(_packaged()[1]["sha256"])
+
+
+def _packaged() -> tuple[Path, dict[str, Any]]:
+    """Find and verify the weights among the package's files."""
+    folder = Path(str(resources.files("mfnet_lite"))) / "weights"
+    file, card = folder / f"{NAME}.safetensors", folder / f"{NAME}.json"
+    for path in (file, card):
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is missing from this installation; install mfnet-lite again."
+            )
+    facts: dict[str, Any] = json.loads(card.read_text(encoding="utf-8"))
+    verify(file, facts["sha256"], facts["size"], "install mfnet-lite again")
+    return file, facts
 
 
 def encoders_hash(perception: VisualPerception) -> str:

@@ -53,7 +53,9 @@ def ship(run: Path, folder: Path = WEIGHTS) -> None:
         "perception": encoders_hash(model.perception),
         "training": {
             "stages": {
-                number: {key: stage[key] for key in ("steps", "loss", "seconds", "trained_parameters")}
+                number: {
+                    key: stage[key] for key in ("steps", "loss", "seconds", "trained_parameters")
+                }
                 for number, stage in stages.items()
             },
             "versions": versions(),
