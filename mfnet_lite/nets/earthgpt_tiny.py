@@ -88,9 +88,13 @@ def tiny_earthgpt_hash() -> str:
     return str(_packaged()[1]["sha256"])
 
 
+def _folder() -> Path:
+    return Path(str(resources.files("mfnet_lite"))) / "weights"
+
+
 def _packaged() -> tuple[Path, dict[str, Any]]:
     """Find and verify the weights among the package's files."""
-    folder = Path(str(resources.files("mfnet_lite"))) / "weights"
+    folder = _folder()
     file, card = folder / f"{NAME}.safetensors", folder / f"{NAME}.json"
     for path in (file, card):
         if not path.is_file():
