@@ -1,7 +1,8 @@
 """Put the small EarthGPT into the package: ``python -m scripts.pretraining.ship_earthgpt RUN``.
 
 RUN is the run folder that ``scripts/pretraining/earthgpt.py`` trained. Weights are written in bfloat16, in which most
-of them are used anyway, with the digest that ``load_tiny_earthgpt`` checks.
+of them are used anyway, with the digest that ``load_tiny_earthgpt`` checks. Once ``evaluate_earthgpt.py`` has measured
+them, ``--card`` writes the model card.
 """
 
 from __future__ import annotations
@@ -64,13 +65,107 @@ def ship(run: Path, folder: Path = WEIGHTS) -> None:
     write_text(folder / f"{NAME}.json", json.dumps(facts, indent=1) + "\n")
 
 
+CARD = """# Model card: `earthgpt_tiny`
+
+EarthGPT in small, after its first stage: a LLaMA of {words:,} tokens and 857,216 weights, and the projection of visual
+tokens. Load it with `mfnet_lite.nets.earthgpt_tiny.load_tiny_earthgpt()`; in front of it stand, frozen and not in the
+file, the small SAM and EfficientNet-Lite0.
+
+**Made for** the chapters of the book and for tests, on a CPU. Nothing measured with it is a benchmark result.
+
+**Trained on** drawn towns alone (`scripts/pretraining/earthgpt.py`): {zero} steps of text without images, then {one}
+steps of photographs with everything that is asked of them but oriented boxes ({minutes:.0f} minutes on one core of a
+shared CPU). Loss at the end {loss:.3f}. Radar and thermal images were never seen; the *words* of their dialogues were
+read in stage 0.
+
+**Scores** on {scenes} other scenes, {images} images of each sensor ({date}, commit {commit}); *other words* are
+wordings of questions that no training used.
+
+{table}
+
+**Not good at**: see the rows that stay near the mean image or the most frequent answers. It knows {words:,} tokens of
+one topic, nothing about the world outside these drawings, and answers every question with confidence.
+
+File: {megabytes:.1f} MB, bfloat16, SHA-256 `{sha256}`. Licence: Apache-2.0, as the package.
+"""
+SCORES = {
+    "classification": "accuracy",
+    "vqa": "accuracy",
+    "region captioning": "accuracy",
+    "captioning": "CIDEr",
+    "grounding": "mean IoU",
+    "detection": "F1",
+    "oriented detection": "F1",
+}
+
+
+def score_table(scores: dict[str, Any]) -> str:
+    """Write scores as a table.
+
+    Args:
+        scores: By sensor, way of asking and task.
+    """
+    ways = ("known", "other", "mean image", "most frequent")
+    lines = [
+        "| sensor | task (score) | known words | other words | mean image | most frequent |",
+        "|---|---|---|---|---|---|",
+    ]
+    for sensor, found in scores.items():
+        for task, name in SCORES.items():
+            if task in found["known"]:
+                values = [found[way][task][name] for way in ways]
+                said = " | ".join("–" if v is None else f"{v:.2f}" for v in values)
+                lines.append(f"| {sensor} | {task} ({name}) | {said} |")
+    return "\n".join(lines)
+
+
+def write_card(results: Path, folder: Path = WEIGHTS) -> None:
+    """Write the model card from the measured scores.
+
+    Args:
+        results: What ``evaluate_earthgpt`` wrote.
+        folder: Where the weights are.
+
+    Raises:
+        ValueError: If other weights were measured.
+    """
+    facts = json.loads((folder / f"{NAME}.json").read_text())
+    record = json.loads(results.read_text())
+    if record["provenance"]["sha256"] != facts["sha256"]:
+        raise ValueError(
+            f"{results} was measured with other weights than those in {folder}; run "
+            "scripts/pretraining/evaluate_earthgpt.py again"
+        )
+    stages, settings = facts["training"]["stages"], record["settings"]
+    text = CARD.format(
+        words=512,
+        zero=stages["0"]["steps"],
+        one=stages["1"]["steps"],
+        minutes=(stages["0"]["seconds"] + stages["1"]["seconds"]) / 60,
+        loss=stages["1"]["loss"],
+        scenes=settings["test_scenes"],
+        images=settings["test_scenes"] * settings["images_per_scene"],
+        date=record["provenance"]["date"],
+        commit=record["provenance"]["commit"],
+        table=score_table(record["scores"]),
+        megabytes=facts["size"] / 1e6,
+        sha256=facts["sha256"],
+    )
+    write_text(folder / f"{NAME}.md", text)
+
+
 def main() -> None:
-    """Read the command line and ship."""
+    """Read the command line and ship, or write the card."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="run folder of the training")
-    ship(parser.parse_args().run)
+    parser.add_argument("run", type=Path, nargs="?", help="run folder of the training")
+    parser.add_argument("--card", type=Path, help="write the card from these scores instead")
+    arguments = parser.parse_args()
+    if arguments.run is not None:
+        ship(arguments.run)
+    if arguments.card is not None:
+        write_card(arguments.card)
 
 
 if __name__ == "__main__":
