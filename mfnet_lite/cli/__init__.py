@@ -20,6 +20,7 @@ from mfnet_lite.cli.masks import masks
 from mfnet_lite.cli.option_groups import with_groups
 from mfnet_lite.cli.predict import predict
 from mfnet_lite.cli.train import train
+from mfnet_lite.cli.vectors import vectors
 from mfnet_lite.cli.world import instruct, make, plates
 
 app = typer.Typer(
@@ -54,7 +55,7 @@ def main(
 for group, commands in (
     (world_app, (make, plates, instruct)),
     (data_app, (check, convert)),
-    (app, (info, train, evaluate, predict, masks, chat)),
+    (app, (info, train, evaluate, predict, masks, vectors, chat)),
 ):
     for command in commands:
         group.command(cls=Command)(with_groups(command))

@@ -82,6 +82,10 @@ def masks(
         str | None,
         typer.Option(help="Red, green and blue counted from 1, or one band; 1,2,3 if absent."),
     ] = None,
+    cog: Annotated[
+        bool,
+        typer.Option("--cog", help="Write cloud-optimised GeoTIFFs, with overviews; of a scene."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Find objects and boundaries; an interrupted run goes on where it was."""
@@ -98,6 +102,10 @@ def masks(
         preset = "small" if backbone == "tiny" else "sam"
     if preset not in presets:
         raise ValueError(f"unknown preset {preset!r}; available: {', '.join(presets)}")
+    if cog and scene.is_dir():
+        raise ValueError(
+            f"--cog is for the maps of a scene, but {scene} is a folder: its tiles are small; leave it out"
+        )
     settings = thresholds.applied(presets[preset])
     chosen = band_numbers(bands)
     sam = load_sam(backbone, device=device)
@@ -115,7 +123,7 @@ def masks(
             f"--objects {out}"
         )
         return
-    done = mask_scene(sam, scene, out, settings, bands=chosen or (1, 2, 3), **cutting)
+    done = mask_scene(sam, scene, out, settings, bands=chosen or (1, 2, 3), cog=cog, **cutting)
     if not done.total:
         typer.echo("note: no object was found; lower --quality and --stability", err=True)
     typer.echo(f"wrote {done.objects} ({done.total} objects) and {done.boundaries}")

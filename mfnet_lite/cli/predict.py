@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,7 @@ import typer
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.options import check_nodata_policy
 from mfnet_lite.cli.pixel_size import compare_gsd
+from mfnet_lite.cli.scene_rasters import SceneRasters
 from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
 from mfnet_lite.cli.words import Words, ask_for
 from mfnet_lite.utils.provenance import peak_memory
@@ -28,13 +29,7 @@ def predict(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     out: Annotated[Path, typer.Option(help="The map to write, a .tif.")],
     windows: WindowOptions,
-    optical: Annotated[Path | None, typer.Option(help="Raster of this sensor.")] = None,
-    dsm: Annotated[Path | None, typer.Option(help="Raster of this sensor.")] = None,
-    before: Annotated[Path | None, typer.Option(help="Earlier image of a pair.")] = None,
-    after: Annotated[Path | None, typer.Option(help="Later image of a pair.")] = None,
-    sensor: Annotated[
-        list[str] | None, typer.Option(help="Any other sensor, as NAME=FILE; may be repeated.")
-    ] = None,
+    rasters: SceneRasters,
     nodata_policy: Annotated[
         str | None,
         typer.Option(
@@ -50,6 +45,16 @@ def predict(
         ),
     ] = None,
     classes: Words = None,
+    confidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="A second .tif to write: the probability of the chosen class, 0 to 250 for 0 to 1 as its scale says; "
+            "named MAP_confidence.tif, vectors finds it."
+        ),
+    ] = None,
+    cog: Annotated[
+        bool, typer.Option("--cog", help="Write cloud-optimised GeoTIFFs, with overviews.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Write a georeferenced map of a scene of any size."""
@@ -70,8 +75,7 @@ def predict(
         palette = colours_for(len(names), None)
     side = windows.side(config.window)
     step = max(1, side // 2) if windows.stride is None else windows.stride
-    named = {"optical": optical, "dsm": dsm, "before": before, "after": after}
-    paths = _rasters(named, sensor or ())
+    paths = rasters.paths()
     infos, stated_gsd = config.sensor_infos(), config.gsd
     if dataset_json is not None:
         infos, stated_gsd = _described(infos, dataset_json, stated_gsd)
@@ -93,26 +97,18 @@ def predict(
         holes=policy,
         device=device,
         progress=sys.stderr.isatty(),
+        confidence=confidence,
+        cog=cog,
     )
     scene = raster_info(out)
     number = len(windows_of(scene.height, scene.width, side, step, repeat))
     memory = peak_memory()
+    maps = f"{out}" if confidence is None else f"{out} and {confidence}"
     typer.echo(
-        f"wrote {out}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
+        f"wrote {maps}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
         f"{time.perf_counter() - begun:.0f} s"
         + (f", at most {memory / 2**20:.0f} MiB of memory" if memory else "")
     )
-
-
-def _rasters(named: Mapping[str, Path | None], others: Sequence[str]) -> dict[str, Path]:
-    """Rasters by sensor: those with an option of their own, and those given as NAME=FILE."""
-    paths = {name: path for name, path in named.items() if path is not None}
-    for entry in others:
-        name, equals, value = entry.partition("=")
-        if not (name and equals and value):
-            raise ValueError(f"--sensor {entry} is not understood: expected NAME=FILE")
-        paths[name] = Path(value)
-    return paths
 
 
 def _present(paths: Mapping[str, Path], config: RunConfig, run: Path) -> dict[str, Path]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
 from mfnet_lite.cli.dialogue_inputs import content_of, described, dialogue_inputs, open_dialogues
 from mfnet_lite.cli.dialogue_options import DialogueTrainingOptions, stage_settings
 from mfnet_lite.cli.inputs import check_same_inputs
-
-if TYPE_CHECKING:
-    pass
 
 
 def train_dialogues(

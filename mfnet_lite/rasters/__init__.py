@@ -2,8 +2,8 @@
 
 What belongs where:
 
-* one raster: ``raster`` (header and pixels), ``io`` (reading), ``write``, ``orientation``, ``identity`` (hashes),
-  ``open_files``, ``rgb`` (any bands as a photograph);
+* one raster: ``raster`` (header and pixels), ``io`` (reading), ``write``, ``cog``, ``geojson`` (naming
+  coordinate systems), ``orientation``, ``identity`` (hashes), ``open_files``, ``rgb`` (any bands as a photograph);
 * several rasters of one part of the ground: ``tiles`` (the common form of all datasets), ``sensor_kinds``
   (what a sensor measures), ``grids`` (whether pixels lie upon each other), ``scan`` (finding files);
 * parts of a raster and values in [0, 1]: ``tiling``, ``scaling``, ``streaming``;

@@ -13,7 +13,6 @@ member ``crs`` names the system as GeoJSON did in 2008, which every GIS reads.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +20,18 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from rasterio.crs import CRS
 from rasterio.transform import Affine
 from torch import Tensor
 
 from mfnet_lite.language.answers import Fault, parse_answer
 from mfnet_lite.language.boxes import Square, corners_of
 from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, EarthGPT, Example
+from mfnet_lite.rasters.geojson import DECIMALS, PIXELS, crs_member
 from mfnet_lite.rasters.interpretation.georeference import crs_name, transform_of_points
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.square_image import read_square
 
 __all__ = ["AnsweredBox", "Chat", "Reply", "crs_member"]
-
-PIXELS = "pixels from the upper left corner, y downwards"
-"""What coordinates are where the image lies nowhere on Earth."""
-DECIMALS = 9
-"""Digits kept of a coordinate: a tenth of a millimetre in degrees."""
 
 
 @dataclass(frozen=True)
@@ -259,26 +253,3 @@ def ring(corners: Sequence[tuple[float, float]], transform: Affine | None) -> li
         points = np.concatenate([points[:1], points[:0:-1]])
     closed = np.concatenate([points, points[:1]]).round(DECIMALS)
     return [[float(x), float(y)] for x, y in closed]
-
-
-def crs_member(crs: CRS) -> dict[str, Any]:
-    """Name a coordinate system as GeoJSON did in 2008.
-
-    Coordinates are x and y, so longitude comes first; WGS 84 in degrees is therefore called CRS84. A system that no
-    authority knows is written out as WKT.
-
-    Args:
-        crs: The system.
-
-    Example:
-        >>> crs_member(CRS.from_epsg(32633))
-        {'type': 'name', 'properties': {'name': 'urn:ogc:def:crs:EPSG::32633'}}
-    """
-    known = re.match(r"([A-Za-z]+):(\w+)(?![^+])", crs_name(crs))
-    if known is None:
-        name = crs.to_wkt()
-    elif known.groups() in (("EPSG", "4326"), ("OGC", "CRS84")):
-        name = "urn:ogc:def:crs:OGC:1.3:CRS84"
-    else:
-        name = f"urn:ogc:def:crs:{known[1]}::{known[2]}"
-    return {"type": "name", "properties": {"name": name}}

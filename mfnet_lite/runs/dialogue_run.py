@@ -170,8 +170,7 @@ def opened(run: DialogueRun, device: str | torch.device = "cpu") -> EarthGPT:
         ValueError: If encoders or language model are others than those of the training.
     """
     model = run.network.open(run.seed, device)
-    found = run_base(run, model)
-    if run.base and found != run.base:
+    if run.base and (found := run_base(run, model)) != run.base:
         raise ValueError(
             f"the run was trained on other weights of {run.network.backbone}, {run.network.cnn} or "
             f"{run.network.language}: expected SHA-256 {run.base[:12]}…, found {found[:12]}…; give the files it was "

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int32, UInt8
+from jaxtyping import Bool, Float64, Int32, UInt8
 from segment_anything.modeling import Sam
 
 from mfnet_lite.sam.automatic import generate_masks
@@ -63,17 +63,20 @@ class Objects(NamedTuple):
         objects: (H, W) ids from 1, 0 where there is none or a boundary runs.
         boundaries: (H, W) whether an outline runs here: two pixels wide, one on each side.
         whole: (H, W) the ids before boundaries took their pixels.
+        scores: The IoU that SAM expects of each object's mask, from id 1; None where nobody said.
     """
 
     objects: Int32[np.ndarray, "height width"]
     boundaries: Bool[np.ndarray, "height width"]
     whole: Int32[np.ndarray, "height width"]
+    scores: Float64[np.ndarray, " objects"] | None = None
 
 
 def objects_from_masks(
     masks: Bool[np.ndarray, "mask height width"],
     min_area: int = 50,
     max_objects: int | None = None,
+    scores: Float64[np.ndarray, " mask"] | None = None,
 ) -> Objects:
     """Settle overlapping masks.
 
@@ -81,6 +84,7 @@ def objects_from_masks(
         masks: Any number of masks, none included.
         min_area: Smaller masks become no object.
         max_objects: Only the largest so many do.
+        scores: One per mask, handed on to the objects.
 
     Returns:
         Ids in descending order of area; of two masks at a pixel the smaller one wins.
@@ -116,7 +120,8 @@ def objects_from_masks(
         numbers = np.arange(first + 1, first + 1 + len(some), dtype=np.int32)
         np.maximum(whole, (masks[some] * numbers[:, None, None]).max(axis=0), out=whole)
     boundaries = outlines(masks)
-    return Objects(np.where(boundaries, np.int32(0), whole), boundaries, whole)
+    kept = None if scores is None else scores[order]
+    return Objects(np.where(boundaries, np.int32(0), whole), boundaries, whole, kept)
 
 
 def outlines(masks: Bool[np.ndarray, "mask height width"]) -> Bool[np.ndarray, "height width"]:
@@ -162,4 +167,5 @@ def find_objects(
     masks = np.zeros((len(records), *image.shape[:2]), dtype=bool)
     for mask, record in zip(masks, records, strict=True):
         mask[:] = record["segmentation"]
-    return objects_from_masks(masks, settings.min_area, settings.max_objects)
+    scores = np.array([record["predicted_iou"] for record in records], dtype=np.float64)
+    return objects_from_masks(masks, settings.min_area, settings.max_objects, scores)

@@ -21,19 +21,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from segment_anything.modeling import Sam
 from tqdm.auto import tqdm
 
+from mfnet_lite.rasters.cog import replacing_geotiff
 from mfnet_lite.rasters.identity import TAG, hash_rasters
 from mfnet_lite.rasters.io import quiet, raster_info
 from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
+from mfnet_lite.scenes.object_scores import SCORES, write_scores
 from mfnet_lite.scenes.seams import Cell, TileGrid, match_objects, shared_strip
 from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import hash_values
@@ -65,6 +67,7 @@ def mask_scene(
     overlap: int | None = None,
     bands: tuple[int, ...] = (1, 2, 3),
     progress: bool = True,
+    cog: bool = False,
 ) -> MaskedScene:
     """Write the objects and the boundaries of a scene as GeoTIFFs.
 
@@ -72,13 +75,14 @@ def mask_scene(
         sam: The model, on the device it shall run on.
         path: The scene; three bands of it are read. Other types than 8 bits are stretched between the
             2nd and 98th percentile of the whole scene.
-        out: Folder for ``objects.tif`` (int32, 0 = no object), ``boundaries.tif`` (uint8, 1 = boundary)
-            and, until both are complete, ``tiles/``.
+        out: Folder for ``objects.tif`` (int32, 0 = no object), ``boundaries.tif`` (uint8, 1 = boundary),
+            ``scores.csv`` (:mod:`mfnet_lite.scenes.object_scores`) and, until all are complete, ``tiles/``.
         settings: How masks are found.
         tile: Side of a tile, pixels; defaults to the model's input size.
         overlap: Pixels that neighbouring tiles share; defaults to a quarter of a tile.
         bands: Which bands are red, green and blue, counted from 1; one band is repeated.
         progress: Whether to draw a progress bar.
+        cog: Whether to write cloud-optimised GeoTIFFs, with overviews.
 
     Returns:
         Paths of both maps and the number of objects.
@@ -113,7 +117,7 @@ def mask_scene(
                 image, valid = read_rgb(path, stretch, grid.tile(*cell))
                 _save(folder, cell, sam, image, valid, settings)
     numbers = _join(folder, grid)
-    written = _write(folder, grid, numbers, out, info, scene)
+    written = _write(folder, grid, numbers, out, info, scene, cog)
     shutil.rmtree(folder)
     return written
 
@@ -200,10 +204,17 @@ def _save(
     if valid.any():
         found = find_objects(sam, image, settings)
         whole, boundaries = np.where(valid, found.whole, 0), found.boundaries & valid
+        scores = np.zeros(0) if found.scores is None else found.scores
     else:
         whole, boundaries = np.zeros(valid.shape, np.int32), np.zeros(valid.shape, bool)
+        scores = np.zeros(0)
     with replacing(_file(folder, cell)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, whole=whole.astype(np.int32), boundaries=np.packbits(boundaries))
+        np.savez_compressed(
+            file,
+            whole=whole.astype(np.int32),
+            boundaries=np.packbits(boundaries),
+            scores=scores,
+        )
 
 
 def _load(
@@ -213,6 +224,15 @@ def _load(
         whole = file["whole"]
         flat = np.unpackbits(file["boundaries"], count=whole.size)
     return whole, flat.astype(bool).reshape(whole.shape)
+
+
+def _load_scores(folder: Path, cell: Cell, numbers: int) -> Float64[np.ndarray, " numbers"]:
+    """Scores by number of the object in its tile; NaN for 0, and in tiles of an earlier version."""
+    scores = np.full(numbers, np.nan)
+    with np.load(_file(folder, cell), allow_pickle=False) as file:
+        known = file["scores"][: numbers - 1] if "scores" in file else np.zeros(0)
+    scores[1 : len(known) + 1] = known
+    return scores
 
 
 def _join(folder: Path, grid: TileGrid) -> dict[Cell, Int64[np.ndarray, " ids"]]:
@@ -258,13 +278,19 @@ def _write(
     out: Path,
     info: Any,
     scene: str,
+    cog: bool,
 ) -> MaskedScene:
     """Put the tiles' cores together; ids are those that are left, 1, 2, … in scanning order."""
     objects, boundaries = out / OBJECTS, out / BOUNDARIES
     total = 1 + max((int(table.max()) for table in numbers.values()), default=0)
     final = np.zeros(total, dtype=np.int32)
     used = 0
-    with replacing(objects) as first, replacing(boundaries) as second, quiet():
+    scores, pixels = np.zeros(total), np.zeros(total)  # sums over the pixels whose score is known
+    with (
+        quiet(),
+        replacing_geotiff(objects, cog, "nearest") as first,
+        replacing_geotiff(boundaries, cog, "mode") as second,
+    ):
         profiles = [
             geotiff_profile(info.height, info.width, 1, kind, info, categorical=True)
             for kind in ("int32", "uint8")
@@ -281,11 +307,22 @@ def _write(
                 whole, outline = _load(folder, cell)
                 tile, core = grid.tile(*cell), grid.core(*cell)
                 inner = Window(core.row - tile.row, core.col - tile.col, core.height, core.width)
-                ids = np.where(outline, 0, numbers[cell][whole])[inner.slices]
+                own = np.where(outline, 0, whole)[inner.slices]
+                ids = numbers[cell][own]
                 fresh = np.unique(ids[(final[ids] == 0) & (ids > 0)])
                 final[fresh] = np.arange(used + 1, used + 1 + len(fresh))
                 used += len(fresh)
+                score = _load_scores(folder, cell, len(numbers[cell]))
+                number = np.nonzero(np.isfinite(score))[0]
+                times = np.bincount(own.ravel(), minlength=len(score))[number]
+                target = final[numbers[cell][number]]
+                np.add.at(scores, target, times * score[number])
+                np.add.at(pixels, target, times)
                 where = core.to_rasterio()
                 map_o.write(final[ids], 1, window=where)
                 map_b.write(outline[inner.slices].astype(np.uint8), 1, window=where)
+        mean = np.full(used + 1, np.nan)
+        seen = pixels[: used + 1]
+        np.divide(scores[: used + 1], seen, out=mean, where=seen > 0)
+        write_scores(out / SCORES, mean)
     return MaskedScene(objects, boundaries, used)

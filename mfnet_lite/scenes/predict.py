@@ -20,11 +20,12 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
+from mfnet_lite.rasters.cog import replacing_geotiff
 from mfnet_lite.rasters.datasets.tile_reader import NodataPolicy, TileReader, to_sample
 from mfnet_lite.rasters.grids import check_grid
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.rasters.labels.coding import LabelCoding
-from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.rasters.raster import Colour, RasterInfo
 from mfnet_lite.rasters.tiles import DatasetInfo, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import (
@@ -33,10 +34,10 @@ from mfnet_lite.rasters.write import (
     colour_table,
     geotiff_profile,
 )
+from mfnet_lite.scenes.confidence import NO_CONFIDENCE, STEPS, confidence_of, times_seen
 from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
-from mfnet_lite.utils.files import replacing
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
 NODATA = IGNORE_INDEX
@@ -101,6 +102,8 @@ def predict_scene(
     device: str = "auto",
     progress: bool = True,
     panel: int = PANEL,
+    confidence: str | Path | None = None,
+    cog: bool = False,
     **options: Unpack[WindowOptions],
 ) -> Path:
     """Predict a map of a scene of any size.
@@ -122,6 +125,9 @@ def predict_scene(
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
         progress: Whether to draw a progress bar.
         panel: Columns of the scene held at once; it bounds the memory and changes no result.
+        confidence: A second GeoTIFF to write: the probability of the class that was chosen
+            (:mod:`mfnet_lite.scenes.confidence`), one band of uint8 in steps of 1/250 as its scale says, 255 = no data.
+        cog: Whether to write cloud-optimised GeoTIFFs, with overviews.
         **options: Fields of ``windows`` by keyword instead: ``window``, ``stride``, ``blend``, ….
 
     Returns:
@@ -134,11 +140,18 @@ def predict_scene(
     """
     windows = choose_windows(windows, options)
     out = Path(out)
-    if out.suffix.lower() not in (".tif", ".tiff"):
-        raise ValueError(f"{out} cannot be written: expected a name ending in .tif; rename it")
+    written = [out] if confidence is None else [out, Path(confidence)]
+    for path in written:
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise ValueError(f"{path} cannot be written: expected a name ending in .tif; rename it")
+    if len({path.resolve() for path in written}) < len(written):
+        raise ValueError(
+            f"{out} would be both the map and its confidence: expected two names; choose another one"
+        )
     target_device = pick_device(device)
     infos = check_grid(paths)
-    check_spares(out, paths.values())
+    for path in written:
+        check_spares(path, paths.values())
     first = next(iter(infos.values()))
     known = dict(sensors or {})
     described = {name: known.get(name, SensorInfo(name)) for name in paths}
@@ -163,12 +176,17 @@ def predict_scene(
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB))
         stack.enter_context(evaluating(model))
         stack.callback(reader.close)
-        temporary = stack.enter_context(replacing(out))
         stack.enter_context(quiet())
+        temporary = stack.enter_context(replacing_geotiff(out, cog, "mode"))
         pixels = first.height * first.width
         bar = stack.enter_context(
             tqdm(total=pixels, unit="px", unit_scale=True, disable=not progress)
         )
+        sure = None
+        down, across = (times_seen(windows, length) for length in (first.height, first.width))
+        if confidence is not None:
+            second = stack.enter_context(replacing_geotiff(confidence, cog, "average"))
+            sure = stack.enter_context(_confidence_file(second, first))
         with rasterio.open(temporary, "w", **profile) as target:
             target.set_band_description(1, "class")
             target.update_tags(NODATA_POLICY=holes)
@@ -179,16 +197,35 @@ def predict_scene(
             for left, right in panels(first.width, max(panel, windows.size)):
                 scene = _Scene(reader, tile, min(windows.size, first.height), left, right)
                 rows = _RowWriter(target, left, right)
-                for _, logits in blend_windows(
+                sure_rows = None if sure is None else _RowWriter(sure, left, right)
+                for top, logits in blend_windows(
                     model, scene.read, first.height, first.width, windows, (left, right)
                 ):
                     if logits.shape[0] >= NODATA:
                         raise ValueError(f"a map of bytes holds 254 classes, got {logits.shape[0]}")
                     labels = logits.argmax(0).to(torch.uint8).numpy()
-                    rows.add(np.where(scene.finish(labels.shape[0]), labels, np.uint8(NODATA)))
+                    valid = scene.finish(labels.shape[0])
+                    rows.add(np.where(valid, labels, np.uint8(NODATA)))
+                    if sure_rows is not None:
+                        if windows.blend == "sum":
+                            seen = down[top : top + len(labels), None] * across[left:right]
+                            logits = logits / seen
+                        found = confidence_of(logits)
+                        sure_rows.add(np.where(valid, found, np.uint8(NO_CONFIDENCE)))
                     bar.update(labels.size)
                 rows.flush()
+                if sure_rows is not None:
+                    sure_rows.flush()
     return out
+
+
+def _confidence_file(path: Path, like: RasterInfo) -> rasterio.io.DatasetWriter:
+    """Begin the raster of the confidence."""
+    profile = geotiff_profile(like.height, like.width, 1, "uint8", like, nodata=NO_CONFIDENCE)
+    file = rasterio.open(path, "w", **profile)
+    file.set_band_description(1, "confidence")
+    file.scales = (1 / STEPS,)
+    return file
 
 
 def panels(width: int, panel: int) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[2]
-EXTRAS = ("book", "encoders", "language", "pretrained")
+EXTRAS = ("book", "encoders", "language", "pretrained", "vectors")
 """What the tests of the library import beside the package's own dependencies."""
 TOOLS = (
     "hypothesis",

@@ -317,3 +317,26 @@ def judged_by_interval(
             *untested,
         ],
     }
+
+
+def summed_by_interval(
+    lines: Sequence[Line],
+    claims: Sequence[Claim],
+    untested: Sequence[Mapping[str, Any]],
+    read: Read,
+    row: Callable[[Sequence[Line]], dict[str, Any]],
+) -> dict[str, Any]:
+    """Return verdicts, as :func:`judged_by_interval` gives them, and rows of all lines.
+
+    Args:
+        lines: As an experiment writes them; of two with one key the later counts.
+        claims: What is judged.
+        untested: Verdicts on what is not.
+        read: Reads a score from a line.
+        row: Sums up the lines of one configuration.
+    """
+    rows = by_row(lines)
+    return {
+        **judged_by_interval(claims, untested, rows, read),
+        "rows": {name: row(list(seeds.values())) for name, seeds in rows.items()},
+    }

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import rasterio
 from typer.testing import CliRunner
@@ -148,6 +149,26 @@ def test_predict(run, folder, tmp_path):
         assert made.crs == source.crs
         assert made.transform == source.transform
         assert made.colormap(1)[1][:3] == (0, 0, 255)
+
+
+def test_predict_with_confidence_to_polygons(run, folder, tmp_path):
+    tile = only(folder / "test" / "image")
+    scene = ["--optical", tile, "--dsm", folder / "test" / "dsm" / tile.name]
+    out, sure = tmp_path / "map.tif", tmp_path / "map_confidence.tif"
+    result = call("predict", run, *scene, "--out", out, "--confidence", sure, "--cog")
+    assert result.exit_code == 0, result.output
+    assert f"wrote {out} and {sure}: " in result.stdout
+    for path in (out, sure):
+        with rasterio.open(path) as made:
+            assert made.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    result = call("vectors", out, "--out", tmp_path / "map.geojson")
+    assert result.exit_code == 0, result.output
+    features = json.loads((tmp_path / "map.geojson").read_text(encoding="utf-8"))["features"]
+    said = [feature["properties"] for feature in features]
+    with rasterio.open(out) as made:
+        labels = made.read(1)
+    assert {each["class"] for each in said} == set(np.unique(labels)) - {255}
+    assert all(each["name"] and 0 < each["confidence"] <= 1 for each in said)
 
 
 def test_settings_the_advice_names_exist(folder, tmp_path):

@@ -171,6 +171,32 @@ def _geodetic(system: dict[str, Any]) -> list[tuple[str, float]]:
     return [("axis", float(axis)), ("flattening", flattening), ("meridian", float(meridian))]
 
 
+def ellipsoid_of(crs: CRS) -> tuple[float, float]:
+    """The ellipsoid of a coordinate system.
+
+    Args:
+        crs: The system.
+
+    Returns:
+        Semi-major axis in metres and inverse flattening, 0 for a sphere.
+    """
+    (_, axis), (_, flattening), _ = _geodetic(horizontal(_projjson(crs.to_wkt())))
+    return axis, flattening
+
+
+def conversion_method(crs: CRS) -> str:
+    """The name of the map projection's method, such as ``Transverse Mercator``.
+
+    Args:
+        crs: The system.
+
+    Returns:
+        The name; empty for a system that is not projected.
+    """
+    conversion = horizontal(_projjson(crs.to_wkt())).get("conversion", {})
+    return str(conversion.get("method", {}).get("name", ""))
+
+
 def _datum(system: dict[str, Any]) -> dict[str, Any]:
     base = system.get("base_crs", system)
     found = base.get("datum") or base.get("datum_ensemble") or {}

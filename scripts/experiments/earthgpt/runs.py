@@ -14,6 +14,7 @@ import numpy as np
 from mfnet_lite.language.instructions import Dialogue, Sensor
 from mfnet_lite.language.scoring import TaskScores, majority_answers, score_answers
 from mfnet_lite.language.world_dialogues import (
+    PARAPHRASED,
     DialogueConfig,
     write_world_instructions,
 )
@@ -64,7 +65,6 @@ SCORE = {
 }
 """The score of each task that is compared."""
 BLANK, MAJORITY = "blank", "majority"
-PARAPHRASED = "instructions_paraphrased.json"
 
 
 def write_data(folder: Path) -> None:

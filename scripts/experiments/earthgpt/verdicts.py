@@ -14,9 +14,8 @@ from typing import Any
 from scripts.experiments.claims import (
     Claim,
     Line,
-    by_row,
-    judged_by_interval,
     spread,
+    summed_by_interval,
     values_by_seed,
     versus,
 )
@@ -131,8 +130,4 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     Args:
         lines: As the experiment writes them; of two with one key the later counts.
     """
-    rows = by_row(lines)
-    return {
-        **judged_by_interval(CLAIMS, UNTESTED, rows, read),
-        "rows": {row: _row(list(seeds.values())) for row, seeds in rows.items()},
-    }
+    return summed_by_interval(lines, CLAIMS, UNTESTED, read, _row)

@@ -16,10 +16,9 @@ from scripts.experiments import claims
 from scripts.experiments.claims import (
     Claim,
     Line,
-    by_row,
-    judged_by_interval,
     mean_of,
     spread,
+    summed_by_interval,
     values_by_seed,
     weighted,
 )
@@ -156,9 +155,7 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     Args:
         lines: As the experiment writes them; of two with one key the later counts.
     """
-    rows = by_row(lines)
     return {
-        **judged_by_interval(CLAIMS, UNTESTED, rows, read),
-        "rows": {row: _row(list(seeds.values())) for row, seeds in rows.items()},
+        **summed_by_interval(lines, CLAIMS, UNTESTED, read, _row),
         "random_forest_on_the_real_tile": FOREST,
     }

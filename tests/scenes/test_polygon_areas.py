@@ -1,0 +1,61 @@
+"""Areas in square metres: hand-computed and known ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from rasterio.crs import CRS
+from rasterio.warp import transform
+
+from mfnet_lite.scenes.polygon_areas import areas_on_ground, equal_area, metres_per_unit
+
+
+def area(polygon, crs):
+    return areas_on_ground(np.array([polygon], object), CRS.from_user_input(crs))[0]
+
+
+def test_the_plane_is_taken_at_its_word():
+    assert area(shapely.box(500_000, 5e6, 500_010, 5e6 + 3), "EPSG:32632") == pytest.approx(30)
+    foot = 1200 / 3937  # New York, US survey feet
+    assert area(shapely.box(0, 0, 10, 3), "EPSG:2263") == pytest.approx(30 * foot**2)
+
+
+def test_degrees():
+    # the whole ellipsoid WGS 84: 510,065,621.724 square kilometres
+    whole = shapely.box(-180, -90, 180, 90)
+    assert area(whole, "EPSG:4326") == pytest.approx(510_065_621.724e6, rel=1e-9)
+    # a sphere: 4 pi r²
+    sphere = CRS.from_proj4("+proj=longlat +R=6371000 +no_defs")
+    assert area(whole, sphere) == pytest.approx(4 * np.pi * 6_371_000**2, rel=1e-9)
+    # holes do not count
+    ring = shapely.box(9, 48, 10, 49) - shapely.box(9.2, 48.2, 9.4, 48.4)
+    parts = [shapely.box(9, 48, 10, 49), shapely.box(9.2, 48.2, 9.4, 48.4)]
+    one, two = (area(part, "EPSG:4326") for part in parts)
+    assert area(ring, "EPSG:4326") == pytest.approx(one - two)
+
+
+def test_a_field_has_one_area_in_every_system():
+    x, y = (
+        np.array([600_000, 600_100, 600_100, 600_000]),
+        np.array([5.4e6, 5.4e6, 5_400_100, 5_400_100]),
+    )
+    expected = area(shapely.Polygon(np.stack([x, y], 1)), "EPSG:32632")
+    for crs in ("EPSG:4326", "EPSG:3857", "EPSG:4258"):
+        moved = np.stack(transform(CRS.from_epsg(32632), CRS.from_user_input(crs), x, y)[:2], 1)
+        # the grid's own scale is 0.9996 at the middle of the zone
+        assert area(shapely.Polygon(moved), crs) == pytest.approx(expected, rel=1.5e-3)
+
+
+def test_equal_area_is_that_of_proj():
+    lonlat = np.array([[9.0, 48.0], [-70.0, -33.0], [0.0, 89.0]])
+    cea = CRS.from_proj4("+proj=cea +datum=WGS84")
+    expected = np.stack(transform(CRS.from_epsg(4326), cea, *lonlat.T)[:2], axis=1)
+    assert np.allclose(equal_area(lonlat, 6378137.0, 298.257223563), expected, atol=1e-3)
+
+
+def test_what_is_no_plane():
+    assert metres_per_unit(CRS.from_epsg(4326)) is None
+    assert metres_per_unit(CRS.from_epsg(3857)) is None
+    assert metres_per_unit(CRS.from_epsg(3395)) is None
+    assert metres_per_unit(CRS.from_epsg(25832)) == 1

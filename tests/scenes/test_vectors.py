@@ -1,0 +1,214 @@
+"""Vector files of maps: attributes, coordinates, faults; read back by GDAL."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyogrio.raw
+import pytest
+import shapely
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+
+from mfnet_lite.rasters.write import write_raster
+from mfnet_lite.scenes.object_scores import write_scores
+from mfnet_lite.scenes.vector_files import BATCH
+from mfnet_lite.scenes.vectors import class_names, write_vectors
+
+PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)
+MAP = np.array(
+    [
+        [0, 0, 0, 0, 255],
+        [0, 1, 1, 0, 255],
+        [0, 1, 1, 0, 2],
+        [0, 0, 0, 0, 2],
+    ],
+    np.uint8,
+)
+
+
+def read(path):
+    """Header, and rows of attributes with the polygon under ``shape``."""
+    meta, _, shapes, columns = pyogrio.raw.read(path)
+    rows = [dict(zip(meta["fields"], values, strict=True)) for values in zip(*columns, strict=True)]
+    for row, wkb in zip(rows, shapes, strict=True):
+        row["shape"] = shapely.from_wkb(wkb)
+    return meta, sorted(rows, key=lambda row: row[meta["fields"][0]])
+
+
+@pytest.fixture
+def class_map(tmp_path):
+    return write_raster(tmp_path / "map.tif", MAP, crs="EPSG:25832", transform=PLACE, nodata=255)
+
+
+def named(path):
+    import rasterio
+
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(CLASSES="0 road; 1 low plants, trees; 2 car")
+
+
+@pytest.mark.parametrize("name", ["out.gpkg", "out.geojson", "out.JSON"])
+def test_class_map(class_map, tmp_path, name):
+    named(class_map)
+    done = write_vectors(class_map, tmp_path / name)
+    assert (done.polygons, done.small, done.confidence) == (3, 0, None)
+    meta, rows = read(tmp_path / name)
+    assert CRS.from_user_input(meta["crs"]) == CRS.from_epsg(25832)
+    assert list(meta["fields"]) == ["class", "name", "area_m2"]
+    assert [(r["class"], r["name"], r["area_m2"]) for r in rows] == [
+        (0, "road", 12 * 0.25),
+        (1, "low plants, trees", 1.0),
+        (2, "car", 0.5),
+    ]
+    assert rows[1]["shape"].bounds == (400_000.5, 5_699_998.5, 400_001.5, 5_699_999.5)
+    assert len(rows[0]["shape"].interiors) == 1
+    assert rows[1]["shape"].exterior.is_ccw
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["map.tif", name])
+
+
+def test_geojson_names_its_system(class_map, tmp_path):
+    write_vectors(class_map, tmp_path / "out.geojson")
+    text = json.loads((tmp_path / "out.geojson").read_text(encoding="utf-8"))
+    assert text["crs"]["properties"]["name"] == "urn:ogc:def:crs:EPSG::25832"
+    assert len(text["features"]) == 3
+
+
+@pytest.mark.parametrize("name", ["out.gpkg", "out.geojson"])
+def test_without_a_coordinate_system(tmp_path, name):
+    path = write_raster(tmp_path / "plates.tif", MAP, nodata=255)
+    done = write_vectors(path, tmp_path / name)
+    assert done.crs is None
+    meta, rows = read(tmp_path / name)
+    assert [row["area_px"] for row in rows] == [12, 4, 2]
+    assert rows[1]["shape"].bounds == (1, 1, 3, 3)
+    assert "pixels" in rows[0]["coordinates"]
+    if name == "out.gpkg":
+        assert meta["crs"] is None
+    else:
+        assert "crs" not in json.loads((tmp_path / name).read_text(encoding="utf-8"))
+
+
+def test_min_area_and_omit(class_map, tmp_path):
+    done = write_vectors(class_map, tmp_path / "a.gpkg", min_area=1, omit=[0])
+    assert (done.polygons, done.small) == (1, 1)
+    assert [row["class"] for row in read(tmp_path / "a.gpkg")[1]] == [1]
+
+
+@pytest.mark.parametrize("name", ["none.gpkg", "none.geojson"])
+def test_no_polygon_at_all(class_map, tmp_path, name):
+    assert write_vectors(class_map, tmp_path / name, min_area=1e6).polygons == 0
+    meta, rows = read(tmp_path / name)
+    assert rows == []
+    assert name.endswith("json") or list(meta["fields"]) == ["class", "area_m2"]
+
+
+def test_confidence_beside_is_found_and_scaled(class_map, tmp_path):
+    steps = np.full(MAP.shape, 200, np.uint8)
+    steps[1:3, 1:3] = [[250, 125], [255, 255]]
+    path = write_raster(
+        tmp_path / "map_confidence.tif", steps, crs="EPSG:25832", transform=PLACE, nodata=255
+    )
+    import rasterio
+
+    with rasterio.open(path, "r+") as file:
+        file.scales = (1 / 250,)
+    done = write_vectors(class_map, tmp_path / "out.gpkg")
+    assert done.confidence == path
+    rows = read(tmp_path / "out.gpkg")[1]
+    assert [row["confidence"] for row in rows] == pytest.approx([0.8, 0.75, 0.8])
+
+
+def test_object_map(tmp_path):
+    path = write_raster(
+        tmp_path / "objects.tif",
+        np.array([[1, 1, 0, 3], [0, 0, 0, 0], [1, 70_000, 70_000, 0]], np.int32),
+        crs="EPSG:25832",
+        transform=PLACE,
+        descriptions=["object, 0 = none"],
+    )
+    scores = np.full(70_001, np.nan)
+    scores[[1, 3]] = 0.9, 0.25
+    write_scores(tmp_path / "scores.csv", scores)
+    write_vectors(path, tmp_path / "out.gpkg")
+    meta, rows = read(tmp_path / "out.gpkg")
+    assert list(meta["fields"]) == ["object", "area_m2", "score"]
+    assert [row["object"] for row in rows] == [1, 1, 3, 70_000]
+    assert np.allclose([row["score"] for row in rows], [0.9, 0.9, 0.25, np.nan], equal_nan=True)
+
+
+def test_geopackage_in_batches_is_one_layer(tmp_path):
+    size = int(np.ceil(np.sqrt(BATCH * 1.2)))
+    board = (np.indices((size, size)).sum(0) % 2).astype(np.uint8)
+    path = write_raster(tmp_path / "board.tif", board, crs="EPSG:25832", transform=PLACE)
+    done = write_vectors(path, tmp_path / "out.gpkg", window=100)
+    assert done.polygons == size**2
+    assert len(read(tmp_path / "out.gpkg")[1]) == size**2
+    assert list(pyogrio.list_layers(tmp_path / "out.gpkg")[:, 0]) == ["out"]
+
+
+def test_simplified_neighbours_share_borders(tmp_path):
+    rng = np.random.default_rng(0)
+    array = np.kron(rng.integers(0, 3, (9, 9)), np.ones((7, 7))).astype(np.uint8)
+    array[rng.random(array.shape) < 0.1] = 1
+    path = write_raster(tmp_path / "map.tif", array, crs="EPSG:25832", transform=PLACE)
+    for name in ("a.gpkg", "a.geojson"):
+        write_vectors(path, tmp_path / name, simplify=1.5, window=20)
+        rows = read(tmp_path / name)[1]
+        shapes = np.array([row["shape"] for row in rows], object)
+        assert shapely.coverage_is_valid(shapes)
+        assert sum(row["area_m2"] for row in rows) == pytest.approx(array.size * 0.25)
+        assert shapely.area(shapes).sum() == pytest.approx(array.size * 0.25)
+
+
+def test_mistakes_in_one_sentence(class_map, tmp_path):
+    heights = write_raster(tmp_path / "dsm.tif", MAP.astype(np.float32))
+    bands = write_raster(tmp_path / "rgb.tif", np.stack([MAP] * 3))
+    negative = write_raster(tmp_path / "negative.tif", MAP.astype(np.int16) - 3)
+    small = write_raster(tmp_path / "small.tif", MAP[:2])
+    out = tmp_path / "out.gpkg"
+    for arguments, options, words in (
+        ((heights, out), {}, "holds float32, expected whole numbers"),
+        ((bands, out), {}, "has 3 bands, expected a map of one band"),
+        ((negative, out), {}, "holds the value -3"),
+        ((class_map, tmp_path / "out.shp"), {}, "a name ending in .gpkg"),
+        ((class_map, out), {"min_area": -1}, "min_area must be 0 or a positive number, got -1"),
+        ((class_map, out), {"simplify": float("nan")}, "simplify must be 0 or a positive"),
+        ((class_map, out), {"confidence": bands}, "expected one: the confidence"),
+        ((class_map, out), {"confidence": small}, "resample it to the same grid"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            write_vectors(*arguments, **options)
+        assert not out.exists()
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        write_vectors(tmp_path / "no.tif", out)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_an_existing_file_stays_until_the_new_one_is_whole(class_map, tmp_path):
+    out = tmp_path / "out.gpkg"
+    write_vectors(class_map, out)
+    before = out.read_bytes()
+    negative = write_raster(tmp_path / "negative.tif", MAP.astype(np.int16) - 3)
+    with pytest.raises(ValueError, match="holds the value"):
+        write_vectors(negative, out)
+    assert out.read_bytes() == before
+    write_vectors(class_map, out, omit=[0])
+    assert len(read(out)[1]) == 2
+
+
+def test_names_of_classes():
+    assert class_names({}) == {}
+    assert class_names({"CLASSES": "0 a; b; 1 c 2 d; 10 e"}) == {0: "a; b", 1: "c 2 d", 10: "e"}
+
+
+def test_what_gdal_cannot_write_is_one_sentence(class_map, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise pyogrio.errors.FeatureError("database or disk is full")
+
+    monkeypatch.setattr(pyogrio.raw, "write", full)
+    out = tmp_path / "out.gpkg"
+    with pytest.raises(OSError, match=r"out.gpkg cannot be written \(database or disk is full\)"):
+        write_vectors(class_map, out)
+    assert [path.name for path in tmp_path.iterdir()] == ["map.tif"]
