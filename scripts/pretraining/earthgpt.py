@@ -55,12 +55,18 @@ RECIPES = {
 }
 
 
-def dialogues(folder: Path, scenes: int, seed: int, sensors: Sequence[str]) -> Path:
+def dialogues(
+    folder: Path,
+    scenes: int,
+    seed: int,
+    sensors: Sequence[str],
+    config: DialogueConfig = DIALOGUES,
+) -> Path:
     """Write scenes with their dialogues at their first use."""
 
     def make(fresh: Path) -> None:
         write_world_instructions(
-            fresh, scenes, SIZE, seed, sensors, crops=CROPS, config=DIALOGUES,  # type: ignore[arg-type]
+            fresh, scenes, SIZE, seed, sensors, crops=CROPS, config=config,  # type: ignore[arg-type]
             splits=(1.0, 0.0, 0.0),
         )  # fmt: skip
 
