@@ -89,7 +89,9 @@ class EarthGPTConfig(NetworkConfig):
     )
     weights: Literal["", "tiny"] = field(
         default="",
-        metadata={"help": "Start after the first stage of the small EarthGPT that ships: tiny."},
+        metadata={
+            "help": "Start from the small EarthGPT that ships, pre-trained on photographs: tiny."
+        },
     )
     half: bool = field(
         default=True, metadata={"help": "Keep frozen weights in bfloat16.", "hidden": True}

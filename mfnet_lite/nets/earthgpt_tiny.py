@@ -1,4 +1,4 @@
-"""The small EarthGPT that ships with the package, after its first stage; what it is good for is in its model card."""
+"""The small EarthGPT that ships with the package, pre-trained on photographs; its model card has scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FITTING = ("backbone", "cnn", "image_size", "grid", "language")
 
 
 def load_tiny_earthgpt(device: str | torch.device = "cpu") -> EarthGPT:
-    """Load the small EarthGPT after its first stage.
+    """Load the small EarthGPT, which has seen photographs and neither radar nor thermal images.
 
     Args:
         device: Where it goes.

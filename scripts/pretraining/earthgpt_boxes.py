@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ from mfnet_lite.nets.earthgpt import EarthGPT, Example
 from mfnet_lite.runs.dialogue_run import load_earthgpt
 from mfnet_lite.runs.earthgpt import dialogues_of_split
 from mfnet_lite.runs.image_features import ImageFeatures
-from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.files import replacing, write_text
 from scripts.pretraining.earthgpt import LEFT_OUT, OPTICAL_SEED, dialogues, without
 from scripts.pretraining.focus import focused
 
@@ -46,8 +47,10 @@ FRACTIONS = (0.0, 0.0, 0.1, 0.3)
 """Shares of the other places that are shown where not all are."""
 WHOLE = (0.2, 0.9)
 """Share of the questions about boxes that see all places, at the beginning and at the end."""
+ROW = 192
+"""Tokens of a row of single questions."""
 LOCATED = ("grounding", "region captioning", "detection")
-WEIGHTS, STATE, LOG = "model.safetensors", "state.pt", "log.csv"
+WEIGHTS, STATE, LOG, SUMMARY = "model.safetensors", "state.pt", "log.csv", "summary.json"
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,12 @@ class Recipe:
         seed: Of what is drawn.
     """
 
-    steps: int = 6000
+    steps: int = 2400
     rate: float = 2e-3
     warmup: int = 100
     whole: int = 12
     turns: int = 4
-    located: int = 44
+    located: int = 40
     blind: int = 3
     save_every: int = 100
     seed: int = 0
@@ -112,23 +115,30 @@ class Lessons:
             if exchange.task in LOCATED
         ]
 
-    def of(self, step: int) -> list[Example]:
-        """Draw the examples of a step."""
+    def of(self, step: int) -> tuple[list[Example], list[Example]]:
+        """Draw the examples of a step.
+
+        Args:
+            step: Its number, from 0.
+
+        Returns:
+            Dialogues, about photographs and without; single questions about boxes.
+        """
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, step])
-        examples = []
+        talks, single = [], []
         for number in rng.integers(len(self.seen), size=recipe.whole):
             turns = self._turns(self.seen[number], rng)
-            examples.append(Example(turns, [self.features[number]]))
+            talks.append(Example(turns, [self.features[number]]))
         for number in rng.integers(len(self.read), size=recipe.blind):
-            examples.append(Example(self._turns(self.read[number], rng)))
+            talks.append(Example(self._turns(self.read[number], rng)))
         first, last = WHOLE
         whole = first + (last - first) * step / recipe.steps
         for number in rng.integers(len(self.located), size=recipe.located):
             image, exchange = self.located[number]
             keep = 1.0 if rng.random() < whole else float(rng.choice(FRACTIONS))
-            examples.append(focused(exchange, self.features[image], self.grid, keep, rng))
-        return examples
+            single.append(focused(exchange, self.features[image], self.grid, keep, rng))
+        return talks, single
 
     def _turns(self, dialogue: Dialogue, rng: np.random.Generator) -> list[tuple[str, str | None]]:
         drawn = rng.permutation(len(dialogue.exchanges))[: self.recipe.turns]
@@ -174,7 +184,8 @@ def train(
         until: Stop there, for a test.
 
     Returns:
-        Steps, the mean loss of the last ones, seconds of all runs together.
+        Steps, the mean loss of the last ones, seconds of all runs together, trained numbers; the folder gets them as
+        ``summary.json`` once the training is finished.
     """
     recipe, parameters = lessons.recipe, [*model.parameters()]
     optimisers = prepare(model)
@@ -191,15 +202,20 @@ def train(
     started = time.monotonic()
     last = recipe.steps if until is None else until
     for step in tqdm(range(begin, last), initial=begin, total=last, desc="boxes", unit="step"):
-        loss = model.loss(lessons.of(step))
-        loss.backward()
+        talks, single = lessons.of(step)
+        # both count a half; they are computed apart, since a row as long as a dialogue wastes attention on one question
+        loss = 0.0
+        for examples, length in ((talks, None), (single, ROW)):
+            half = model.loss(examples, length) / 2
+            half.backward()
+            loss += float(half.detach())
         torch.nn.utils.clip_grad_norm_([p for p in parameters if p.requires_grad], 1.0)
         for optimiser in optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate_at(step)
             optimiser.step()
             optimiser.zero_grad()
-        losses.append(float(loss.detach()))
+        losses.append(loss)
         done = step + 1
         if done % recipe.save_every == 0 or done == last:
             spent = seconds + time.monotonic() - started
@@ -217,7 +233,15 @@ def train(
             with (folder / LOG).open("a", newline="") as log:
                 csv.writer(log).writerow([done, f"{sum(recent) / len(recent):.5f}", f"{spent:.1f}"])
     done, loss, spent = (folder / LOG).read_text().split()[-1].split(",")
-    return {"steps": int(done), "loss": float(loss), "seconds": float(spent)}
+    summary = {
+        "steps": int(done),
+        "loss": float(loss),
+        "seconds": float(spent),
+        "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+    }
+    if summary["steps"] == recipe.steps:
+        write_text(folder / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    return summary
 
 
 def kept_features(features: ImageFeatures, file: Path) -> None:

@@ -1,8 +1,8 @@
-"""Put the small EarthGPT into the package: ``python -m scripts.pretraining.ship_earthgpt RUN``.
+"""Put the small EarthGPT into the package: ``python -m scripts.pretraining.ship_earthgpt OUT``.
 
-RUN is the run folder that ``scripts/pretraining/earthgpt.py`` trained. Weights are written in bfloat16, in which most
-of them are used anyway, with the digest that ``load_tiny_earthgpt`` checks. Once ``evaluate_earthgpt.py`` has measured
-them, ``--card`` writes the model card.
+OUT is the folder in which ``earthgpt.py`` and then ``earthgpt_boxes.py`` trained. Weights are written in bfloat16, in
+which most of them are used anyway, with the digest that ``load_tiny_earthgpt`` checks. Once ``evaluate_earthgpt.py``
+has measured them, ``--card`` writes the model card.
 """
 
 from __future__ import annotations
@@ -13,31 +13,38 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from mfnet_lite.nets.earthgpt_tiny import FITTING, NAME, encoders_hash
 from mfnet_lite.runs.dialogue_run import load_earthgpt, stage_folder
 from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import sha256_of
 from mfnet_lite.utils.provenance import versions
+from scripts.pretraining.earthgpt_boxes import SUMMARY, trained_state
 
 WEIGHTS = Path("mfnet_lite/weights")
 
 
-def ship(run: Path, folder: Path = WEIGHTS) -> None:
+def ship(out: Path, folder: Path = WEIGHTS) -> None:
     """Write weights and digest.
 
     Args:
-        run: The run folder.
+        out: Where they were trained.
         folder: Where they go.
+
+    Raises:
+        ValueError: If the last training is not finished, or of another model.
     """
+    run, boxes = out / "tiny", out / "boxes"
     record, model = load_earthgpt(run)
-    frozen = ("perception.vit.", "perception.scales.")
-    tensors = {
-        name: value.to(torch.bfloat16).contiguous()
-        for name, value in model.state_dict().items()
-        if not name.startswith(frozen) and name != "language.network.lm_head.weight"
-    }
+    if not (boxes / SUMMARY).exists():
+        raise ValueError(
+            f"{boxes} holds no finished training; run scripts/pretraining/earthgpt_boxes.py again, which goes on"
+        )
+    state = load_file(boxes / "model.safetensors")
+    if state.keys() != trained_state(model).keys():
+        raise ValueError(f"{boxes} and {run} hold different models; train into an empty folder")
+    tensors = {name: value.to(torch.bfloat16).contiguous() for name, value in state.items()}
     target = folder / f"{NAME}.safetensors"
     with replacing(target) as temporary:
         save_file(tensors, temporary)
@@ -46,6 +53,7 @@ def ship(run: Path, folder: Path = WEIGHTS) -> None:
         number: json.loads((stage_folder(run, int(number)) / "summary.json").read_text())
         for number in record.stages
     }
+    stages["boxes"] = json.loads((boxes / SUMMARY).read_text())
     facts = {
         "file": target.name,
         "size": target.stat().st_size,
@@ -67,16 +75,19 @@ def ship(run: Path, folder: Path = WEIGHTS) -> None:
 
 CARD = """# Model card: `earthgpt_tiny`
 
-EarthGPT in small, after its first stage: a LLaMA of {words:,} tokens and 857,216 weights, and the projection of visual
-tokens. Load it with `mfnet_lite.nets.earthgpt_tiny.load_tiny_earthgpt()`; in front of it stand, frozen and not in the
-file, the small SAM and EfficientNet-Lite0.
+EarthGPT in small, pre-trained on photographs: a LLaMA of {words:,} tokens and 857,216 weights, and the projection of
+visual tokens. Load it with `mfnet_lite.nets.earthgpt_tiny.load_tiny_earthgpt()`; in front of it stand, frozen and not
+in the file, the small SAM and EfficientNet-Lite0.
 
 **Made for** the chapters of the book and for tests, on a CPU. Nothing measured with it is a benchmark result.
 
-**Trained on** drawn towns alone (`scripts/pretraining/earthgpt.py`): {zero} steps of text without images, then {one}
-steps of photographs with everything that is asked of them but oriented boxes ({minutes:.0f} minutes on one core of a
-shared CPU). Loss at the end {loss:.3f}. Radar and thermal images were never seen; the *words* of their dialogues were
-read in stage 0.
+**Trained on** drawn towns alone, in three steps. `scripts/pretraining/earthgpt.py`: {zero} steps of text without
+images, in which all weights of the language model train (stage 0), then {one:,} steps of photographs with everything
+that is asked of them but oriented boxes, in which projection, attention and norms train (stage 1). After that it
+answered questions about whole images and wrote boxes at random, so `scripts/pretraining/earthgpt_boxes.py` went on for
+{two:,} steps in which all weights train again and single questions about boxes are asked of parts of photographs.
+{minutes:.0f} minutes on a shared CPU; loss at the end {loss:.3f}. Radar and thermal images were never seen; the *words*
+of their dialogues were read.
 
 **Scores** on {scenes} other scenes, {images} images of each sensor ({date}, commit {commit}); *other words* are
 wordings of questions that no training used.
@@ -141,8 +152,9 @@ def write_card(results: Path, folder: Path = WEIGHTS) -> None:
         words=512,
         zero=stages["0"]["steps"],
         one=stages["1"]["steps"],
-        minutes=(stages["0"]["seconds"] + stages["1"]["seconds"]) / 60,
-        loss=stages["1"]["loss"],
+        two=stages["boxes"]["steps"],
+        minutes=sum(stage["seconds"] for stage in stages.values()) / 60,
+        loss=stages["boxes"]["loss"],
         scenes=settings["test_scenes"],
         images=settings["test_scenes"] * settings["images_per_scene"],
         date=record["provenance"]["date"],
@@ -159,11 +171,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("run", type=Path, nargs="?", help="run folder of the training")
+    parser.add_argument("out", type=Path, nargs="?", help="folder of the training")
     parser.add_argument("--card", type=Path, help="write the card from these scores instead")
     arguments = parser.parse_args()
-    if arguments.run is not None:
-        ship(arguments.run)
+    if arguments.out is not None:
+        ship(arguments.out)
     if arguments.card is not None:
         write_card(arguments.card)
 

@@ -42,12 +42,13 @@ def lessons_of(out, recipe):
 def test_a_step_holds_whole_dialogues_words_alone_and_single_questions(trained):
     recipe = Recipe(steps=10, whole=2, located=5, blind=1)
     _, lessons = lessons_of(trained, recipe)
-    examples = lessons.of(3)
-    assert [len(each.images) for each in examples] == [1, 1, 0, 1, 1, 1, 1, 1]
-    assert all(len(each.turns) == 1 for each in examples[3:])
-    assert all(len(each.images[0]) <= 64 for each in examples[3:])
+    talks, single = lessons.of(3)
+    assert [len(each.images) for each in talks] == [1, 1, 0]
+    assert len(single) == 5
+    assert all(len(each.turns) == 1 and len(each.images[0]) <= 64 for each in single)
     again = lessons.of(3)
-    assert [each.turns for each in again] == [each.turns for each in examples]
+    assert [each.turns for each in again[0]] == [each.turns for each in talks]
+    assert all(torch.equal(a.images[0], b.images[0]) for a, b in zip(again[1], single, strict=True))
 
 
 def test_everything_trains_but_the_encoders(trained):
