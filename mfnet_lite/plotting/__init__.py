@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mfnet_lite.plotting.book_figure import BookFigure, one_panel, panels, to_rgb
-from mfnet_lite.plotting.boxes import draw_boxes
+from mfnet_lite.plotting.box_outlines import draw_boxes
 from mfnet_lite.plotting.curves import show_curves
 from mfnet_lite.plotting.figures import (
     draw_prompts,

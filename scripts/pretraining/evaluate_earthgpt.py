@@ -18,7 +18,8 @@ from typing import Any
 from mfnet_lite.language.instructions import SENSORS
 from mfnet_lite.language.scoring import majority_answers, score_answers
 from mfnet_lite.language.world_dialogues import DialogueConfig, write_world_instructions
-from mfnet_lite.nets.earthgpt_tiny import load_tiny_earthgpt, tiny_earthgpt_hash
+from mfnet_lite.nets.earthgpt_tiny import load_tiny_earthgpt
+from mfnet_lite.nets.earthgpt_weights import tiny_earthgpt_hash
 from mfnet_lite.runs.blank_features import BlankFeatures
 from mfnet_lite.runs.earthgpt import answer_dialogues, dialogues_of_split
 from mfnet_lite.runs.image_features import ImageFeatures

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from mfnet_lite.nets.earthgpt_tiny import FITTING, NAME, encoders_hash
+from mfnet_lite.nets.earthgpt_weights import FITTING, NAME, encoders_hash
 from mfnet_lite.runs.dialogue_run import load_earthgpt, stage_folder
 from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import sha256_of

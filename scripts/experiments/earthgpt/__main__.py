@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from mfnet_lite.nets.earthgpt_tiny import tiny_earthgpt_hash
+from mfnet_lite.nets.earthgpt_weights import tiny_earthgpt_hash
 from scripts.experiments.earthgpt import runs, verdicts
 from scripts.experiments.earthgpt.plan import SEEDS, Run, plan
 from scripts.experiments.lines import ROOT

