@@ -69,7 +69,7 @@ class Recipe:
         seed: Of what is drawn.
     """
 
-    steps: int = 3000
+    steps: int = 2400
     rate: float = 2e-3
     warmup: int = 100
     whole: int = 12
