@@ -45,11 +45,12 @@ DIALOGUES = DialogueConfig(
 )
 FRACTIONS = (0.0, 0.0, 0.1, 0.3)
 """Shares of the other places that are shown where not all are."""
-WHOLE = (0.2, 0.9)
+WHOLE = (0.0, 0.9)
 """Share of the questions about boxes that see all places, at the beginning and at the end."""
 ROW = 192
 """Tokens of a row of single questions."""
-LOCATED = ("grounding", "region captioning", "detection")
+LOCATED = {"grounding": 0.7, "detection": 0.15, "region captioning": 0.15}
+"""Tasks of the single questions, with their shares."""
 WEIGHTS, STATE, LOG, SUMMARY = "model.safetensors", "state.pt", "log.csv", "summary.json"
 
 
@@ -69,13 +70,13 @@ class Recipe:
         seed: Of what is drawn.
     """
 
-    steps: int = 2400
+    steps: int = 2000
     rate: float = 2e-3
     warmup: int = 100
-    whole: int = 12
+    whole: int = 5
     turns: int = 4
-    located: int = 40
-    blind: int = 3
+    located: int = 64
+    blind: int = 2
     save_every: int = 100
     seed: int = 0
 
@@ -108,12 +109,15 @@ class Lessons:
     ) -> None:
         self.recipe, self.seen, self.features, self.read = recipe, seen, features, read
         self.grid = grid
-        self.located = [
-            (number, exchange)
-            for number, dialogue in enumerate(seen)
-            for exchange in dialogue.exchanges
-            if exchange.task in LOCATED
-        ]
+        self.located = {
+            task: [
+                (number, exchange)
+                for number, dialogue in enumerate(seen)
+                for exchange in dialogue.exchanges
+                if exchange.task == task
+            ]
+            for task in LOCATED
+        }
 
     def of(self, step: int) -> tuple[list[Example], list[Example]]:
         """Draw the examples of a step.
@@ -134,8 +138,9 @@ class Lessons:
             talks.append(Example(self._turns(self.read[number], rng)))
         first, last = WHOLE
         whole = first + (last - first) * step / recipe.steps
-        for number in rng.integers(len(self.located), size=recipe.located):
-            image, exchange = self.located[number]
+        for task in rng.choice(list(LOCATED), size=recipe.located, p=list(LOCATED.values())):
+            asked = self.located[task]
+            image, exchange = asked[rng.integers(len(asked))]
             keep = 1.0 if rng.random() < whole else float(rng.choice(FRACTIONS))
             single.append(focused(exchange, self.features[image], self.grid, keep, rng))
         return talks, single
