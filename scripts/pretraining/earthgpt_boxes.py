@@ -237,11 +237,11 @@ def train(
                 save_file({n: v.contiguous() for n, v in trained_state(model).items()}, temporary)
             with (folder / LOG).open("a", newline="") as log:
                 csv.writer(log).writerow([done, f"{sum(recent) / len(recent):.5f}", f"{spent:.1f}"])
-    done, loss, spent = (folder / LOG).read_text().split()[-1].split(",")
+    count, mean_loss, took = (folder / LOG).read_text().split()[-1].split(",")
     summary = {
-        "steps": int(done),
-        "loss": float(loss),
-        "seconds": float(spent),
+        "steps": int(count),
+        "loss": float(mean_loss),
+        "seconds": float(took),
         "trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
     }
     if summary["steps"] == recipe.steps:
