@@ -45,8 +45,8 @@ DIALOGUES = DialogueConfig(
 )
 FRACTIONS = (0.0, 0.0, 0.1, 0.3)
 """Shares of the other places that are shown where not all are."""
-WHOLE = (0.0, 0.9)
-"""Share of the questions about boxes that see all places, at the beginning and at the end."""
+WHOLE, WHOLE_FROM = 0.9, 0.5
+"""Share of the questions about boxes that see all places, and the part of the training in which it rises to that."""
 ROW = 192
 """Tokens of a row of single questions."""
 LOCATED = {"grounding": 0.7, "detection": 0.15, "region captioning": 0.15}
@@ -70,7 +70,7 @@ class Recipe:
         seed: Of what is drawn.
     """
 
-    steps: int = 2000
+    steps: int = 6000
     rate: float = 2e-3
     warmup: int = 100
     whole: int = 5
@@ -136,8 +136,7 @@ class Lessons:
             talks.append(Example(turns, [self.features[number]]))
         for number in rng.integers(len(self.read), size=recipe.blind):
             talks.append(Example(self._turns(self.read[number], rng)))
-        first, last = WHOLE
-        whole = first + (last - first) * step / recipe.steps
+        whole = WHOLE * min(1.0, step / (WHOLE_FROM * recipe.steps))
         for task in rng.choice(list(LOCATED), size=recipe.located, p=list(LOCATED.values())):
             asked = self.located[task]
             image, exchange = asked[rng.integers(len(asked))]
