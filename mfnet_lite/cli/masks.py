@@ -88,10 +88,15 @@ def masks(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Find objects and boundaries; an interrupted run goes on where it was."""
+    """Find objects and boundaries; an interrupted run goes on where it was.
+
+    Under torchrun the processes share the tiles.
+    """
     from mfnet_lite import load_sam
     from mfnet_lite.sam.objects import ObjectSettings
     from mfnet_lite.scenes.masks import mask_scene
+    from mfnet_lite.utils.devices import pick_device
+    from mfnet_lite.utils.processes import is_first_process, torchrun_ranks
 
     presets = {
         "sam": ObjectSettings(),
@@ -108,7 +113,7 @@ def masks(
         )
     settings = thresholds.applied(presets[preset])
     chosen = band_numbers(bands)
-    sam = load_sam(backbone, device=device)
+    sam = load_sam(backbone, device=torchrun_ranks().device(pick_device(device)))
     cutting: dict[str, Any] = {"tile": tile, "overlap": overlap}
     if scene.is_dir():
         from mfnet_lite.rasters import open_dataset
@@ -118,12 +123,15 @@ def masks(
         # all of train, also what a training would hold out: which tiles those are depends on its seed
         tiles = open_dataset(scene, sensors=(OPTICAL,), val_fraction=0.0).tiles("train")
         written = mask_tiles(sam, tiles, out, settings, bands=chosen, **cutting)
-        typer.echo(
-            f"wrote objects and boundaries of {len(written)} training tiles to {out}; train with "
-            f"--objects {out}"
-        )
+        if is_first_process():
+            typer.echo(
+                f"wrote objects and boundaries of {len(written)} training tiles to {out}; train with "
+                f"--objects {out}"
+            )
         return
     done = mask_scene(sam, scene, out, settings, bands=chosen or (1, 2, 3), cog=cog, **cutting)
+    if not is_first_process():
+        return
     if not done.total:
         typer.echo("note: no object was found; lower --quality and --stability", err=True)
     typer.echo(f"wrote {done.objects} ({done.total} objects) and {done.boundaries}")

@@ -17,6 +17,7 @@ from mfnet_lite.cli.pixel_size import compare_gsd
 from mfnet_lite.cli.scene_rasters import SceneRasters
 from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
 from mfnet_lite.cli.words import Words, ask_for
+from mfnet_lite.utils.processes import is_first_process
 from mfnet_lite.utils.provenance import peak_memory
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ def predict(
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Write a georeferenced map of a scene of any size."""
+    """Write a georeferenced map of a scene of any size.
+
+    Under torchrun the processes share the scene; called again after a failure, they make what is missing.
+    """
     from mfnet_lite.rasters import raster_info
     from mfnet_lite.rasters import windows as windows_of
     from mfnet_lite.runs.colours import colours_for
@@ -100,6 +104,8 @@ def predict(
         confidence=confidence,
         cog=cog,
     )
+    if not is_first_process():
+        return
     scene = raster_info(out)
     number = len(windows_of(scene.height, scene.width, side, step, repeat))
     memory = peak_memory()

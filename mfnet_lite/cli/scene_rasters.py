@@ -32,13 +32,8 @@ class SceneRasters:
         Raises:
             ValueError: If one of the latter is not of that form.
         """
-        named = {
-            "optical": self.optical,
-            "dsm": self.dsm,
-            "before": self.before,
-            "after": self.after,
-        }
-        found = {name: path for name, path in named.items() if path is not None}
+        options = vars(self).items()
+        found = {name: file for name, file in options if name != "sensor" and file is not None}
         for entry in self.sensor or ():
             name, equals, value = entry.partition("=")
             if not (name and equals and value):

@@ -26,6 +26,7 @@ from mfnet_lite.cli.reading import ReadingOptions, open_training_data
 from mfnet_lite.cli.resume import continued
 from mfnet_lite.cli.train_dialogues import train_dialogues
 from mfnet_lite.cli.training_options import check_recipe, train_config, training_options
+from mfnet_lite.utils.processes import is_first_process
 
 
 @plain_errors
@@ -75,10 +76,11 @@ def train(
     # the authors' recipe turns nothing and leaves brightness alone
     samples = training_crops(data.tiles, maps, run, 0.0 if recipe == "authors" else crops.jitter)
     val = validation_tiles(data.held_out, run)
-    if not resume:
+    if not resume and is_first_process():
         out.mkdir(parents=True, exist_ok=True)
         run.save(out)
     if loss is not None:
         loss = replace(loss, ignore_index=run.ignore_index)
     summary = fit(net, samples, val, config, out, loss, resume)
-    typer.echo(trained_words(run, summary, out))
+    if is_first_process():
+        typer.echo(trained_words(run, summary, out))

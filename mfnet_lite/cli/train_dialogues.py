@@ -36,9 +36,15 @@ def train_dialogues(
     from mfnet_lite.runs.dialogue_run import NAME, load_dialogue_run
     from mfnet_lite.runs.earthgpt import new_run, train_earthgpt
     from mfnet_lite.runs.run_config import CONFIG_FILE
+    from mfnet_lite.utils.processes import torchrun_ranks
     from mfnet_lite.utils.provenance import versions
 
     # what can be told to be wrong before any file of data is read
+    if training["devices"] * training["nodes"] > 1 or torchrun_ranks().world > 1:
+        raise ValueError(
+            f"{NAME} is trained on one device, stage after stage: expected --devices 1 --nodes 1 and no torchrun; "
+            "leave them out"
+        )
     config = EarthGPTConfig(**network)
     common = dict(training) | {"progress": sys.stderr.isatty()}
     stages = stage_settings(config, options, common)

@@ -39,6 +39,7 @@ def training_options() -> list[Parameter]:
                 default,
                 f.metadata["help"],
                 usual("lr") if f.name == "lr" else True,
+                flag=kind is bool,
             )
         )
     return made

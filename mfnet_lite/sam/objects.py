@@ -56,19 +56,29 @@ class ObjectSettings:
         return cls(points_per_side=16, pred_iou_thresh=0.2, stability_score_thresh=0.3, min_area=20)
 
 
-class Objects(NamedTuple):
-    """Objects and boundaries of one image.
+class ObjectMaps(NamedTuple):
+    """Objects of a picture and the outlines between them.
 
     Args:
         objects: (H, W) ids from 1, 0 where there is none or a boundary runs.
         boundaries: (H, W) whether an outline runs here: two pixels wide, one on each side.
         whole: (H, W) the ids before boundaries took their pixels.
-        scores: The IoU that SAM expects of each object's mask, from id 1; None where nobody said.
     """
 
     objects: Int32[np.ndarray, "height width"]
     boundaries: Bool[np.ndarray, "height width"]
     whole: Int32[np.ndarray, "height width"]
+
+
+class Objects(ObjectMaps):
+    """What :func:`find_objects` and :func:`objects_from_masks` return: the three maps, and scores beside them.
+
+    Three values when it is taken apart, as ever: ``objects, boundaries, whole = find_objects(...)``.
+
+    Attributes:
+        scores: The IoU that SAM expects of each object's mask, from id 1; None where nobody said.
+    """
+
     scores: Float64[np.ndarray, " objects"] | None = None
 
 
@@ -120,8 +130,9 @@ def objects_from_masks(
         numbers = np.arange(first + 1, first + 1 + len(some), dtype=np.int32)
         np.maximum(whole, (masks[some] * numbers[:, None, None]).max(axis=0), out=whole)
     boundaries = outlines(masks)
-    kept = None if scores is None else scores[order]
-    return Objects(np.where(boundaries, np.int32(0), whole), boundaries, whole, kept)
+    found = Objects(np.where(boundaries, np.int32(0), whole), boundaries, whole)
+    found.scores = None if scores is None else scores[order]
+    return found
 
 
 def outlines(masks: Bool[np.ndarray, "mask height width"]) -> Bool[np.ndarray, "height width"]:

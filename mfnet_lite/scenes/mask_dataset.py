@@ -18,7 +18,9 @@ from tqdm.auto import tqdm
 from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, check_made_from
 from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.sam.objects import ObjectSettings
-from mfnet_lite.scenes.masks import begin_folder, mask_plan, mask_scene
+from mfnet_lite.scenes.masks import mask_plan, mask_scene
+from mfnet_lite.scenes.part_folder import begin_folder
+from mfnet_lite.utils.processes import Ranks, is_first_process, working_together
 
 UNFINISHED = "unfinished"
 
@@ -36,6 +38,8 @@ def mask_tiles(
 ) -> tuple[ObjectFiles, ...]:
     """Write ``OUT/objects/<id>.tif`` and ``OUT/boundaries/<id>.tif`` for every tile.
 
+    Under ``torchrun`` every process calls this and does its share of the tiles.
+
     Args:
         sam: The model, on the device it shall run on.
         tiles: Tiles with the sensor ``optical``.
@@ -51,6 +55,7 @@ def mask_tiles(
         The files of each tile, in their order.
 
     Raises:
+        ConnectionError: If another of several processes has ended.
         ValueError: If a tile has no optical image, or ``out`` holds maps made with other settings,
             other weights or from other images.
     """
@@ -61,34 +66,45 @@ def mask_tiles(
                 f"tile {one.id} has the sensors {', '.join(one.files)}, but SAM needs {OPTICAL}; "
                 "masks of pairs are not made, use one date as a dataset of its own"
             )
-    begin_folder(out, mask_plan(sam, settings, tile, overlap, bands))
-    done, unknown = [], 0
-    for one in tqdm(tiles, unit="tile", disable=not progress):
-        files = ObjectFiles(out / "objects" / f"{one.id}.tif", out / "boundaries" / f"{one.id}.tif")
-        done.append(files)
-        if files.objects.exists():  # moved last, so both are there
-            unknown += not check_made_from(files.objects, one.files[OPTICAL])
-            continue
-        work = out / UNFINISHED / one.id
-        written = mask_scene(
-            sam,
-            one.files[OPTICAL],
-            work,
-            settings,
-            tile=tile,
-            overlap=overlap,
-            bands=bands or (one.info.sensors[OPTICAL].select or (1, 2, 3))[:3],
-            progress=False,
-        )
-        for made, path in (
-            (written.boundaries, files.boundaries),
-            (written.objects, files.objects),
-        ):
-            assert path is not None
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made.replace(path)
-        shutil.rmtree(work)
-    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    done = [
+        ObjectFiles(out / "objects" / f"{one.id}.tif", out / "boundaries" / f"{one.id}.tif")
+        for one in tiles
+    ]
+    unknown = 0
+    progress = progress and is_first_process()
+    with working_together() as ranks:
+        if ranks.first:
+            begin_folder(out, mask_plan(sam, settings, tile, overlap, bands))
+        ranks.wait()
+        own = ranks.share(list(zip(tiles, done, strict=True)))
+        for one, files in tqdm(own, unit="tile", disable=not progress):
+            if files.objects.exists():  # moved last, so both are there
+                unknown += not check_made_from(files.objects, one.files[OPTICAL])
+                continue
+            work = out / UNFINISHED / one.id
+            written = mask_scene(
+                sam,
+                one.files[OPTICAL],
+                work,
+                settings,
+                tile=tile,
+                overlap=overlap,
+                bands=bands or (one.info.sensors[OPTICAL].select or (1, 2, 3))[:3],
+                progress=False,
+                ranks=Ranks(),
+            )
+            for made, path in (
+                (written.boundaries, files.boundaries),
+                (written.objects, files.objects),
+            ):
+                assert path is not None
+                path.parent.mkdir(parents=True, exist_ok=True)
+                made.replace(path)
+            shutil.rmtree(work)
+        ranks.wait()
+        if ranks.first:
+            shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+        ranks.wait()
     if unknown and progress:
         tqdm.write(
             f"note: {unknown} map(s) in {out} are of an earlier version and do not know what they were made "

@@ -12,9 +12,9 @@ there are a tile and the strips along a row of tiles, however many rows the scen
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,9 +36,11 @@ from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
 from mfnet_lite.scenes.object_scores import SCORES, write_scores
+from mfnet_lite.scenes.part_folder import begin_folder
 from mfnet_lite.scenes.seams import Cell, TileGrid, match_objects, shared_strip
-from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.files import replacing
 from mfnet_lite.utils.hashes import hash_values
+from mfnet_lite.utils.processes import Ranks, is_first_process, working_together
 
 OBJECTS, BOUNDARIES = "objects.tif", "boundaries.tif"
 
@@ -68,8 +70,12 @@ def mask_scene(
     bands: tuple[int, ...] = (1, 2, 3),
     progress: bool = True,
     cog: bool = False,
+    ranks: Ranks | None = None,
 ) -> MaskedScene:
     """Write the objects and the boundaries of a scene as GeoTIFFs.
+
+    Under ``torchrun`` every process calls this and finds the objects of its share of the tiles; ``out`` must be a
+    folder that all of them see, and the first process joins what they found.
 
     Args:
         sam: The model, on the device it shall run on.
@@ -83,11 +89,13 @@ def mask_scene(
         bands: Which bands are red, green and blue, counted from 1; one band is repeated.
         progress: Whether to draw a progress bar.
         cog: Whether to write cloud-optimised GeoTIFFs, with overviews.
+        ranks: The processes that share this scene; defaults to those that ``torchrun`` started.
 
     Returns:
         Paths of both maps and the number of objects.
 
     Raises:
+        ConnectionError: If another of several processes has ended.
         FileNotFoundError: If there is no scene.
         ValueError: If bands or sizes do not fit, ``out`` holds tiles of another scene or setting, or
             the scene is one of the files to be written or has an orientation tag.
@@ -101,25 +109,31 @@ def mask_scene(
     grid = TileGrid.over(info.height, info.width, tile, overlap)
     stretch = Stretch.of(path, bands)
     folder = out / "tiles"
+    progress = progress and is_first_process()
     scene = hash_rasters({"scene": path}, progress=progress)["scene"]
     stat = [path.name, path.stat().st_size, info.height, info.width]
     plan = {"scene": scene} | mask_plan(sam, settings, tile, overlap, bands)
-    is_old = begin_folder(folder, plan, {"scene": stat}, path)
-    if is_old and progress:
-        tqdm.write(
-            f"note: {folder} is of an earlier version and knows its scene by name and size only",
-            sys.stderr,
-        )
-    cells = tqdm(grid.cells(), unit="tile", disable=not progress)
-    with cells, quiet():
-        for cell in cells:
-            if not _file(folder, cell).exists():
-                image, valid = read_rgb(path, stretch, grid.tile(*cell))
-                _save(folder, cell, sam, image, valid, settings)
-    numbers = _join(folder, grid)
-    written = _write(folder, grid, numbers, out, info, scene, cog)
-    shutil.rmtree(folder)
-    return written
+    with working_together() if ranks is None else nullcontext(ranks) as ranks, quiet():
+        if ranks.first:
+            is_old = begin_folder(folder, plan, {"scene": stat}, path)
+            if is_old and progress:
+                tqdm.write(
+                    f"note: {folder} is of an earlier version and knows its scene by name and size only",
+                    sys.stderr,
+                )
+        ranks.wait()
+        with tqdm(ranks.share(list(grid.cells())), unit="tile", disable=not progress) as cells:
+            for cell in cells:
+                if not _file(folder, cell).exists():
+                    image, valid = read_rgb(path, stretch, grid.tile(*cell))
+                    _save(folder, cell, sam, image, valid, settings)
+        ranks.wait()
+        written = None
+        if ranks.first:
+            numbers = _join(folder, grid)
+            written = _write(folder, grid, numbers, out, info, scene, cog)
+            shutil.rmtree(folder)
+        return MaskedScene(*ranks.tell(written))
 
 
 def mask_plan(
@@ -145,42 +159,6 @@ def mask_plan(
         "bands": None if bands is None else list(bands),
         "weights": weights_hash(sam),
     }
-
-
-def begin_folder(
-    folder: Path,
-    plan: dict[str, Any],
-    earlier: dict[str, Any] | None = None,
-    scene: Path | None = None,
-) -> bool:
-    """Start a folder of tiles, or see that the one there belongs to the same plan.
-
-    Args:
-        folder: The folder.
-        plan: What its tiles are made from and how.
-        earlier: Entries of the plan as an earlier version wrote them.
-        scene: The file to name if the scene is another one.
-
-    Returns:
-        Whether the folder is one of that version.
-
-    Raises:
-        ValueError: If the folder was begun with another plan.
-    """
-    note = folder / "plan.json"
-    if not note.exists():
-        write_text(note, json.dumps(plan, sort_keys=True))
-        return False
-    old = json.loads(note.read_text(encoding="utf-8"))
-    of_earlier = {key for key, value in (earlier or {}).items() if old.get(key) == value}
-    differing = [key for key in plan if old.get(key) != plan[key] and key not in of_earlier]
-    if differing:
-        which = f" ({scene} or a file beside it has changed)" if "scene" in differing else ""
-        raise ValueError(
-            f"{folder} holds tiles made with another {', '.join(differing)}{which}; delete it or choose "
-            "another folder"
-        )
-    return bool(of_earlier)
 
 
 def weights_hash(sam: Sam) -> str:

@@ -8,8 +8,10 @@ of its inputs, with a colour table, and it appears under its name only when it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Unpack
 
@@ -23,6 +25,7 @@ from tqdm.auto import tqdm
 from mfnet_lite.rasters.cog import replacing_geotiff
 from mfnet_lite.rasters.datasets.tile_reader import NodataPolicy, TileReader, to_sample
 from mfnet_lite.rasters.grids import check_grid
+from mfnet_lite.rasters.identity import hash_rasters
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.raster import Colour, RasterInfo
@@ -36,9 +39,12 @@ from mfnet_lite.rasters.write import (
 )
 from mfnet_lite.scenes.confidence import NO_CONFIDENCE, STEPS, confidence_of, times_seen
 from mfnet_lite.scenes.evaluate import evaluating, read_from
+from mfnet_lite.scenes.map_areas import AreaFiles, Rows, areas_of, panels
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
+from mfnet_lite.utils.hashes import hash_tensors
 from mfnet_lite.utils.labels import IGNORE_INDEX
+from mfnet_lite.utils.processes import working_together
 
 NODATA = IGNORE_INDEX
 GDAL_CACHE_MB = 48  # GDAL's own default is a share of the machine's memory
@@ -108,6 +114,10 @@ def predict_scene(
 ) -> Path:
     """Predict a map of a scene of any size.
 
+    Under ``torchrun`` every process calls this and makes its share of the map, each on a GPU of its own; the parts
+    lie in a folder beside ``out``, ``NAME.tif.parts``, which all of them must see, until the first process puts
+    them together. Called again after a failure they make what is missing.
+
     Args:
         model: Maps ``{sensor: (batch, channels, h, w)}`` to logits; it is moved to ``device``.
         paths: A raster per sensor, all on one grid.
@@ -134,6 +144,7 @@ def predict_scene(
         The path written: one band of uint8, class indices, 255 = no data.
 
     Raises:
+        ConnectionError: If another of several processes has ended.
         FileNotFoundError: If a raster is missing.
         ValueError: If the rasters do not lie on one grid, the model does not fit them, ``out`` is one
             of them, the windows would leave gaps, or the device is not here.
@@ -161,32 +172,113 @@ def predict_scene(
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
         reader.prepare(tile)  # what cannot be read is refused before anything is written
     reader.notes.log()
-    model.to(target_device)
+    side = max(panel, windows.size)
+    with ExitStack() as stack:
+        ranks = stack.enter_context(working_together())
+        model.to(ranks.device(target_device))
+        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB))
+        stack.enter_context(evaluating(model))
+        stack.callback(reader.close)
+        stack.enter_context(quiet())
+        bar = stack.enter_context(
+            tqdm(unit="px", unit_scale=True, disable=not progress or not ranks.first)
+        )
+
+        def computed(
+            left: int, right: int, rows: tuple[int, int] = (0, first.height)
+        ) -> Iterator[Rows]:
+            """Compute rows of a panel."""
+            shape = first.height, first.width
+            scene = _Scene(reader, tile, min(windows.size, first.height), left, right)
+            for found in _finished(
+                model, scene, shape, windows, (left, right), rows, confidence is not None
+            ):
+                bar.update(found[0].size)
+                yield found
+
+        source: Callable[[int, int], Iterator[Rows]] = computed
+        bar.reset(total=first.height * first.width)
+        files = AreaFiles(
+            out.with_name(out.name + ".parts"), areas_of(first.height, first.width, side)
+        )
+        if ranks.world > 1:
+            plan = {}
+            if ranks.first:
+                plan = {
+                    **{f"raster of {k}": v for k, v in hash_rasters(tile.files).items()},
+                    "weights": hash_tensors(model.state_dict())[:16],
+                    "windows": asdict(windows),
+                    "area": side,
+                    "confidence": confidence is not None,
+                    "settings": repr((scaling, holes, gsd, classes, sorted(described.items()))),
+                }
+            files.begin(ranks, plan)
+            own = files.missing(ranks)
+            bar.reset(total=sum(area.size for area in own))
+            for area in own:
+                files.save(area, computed(area.left, area.right, (area.top, area.bottom)))
+            ranks.wait()
+            source = files.rows
+        if ranks.first:
+            _write(source, first, out, confidence, holes, classes, palette, side, cog)
+            if ranks.world > 1:
+                shutil.rmtree(files.folder)
+        ranks.wait()
+    return out
+
+
+def _finished(
+    model: nn.Module,
+    scene: _Scene,
+    shape: tuple[int, int],
+    windows: Windows,
+    columns: tuple[int, int],
+    rows: tuple[int, int],
+    sure: bool,
+) -> Iterator[Rows]:
+    """Compute the classes of a rectangle of the scene from top to bottom, and how sure they are."""
+    down, across = (times_seen(windows, length) for length in shape)
+    for top, logits in blend_windows(model, scene.read, *shape, windows, columns, rows):
+        if logits.shape[0] >= NODATA:
+            raise ValueError(f"a map of bytes holds 254 classes, got {logits.shape[0]}")
+        labels = logits.argmax(0).to(torch.uint8).numpy()
+        valid = scene.valid_rows(top, labels.shape[0])
+        found = None
+        if sure:
+            if windows.blend == "sum":
+                logits = logits / (down[top : top + len(labels), None] * across[slice(*columns)])
+            found = np.where(valid, confidence_of(logits), np.uint8(NO_CONFIDENCE))
+        yield np.where(valid, labels, np.uint8(NODATA)), found
+
+
+def _write(
+    source: Callable[[int, int], Iterator[Rows]],
+    like: RasterInfo,
+    out: Path,
+    confidence: str | Path | None,
+    holes: NodataPolicy,
+    classes: Sequence[str] | None,
+    palette: Sequence[Colour] | None,
+    panel: int,
+    cog: bool,
+) -> None:
+    """Write the map, and its confidence if that is wanted, panel by panel."""
     profile = geotiff_profile(
-        first.height,
-        first.width,
+        like.height,
+        like.width,
         1,
         "uint8",
-        first,
+        like,
         nodata=NODATA,
         palette=palette is not None,
         categorical=True,
     )
     with ExitStack() as stack:
-        stack.enter_context(rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB))
-        stack.enter_context(evaluating(model))
-        stack.callback(reader.close)
-        stack.enter_context(quiet())
         temporary = stack.enter_context(replacing_geotiff(out, cog, "mode"))
-        pixels = first.height * first.width
-        bar = stack.enter_context(
-            tqdm(total=pixels, unit="px", unit_scale=True, disable=not progress)
-        )
         sure = None
-        down, across = (times_seen(windows, length) for length in (first.height, first.width))
         if confidence is not None:
             second = stack.enter_context(replacing_geotiff(confidence, cog, "average"))
-            sure = stack.enter_context(_confidence_file(second, first))
+            sure = stack.enter_context(_confidence_file(second, like))
         with rasterio.open(temporary, "w", **profile) as target:
             target.set_band_description(1, "class")
             target.update_tags(NODATA_POLICY=holes)
@@ -194,29 +286,16 @@ def predict_scene(
                 target.update_tags(CLASSES="; ".join(f"{i} {c}" for i, c in enumerate(classes)))
             if palette is not None:
                 target.write_colormap(1, colour_table(palette))
-            for left, right in panels(first.width, max(panel, windows.size)):
-                scene = _Scene(reader, tile, min(windows.size, first.height), left, right)
+            for left, right in panels(like.width, panel):
                 rows = _RowWriter(target, left, right)
                 sure_rows = None if sure is None else _RowWriter(sure, left, right)
-                for top, logits in blend_windows(
-                    model, scene.read, first.height, first.width, windows, (left, right)
-                ):
-                    if logits.shape[0] >= NODATA:
-                        raise ValueError(f"a map of bytes holds 254 classes, got {logits.shape[0]}")
-                    labels = logits.argmax(0).to(torch.uint8).numpy()
-                    valid = scene.finish(labels.shape[0])
-                    rows.add(np.where(valid, labels, np.uint8(NODATA)))
-                    if sure_rows is not None:
-                        if windows.blend == "sum":
-                            seen = down[top : top + len(labels), None] * across[left:right]
-                            logits = logits / seen
-                        found = confidence_of(logits)
-                        sure_rows.add(np.where(valid, found, np.uint8(NO_CONFIDENCE)))
-                    bar.update(labels.size)
+                for labels, found in source(left, right):
+                    rows.add(labels)
+                    if sure_rows is not None and found is not None:
+                        sure_rows.add(found)
                 rows.flush()
                 if sure_rows is not None:
                     sure_rows.flush()
-    return out
 
 
 def _confidence_file(path: Path, like: RasterInfo) -> rasterio.io.DatasetWriter:
@@ -226,26 +305,6 @@ def _confidence_file(path: Path, like: RasterInfo) -> rasterio.io.DatasetWriter:
     file.set_band_description(1, "confidence")
     file.scales = (1 / STEPS,)
     return file
-
-
-def panels(width: int, panel: int) -> list[tuple[int, int]]:
-    """Divide the columns of a scene into panels of whole blocks of the file.
-
-    Args:
-        width: Columns of the scene.
-        panel: Wished width of a panel; it is rounded up to whole blocks.
-
-    Returns:
-        First column of each panel and the column behind its last.
-
-    Example:
-        >>> panels(1000, 300)
-        [(0, 512), (512, 1000)]
-    """
-    if panel < 1:
-        raise ValueError(f"panel must be at least 1, got {panel}")
-    step = -(-panel // BLOCK) * BLOCK
-    return [(left, min(left + step, width)) for left in range(0, width, step)]
 
 
 class _Scene:
@@ -259,20 +318,24 @@ class _Scene:
     def read(self, window: Window) -> dict[str, Tensor]:
         """Return the sensors in a window and note where they hold data."""
         patch = self.reader.patch(self.tile, window)
-        above = window.row - self.top
+        self._close(window.row)
         begin = max(window.col, self.left)
         end = min(window.col + window.width, self.right)
-        rows = slice(above, above + window.height)
         seen = patch.counted[:, begin - window.col : end - window.col]
-        self.valid[rows, begin - self.left : end - self.left] = seen
+        self.valid[: window.height, begin - self.left : end - self.left] = seen
         return to_sample(patch.arrays, None, None)
 
-    def finish(self, rows: int) -> Bool[np.ndarray, "rows width"]:
-        """Hand out the mask of the finished rows and move on."""
-        done = self.valid[:rows].copy()
-        self.valid = np.concatenate([self.valid[rows:], np.zeros_like(done)])
-        self.top += rows
-        return done
+    def valid_rows(self, top: int, rows: int) -> Bool[np.ndarray, "rows width"]:
+        """Return the mask of finished rows."""
+        return self.valid[top - self.top : top - self.top + rows].copy()
+
+    def _close(self, row: int) -> None:
+        """Move on: all rows above a window that is read now are finished."""
+        if row > self.top:
+            kept = self.valid[row - self.top :].copy()
+            self.valid[: len(kept)] = kept
+            self.valid[len(kept) :] = False
+            self.top = row
 
 
 class _RowWriter:

@@ -220,6 +220,7 @@ def blend_windows(
     width: int,
     windows: Windows | None = None,
     columns: tuple[int, int] | None = None,
+    rows: tuple[int, int] | None = None,
     **options: Unpack[WindowOptions],
 ) -> Iterator[tuple[int, Float[Tensor, "classes rows width"]]]:
     """Run a model over a scene and yield finished rows from top to bottom.
@@ -231,6 +232,8 @@ def blend_windows(
         width: Columns of the scene.
         windows: Size, stride and overlap mode of the windows; defaults to :class:`Windows`' own.
         columns: First column and the one behind the last of a panel of the scene; defaults to all.
+        rows: First row and the one behind the last; defaults to all. Only windows that reach into columns and
+            rows are computed.
         **options: Fields of ``windows`` by keyword instead, as in :class:`WindowOptions`.
 
     Yields:
@@ -244,12 +247,15 @@ def blend_windows(
     left, right = columns or (0, width)
     if not 0 <= left < right <= width:
         raise ValueError(f"expected columns between 0 and {width}, got {left} to {right}")
-    rows = windows.starts(height)
+    upper, lower = rows or (0, height)
+    if not 0 <= upper < lower <= height:
+        raise ValueError(f"expected rows between 0 and {height}, got {upper} to {lower}")
+    tops = [r for r in windows.starts(height) if r < lower and r + high > upper]
     starts = [c for c in windows.starts(width) if c < right and c + wide > left]
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     across = {c: windows.weights(c, width) for c in starts}
     buffer: RowBuffer | None = None
-    for number, row in enumerate(rows):
+    for number, row in enumerate(tops):
         down = windows.weights(row, height)
         for first in range(0, len(starts), windows.batch):
             part = starts[first : first + windows.batch]
@@ -268,11 +274,14 @@ def blend_windows(
             if buffer is None:
                 right_end = starts[-1] + wide
                 buffer = RowBuffer(logits.shape[1], high, starts[0], right_end, windows.blend)
+                buffer.top = row
             for window, values in zip(batch, logits, strict=True):
                 weights = rearrange(down, "h -> h 1") * rearrange(across[window.col], "w -> 1 w")
                 buffer.add(window, values, weights)
         assert buffer is not None
-        following = rows[number + 1] if number + 1 < len(rows) else height
+        following = tops[number + 1] if number + 1 < len(tops) else lower
         if following > buffer.top:
             top = buffer.top
-            yield top, buffer.finish(following, left, right)
+            done = buffer.finish(following, left, right)
+            if following > upper:  # rows above are seen by windows that were not computed, too
+                yield max(top, upper), done[:, max(0, upper - top) :]

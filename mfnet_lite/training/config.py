@@ -11,7 +11,17 @@ Precision = Literal["32-true", "bf16-mixed", "bf16-true", "64-true"]
 
 # May differ between a run and its continuation: they say where and how it runs, not what it computes.
 FREE_ON_RESUME = frozenset(
-    {"device", "devices", "strategy", "workers", "save_every", "progress", "log_every"}
+    {
+        "device",
+        "devices",
+        "nodes",
+        "strategy",
+        "shard_optimizer",
+        "workers",
+        "save_every",
+        "progress",
+        "log_every",
+    }
 )
 
 
@@ -25,7 +35,7 @@ class TrainConfig:
     Attributes:
         steps: Optimiser steps of the whole run.
         batch: Samples per forward pass and device.
-        accumulate: Forward passes per step; the gradient is that of ``batch × accumulate`` samples.
+        accumulate: Forward passes per step; the gradient is that of ``batch × accumulate`` samples of each device.
         lr: Base learning rate.
         optimizer: ``"adamw"`` or ``"sgd"``.
         weight_decay: Decay of the weights.
@@ -36,8 +46,14 @@ class TrainConfig:
         clip: Largest norm of the gradient; 0 leaves it alone.
         precision: Number format. There is no fp16: its loss scaler is a state that bf16 spares us.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
-        devices: How many of them.
-        strategy: How Fabric uses several, e.g. ``"ddp"``.
+        devices: How many of them per node; a step then learns from ``batch × accumulate × devices × nodes``
+            samples. More than one GPU, or CPU process, starts the program again for each; under ``torchrun``
+            leave it alone.
+        nodes: Machines. Each starts the program itself, with ``NODE_RANK``, ``MASTER_ADDR`` and
+            ``MASTER_PORT`` set, or by ``torchrun``.
+        strategy: How Fabric uses several, e.g. ``"ddp"``, which is what ``"auto"`` means for several.
+        shard_optimizer: Keep each parameter's optimiser state in one process only (ZeRO, stage 1), not in all
+            of them; the numbers stay the same.
         workers: Reading processes.
         seed: Of the sample order and of dropout; the initial weights are the caller's.
         ignore_index: Label of pixels without truth.
@@ -51,7 +67,9 @@ class TrainConfig:
     """
 
     steps: int = field(default=1000, metadata={"help": "Optimiser steps.", "command": 500})
-    batch: int = field(default=8, metadata={"help": "Crops, or dialogues, per step."})
+    batch: int = field(
+        default=8, metadata={"help": "Crops, or dialogues, per forward pass and device."}
+    )
     accumulate: int = field(default=1, metadata={"help": "Batches per step."})
     lr: float = field(default=1e-3, metadata={"help": "Base learning rate.", "command": None})
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -74,10 +92,22 @@ class TrainConfig:
             "command": None,
         },
     )
-    precision: Precision = field(default="32-true", metadata={"help": "32-true or bf16-mixed."})
+    precision: Precision = field(
+        default="32-true", metadata={"help": "32-true, bf16-mixed, bf16-true or 64-true."}
+    )
     device: str = field(default="auto", metadata={"help": "auto, cpu, cuda or mps."})
-    devices: int = 1
+    devices: int = field(
+        default=1,
+        metadata={
+            "help": "Devices per node, each with its own batches; under torchrun its processes."
+        },
+    )
+    nodes: int = field(default=1, metadata={"help": "Machines; under torchrun its nodes."})
     strategy: str = "auto"
+    shard_optimizer: bool = field(
+        default=False,
+        metadata={"help": "Divide the optimiser's state among the devices (ZeRO, stage 1)."},
+    )
     workers: int = field(default=0, metadata={"help": "Reading processes."})
     seed: int = field(default=0, metadata={"help": "Of weights, crops and order."})
     ignore_index: int = 255
@@ -94,7 +124,16 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Reject what cannot work, before any time is spent."""
-        for name in ("steps", "batch", "accumulate", "log_every", "save_every", "window"):
+        for name in (
+            "steps",
+            "batch",
+            "accumulate",
+            "devices",
+            "nodes",
+            "log_every",
+            "save_every",
+            "window",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("warmup", "clip", "weight_decay", "workers", "evaluate_every"):
@@ -138,20 +177,36 @@ class TrainConfig:
         }
         return cls(**(recipe | changes))
 
-    def check_resumes(self, saved: dict[str, Any]) -> None:
+    def check_resumes(self, saved: dict[str, Any], processes: int = 1, were: int = 1) -> None:
         """Refuse to continue a run under settings that would have made another run.
+
+        Another number of processes is fine as long as a step learns from as many samples: what one process
+        learned from ``batch=4``, two go on learning from ``batch=2``.
 
         Args:
             saved: The settings stored with the state.
+            processes: How many train now.
+            were: How many trained when the state was stored.
 
         Raises:
             ValueError: Naming each setting that differs.
         """
         ours = asdict(self)
+        free = set(FREE_ON_RESUME)
+        if processes != were:
+            free |= {"batch", "accumulate"}
+            before = were * saved["batch"] * saved["accumulate"]
+            now = processes * self.batch * self.accumulate
+            if before != now:
+                raise ValueError(
+                    f"cannot resume with {now} samples per step ({processes} process(es)) where there were {before} "
+                    f"({were} process(es)); change batch or accumulate so that their product with the number "
+                    "of processes stays the same"
+                )
         differing = [
             f"{f.name} was {saved.get(f.name)!r} and is now {ours[f.name]!r}"
             for f in fields(self)
-            if f.name not in FREE_ON_RESUME and saved.get(f.name) != ours[f.name]
+            if f.name not in free and saved.get(f.name) != ours[f.name]
         ]
         if differing:
             raise ValueError(

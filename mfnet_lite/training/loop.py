@@ -25,9 +25,16 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from mfnet_lite.losses.cross_entropy import cross_entropy
-from mfnet_lite.scenes.evaluate import evaluate
 from mfnet_lite.training import state as disk
 from mfnet_lite.training.config import TrainConfig
+from mfnet_lite.training.distributed import (
+    anywhere,
+    evaluate_together,
+    from_each,
+    make_fabric,
+    mean_over_processes,
+    share_statistics,
+)
 from mfnet_lite.training.log import CsvLog
 from mfnet_lite.training.optim import build_optimizer
 from mfnet_lite.training.sampling import PositionSampler, batches
@@ -36,6 +43,7 @@ from mfnet_lite.training.stop import polite_stop
 from mfnet_lite.tuning.bookkeeping import freeze_statistics, trained_state
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.processes import naming_lost_processes
 from mfnet_lite.utils.samples import Samples
 
 Loss = Callable[[Any, Mapping[str, Tensor]], Tensor]
@@ -72,6 +80,7 @@ def fit(
         FileExistsError: If ``out`` holds a run and ``resume`` is off.
         FileNotFoundError: If ``resume`` is on and ``out`` holds no state.
         ValueError: If the device is not here.
+        ConnectionError: If another process of this training has ended.
         FloatingPointError: If the loss becomes infinite or NaN.
         KeyboardInterrupt: After Ctrl-C, once the state has been saved.
     """
@@ -85,23 +94,22 @@ def fit(
         )
     loss = loss or _loss_of(model, config.ignore_index)
     device = pick_device(config.device)
-    fabric = Fabric(
-        accelerator=device.type,
-        devices=[device.index] if device.type == "cuda" and device.index else config.devices,
-        strategy=config.strategy,
-        precision=config.precision,
-    )
+    fabric = make_fabric(config, device)
     fabric.launch()
-    optimizer = build_optimizer(model, config)
+    optimizer = build_optimizer(model, config, config.shard_optimizer and fabric.world_size > 1)
     net, stepper = fabric.setup(model, optimizer)
     writer = folder if fabric.is_global_zero else None
 
     gpus = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=gpus), polite_stop() as stop:
+    with (
+        torch.random.fork_rng(devices=gpus),
+        polite_stop() as stop,
+        naming_lost_processes(fabric.world_size),
+    ):
         torch.manual_seed(config.seed + fabric.global_rank)
         run = _Progress()
         if resume and folder is not None:
-            run = _restore(folder / disk.STATE_FILE, model, optimizer, config)
+            run = _restore(folder / disk.STATE_FILE, model, optimizer, config, fabric)
         log = CsvLog(writer / "log.csv", after=run.step) if writer else None
         sampler = PositionSampler(
             len(train_set),
@@ -141,7 +149,7 @@ def fit(
                 stepper.step()
                 stepper.zero_grad()
                 run.step += 1
-                run.loss_sum += float(total)
+                run.loss_sum += float(mean_over_processes(fabric, total))
                 run.loss_count += 1
                 run.seconds = time.perf_counter() - begun
                 bar.update()
@@ -153,16 +161,17 @@ def fit(
                     bar.set_postfix(loss=f"{run.loss:.3f}")
                 due = config.evaluate_every and run.step % config.evaluate_every == 0
                 if val_set is not None and (ends or due):
-                    _validate(run, net, val_set, config, writer)
+                    share_statistics(fabric, model)
+                    _validate(run, net, val_set, config, writer, fabric)
                     row = (row or _log_row(run, rate, norm)) | {
                         f"val_{k}": f"{v:.6f}" for k, v in run.scores.items()
                     }
                 if row and log:
                     log.append(row)
-                stopping = _anywhere(fabric, stop.is_set())
+                stopping = anywhere(fabric, stop.is_set())
                 if ends or stopping or run.step % config.save_every == 0:
-                    if writer:
-                        _save(writer, run, model, optimizer, config)
+                    share_statistics(fabric, model)
+                    _save(writer, run, model, optimizer, config, fabric)
                     fabric.barrier()
                 if stopping and not ends:
                     raise KeyboardInterrupt(f"stopped after step {run.step} of {config.steps}")
@@ -214,10 +223,15 @@ def _log_row(run: _Progress, rate: float, norm: Tensor | None) -> dict[str, floa
 
 
 def _validate(
-    run: _Progress, net: nn.Module, val_set: Samples, config: TrainConfig, writer: Path | None
+    run: _Progress,
+    net: nn.Module,
+    val_set: Samples,
+    config: TrainConfig,
+    writer: Path | None,
+    fabric: Fabric,
 ) -> None:
     """Score the validation set and keep the weights if they are the best so far."""
-    scores = evaluate(net, val_set, ignore_index=config.ignore_index, window=config.window).scores()
+    scores = evaluate_together(fabric, net, val_set, config).scores()
     run.scores = {"OA": scores.OA, "mF1": scores.mF1, "mIoU": scores.mIoU}
     if scores.single is not None:  # all of one class: a mean of 100 % would tell nothing
         run.scores |= {"mF1": math.nan, "mIoU": math.nan}
@@ -230,13 +244,20 @@ def _validate(
 
 
 def _save(
-    folder: Path,
+    folder: Path | None,
     run: _Progress,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     config: TrainConfig,
+    fabric: Fabric,
 ) -> None:
-    """Write the weights for use, then the state for going on."""
+    """Write the weights for use, then the state for going on; all processes come, the first one writes."""
+    several = fabric.world_size > 1
+    streams = from_each(fabric, disk.rng_state(fabric.device if several else None))
+    if hasattr(optimizer, "consolidate_state_dict"):  # it is sharded
+        optimizer.consolidate_state_dict(to=0)
+    if folder is None:
+        return
     if config.keep == "last" or not run.best_step:
         disk.save_model(model, folder / disk.MODEL_FILE, {"step": str(run.step)})
     disk.save_state(
@@ -245,21 +266,29 @@ def _save(
             "progress": dict(vars(run)),
             "model": trained_state(model),
             "optimizer": optimizer.state_dict(),
-            "rng": disk.rng_state(),
+            "rng": streams[0],
+            **({"rng_of_processes": streams} if several else {}),
         },
         folder / disk.STATE_FILE,
     )
 
 
 def _restore(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, config: TrainConfig
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    config: TrainConfig,
+    fabric: Fabric,
 ) -> _Progress:
     """Bring model, optimiser and random generators to where a run was saved."""
     saved = disk.load_state(path)
-    config.check_resumes(saved["config"])
+    streams = saved.get("rng_of_processes", [saved["rng"]])
+    config.check_resumes(saved["config"], fabric.world_size, len(streams))
     disk.load_trained(model, saved["model"], str(path))
     optimizer.load_state_dict(saved["optimizer"])
-    disk.set_rng_state(saved["rng"])
+    if fabric.global_rank < len(streams):
+        several = len(streams) > 1
+        disk.set_rng_state(streams[fabric.global_rank], fabric.device if several else None)
     run = _Progress()
     vars(run).update(saved["progress"])
     return run
@@ -284,11 +313,3 @@ def _summary(
         "precision": config.precision,
         "torch": torch.__version__,
     }
-
-
-def _anywhere(fabric: Fabric, flag: bool) -> bool:
-    """Whether the flag is set on any process: all of them must leave at the same step."""
-    if fabric.world_size == 1:
-        return flag
-    flags = fabric.all_reduce(torch.tensor(float(flag), device=fabric.device), reduce_op="sum")
-    return bool(torch.as_tensor(flags) > 0)

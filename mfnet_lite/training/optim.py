@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,12 +14,16 @@ _SPARED = re.compile(r"(?:^|_)(?:bias|embed|pos|token|table|prompt)")
 """In a parameter's own name: what is added to a map or looked up, not multiplied with one."""
 
 
-def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+def build_optimizer(
+    model: nn.Module, config: TrainConfig, sharded: bool = False
+) -> torch.optim.Optimizer:
     """Make the optimiser over the trainable parameters.
 
     Args:
         model: The model.
         config: Its fields ``optimizer``, ``lr``, ``weight_decay``, ``decay_all``, ``momentum``.
+        sharded: Whether each of several processes, which must have met, keeps the state of its share of the
+            parameters only (ZeRO, stage 1: Rajbhandari et al. 2020).
 
     Raises:
         ValueError: If nothing is trainable.
@@ -35,9 +40,15 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimi
         {"params": [p for p in trainable if id(p) not in chosen], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
+    kind: type[torch.optim.Optimizer] = torch.optim.AdamW
+    settings: dict[str, Any] = {"lr": config.lr}
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.lr)
+        kind, settings = torch.optim.SGD, settings | {"momentum": config.momentum}
+    if sharded:
+        from torch.distributed.optim import ZeroRedundancyOptimizer
+
+        return ZeroRedundancyOptimizer(groups, kind, **settings)
+    return kind(groups, **settings)
 
 
 def decayed(model: nn.Module) -> list[nn.Parameter]:

@@ -94,16 +94,32 @@ def load_trained(model: nn.Module, state: Mapping[str, Tensor], source: str) -> 
             expected[name].copy_(value)
 
 
-def rng_state() -> dict[str, Any]:
-    """Return the state of PyTorch's random generators (dropout draws from them)."""
-    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state_all()}
+def rng_state(device: torch.device | None = None) -> dict[str, Any]:
+    """Return the state of PyTorch's random generators (dropout draws from them).
+
+    Args:
+        device: The one device of this process among several; defaults to all GPUs, for the only process.
+    """
+    cpu = torch.get_rng_state()
+    if device is None:
+        return {"cpu": cpu, "cuda": torch.cuda.get_rng_state_all()}
+    return {"cpu": cpu, "cuda": [torch.cuda.get_rng_state(device)] if device.type == "cuda" else []}
 
 
-def set_rng_state(state: Mapping[str, Any]) -> None:
-    """Restore what :func:`rng_state` returned; states of devices that are not here are dropped."""
+def set_rng_state(state: Mapping[str, Any], device: torch.device | None = None) -> None:
+    """Restore what :func:`rng_state` returned; states of devices that are not here are dropped.
+
+    Args:
+        state: What it returned.
+        device: What it was given.
+    """
     torch.set_rng_state(state["cpu"])
-    for device, value in enumerate(state["cuda"][: torch.cuda.device_count()]):
-        torch.cuda.set_rng_state(value, device)
+    if device is not None:
+        if device.type == "cuda" and state["cuda"]:
+            torch.cuda.set_rng_state(state["cuda"][0], device)
+        return
+    for number, value in enumerate(state["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(value, number)
 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:

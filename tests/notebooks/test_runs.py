@@ -61,5 +61,9 @@ def test_solutions(chapter: Path, python: Callable[..., None], tmp_path: Path) -
 
 
 def test_site(python: Callable[..., None], tmp_path: Path) -> None:
-    """Strict build from the committed outputs; all pages there, nothing loaded from a server, every image named."""
+    """Strict build from the committed outputs; all pages there, nothing loaded from a server, every image named.
+
+    Where there is a Chromium, every page is also looked at, on a laptop and on a phone.
+    """
     python("-m", "scripts.book.build_site", "--notebooks", "book", "--out", tmp_path)
+    python("-m", "scripts.book.check_in_browser", tmp_path / "_build" / "html")

@@ -90,3 +90,17 @@ def test_official_settings() -> None:
 def test_errors() -> None:
     with pytest.raises(ValueError, match=r"expected boolean masks .* got uint8 of shape \(2, 3\)"):
         objects_from_masks(np.zeros((2, 3), dtype=np.uint8))
+
+
+def test_it_is_three_maps_to_unpack_with_scores_beside_them() -> None:
+    masks = np.zeros((2, 12, 12), dtype=bool)
+    masks[0, 1:5, 1:5] = True
+    masks[1, 5:11, 5:11] = True  # the larger one becomes object 1
+    found = objects_from_masks(masks, min_area=1, scores=np.array([0.4, 0.9]))
+    objects, _, whole = found
+    assert objects is found.objects
+    assert whole is found.whole
+    assert whole[7, 7] == 1
+    assert found.scores is not None
+    assert found.scores.tolist() == [0.9, 0.4]
+    assert objects_from_masks(masks, min_area=1).scores is None

@@ -14,6 +14,7 @@ from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.sam import ObjectSettings, build_sam, objects_from_masks
 from mfnet_lite.scenes.masks import mask_scene
+from mfnet_lite.scenes.part_folder import begin_folder
 from mfnet_lite.scenes.seams import match_objects
 from tests.small_sam import ONE_BLOCK
 
@@ -113,7 +114,7 @@ def test_an_interrupted_run_goes_on(sam, scene: Path, tmp_path: Path, by_colour)
 
 def test_tiles_of_another_plan_are_not_mixed(sam, scene: Path, tmp_path: Path, by_colour) -> None:
     out = tmp_path / "out"
-    scene_masks.begin_folder(out / "tiles", {"tile": 32})
+    begin_folder(out / "tiles", {"tile": 32})
     with pytest.raises(ValueError, match=r"holds tiles made with another scene, settings, tile"):
         mask_scene(sam, scene, out, LOOSE, tile=40, progress=False)
 

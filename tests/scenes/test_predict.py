@@ -18,7 +18,8 @@ from mfnet_lite.nets.unet import UNet
 from mfnet_lite.rasters.tiling import windows
 from mfnet_lite.rasters.write import write_raster
 from mfnet_lite.scenes.evaluate import read_from
-from mfnet_lite.scenes.predict import panels, predict_array, predict_scene
+from mfnet_lite.scenes.map_areas import panels
+from mfnet_lite.scenes.predict import predict_array, predict_scene
 from mfnet_lite.scenes.windows import Windows, blend_windows
 
 PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)

@@ -1,0 +1,50 @@
+"""Folders of finished parts of a larger work, so that one that was interrupted goes on where it was.
+
+What the parts are made from and how is noted in ``plan.json``; parts of two plans are not mixed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mfnet_lite.utils.files import write_text
+
+__all__ = ["begin_folder"]
+
+
+def begin_folder(
+    folder: Path,
+    plan: dict[str, Any],
+    earlier: dict[str, Any] | None = None,
+    scene: Path | None = None,
+) -> bool:
+    """Start a folder of tiles, or see that the one there belongs to the same plan.
+
+    Args:
+        folder: The folder.
+        plan: What its tiles are made from and how.
+        earlier: Entries of the plan as an earlier version wrote them.
+        scene: The file to name if the scene is another one.
+
+    Returns:
+        Whether the folder is one of that version.
+
+    Raises:
+        ValueError: If the folder was begun with another plan.
+    """
+    note = folder / "plan.json"
+    if not note.exists():
+        write_text(note, json.dumps(plan, sort_keys=True))
+        return False
+    old = json.loads(note.read_text(encoding="utf-8"))
+    of_earlier = {key for key, value in (earlier or {}).items() if old.get(key) == value}
+    differing = [key for key in plan if old.get(key) != plan[key] and key not in of_earlier]
+    if differing:
+        which = f" ({scene} or a file beside it has changed)" if "scene" in differing else ""
+        raise ValueError(
+            f"{folder} holds tiles made with another {', '.join(differing)}{which}; delete it or choose "
+            "another folder"
+        )
+    return bool(of_earlier)
