@@ -70,7 +70,7 @@ class Recipe:
         seed: Of what is drawn.
     """
 
-    steps: int = 6000
+    steps: int = 4400
     rate: float = 2e-3
     warmup: int = 100
     whole: int = 5

@@ -86,6 +86,7 @@ images, in which all weights of the language model train (stage 0), then {one:,}
 that is asked of them but oriented boxes, in which projection, attention and norms train (stage 1). After that it
 answered questions about whole images and wrote boxes at random, so `scripts/pretraining/earthgpt_boxes.py` went on for
 {two:,} steps in which all weights train again and single questions about boxes are asked of parts of photographs.
+(The first 2,800 of these followed the schedule of a training of 6,000 steps, which was then shortened to this length.)
 {minutes:.0f} minutes on a shared CPU; loss at the end {loss:.3f}. Radar and thermal images were never seen; the *words*
 of their dialogues were read.
 
