@@ -57,6 +57,7 @@ lint: env  ## ruff: lint and format, in files and notebooks; normalised notebook
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m scripts.book.badges --check
 	$(BIN)/python -m scripts.book.architecture --check
+	$(BIN)/python -m scripts.book.diagrams --check
 	$(BIN)/python -m scripts.book.normalise_notebooks --check
 
 types: env  ## mypy
