@@ -17,8 +17,8 @@ images first, all its weights trained: stage 0, which the paper does not need.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -35,6 +35,7 @@ from mfnet_lite.language.packing import (
 )
 from mfnet_lite.language.tiny_llama import WORDS
 from mfnet_lite.nets.config import NetworkConfig
+from mfnet_lite.nets.earthgpt_weights import fill_tiny_weights, words_of_tiny_weights
 from mfnet_lite.nets.encoders.plain_vit import PlainViT, SamViT
 from mfnet_lite.nets.encoders.visual_perception import ScalesNetwork, VisualPerception
 from mfnet_lite.sam import load_sam
@@ -87,6 +88,12 @@ class EarthGPTConfig(NetworkConfig):
     output_projection: bool = field(
         default=False, metadata={"help": "Train attention's output projection in stage 1, too."}
     )
+    weights: Literal["", "tiny"] = field(
+        default="",
+        metadata={
+            "help": "Start from the small EarthGPT that ships, pre-trained on photographs: tiny."
+        },
+    )
     half: bool = field(
         default=True, metadata={"help": "Keep frozen weights in bfloat16.", "hidden": True}
     )
@@ -106,7 +113,7 @@ class EarthGPTConfig(NetworkConfig):
     @property
     def needs_text(self) -> bool:
         """Whether the language model has to learn language first (stage 0)."""
-        return self.language == TINY
+        return self.language == TINY and not self.weights
 
     def build(self, sensors: Mapping[str, int], num_classes: int) -> nn.Module:
         """Refuse: there are no classes, see :meth:`open`."""
@@ -129,16 +136,23 @@ class EarthGPTConfig(NetworkConfig):
             ImportError: If transformers or timm is needed and not installed.
             FileNotFoundError: If weights are not here.
             ConnectionError: If they have to be fetched and cannot be.
-            ValueError: If both encoders are left out.
+            ValueError: If both encoders are left out, or options do not fit the ``weights``.
         """
+        config = self
+        if self.weights:
+            config = replace(self, words=words_of_tiny_weights(asdict(self)))
         vit: PlainViT | None = None
-        if self.backbone != NO_NETWORK:
-            vit = SamViT(load_sam(self.backbone, image_size=self.image_size, device="cpu"))
-        scales = None if self.cnn == NO_NETWORK else ScalesNetwork(self.cnn)
-        language = load_language_model(self.language, device="cpu", seed=seed, words=self.words)
-        grid = (self.grid, self.grid)
+        if config.backbone != NO_NETWORK:
+            vit = SamViT(load_sam(config.backbone, image_size=config.image_size, device="cpu"))
+        scales = None if config.cnn == NO_NETWORK else ScalesNetwork(config.cnn)
+        language = load_language_model(config.language, device="cpu", seed=seed, words=config.words)
+        grid = (config.grid, config.grid)
         perception = VisualPerception(vit, scales, language.width, grid=grid, seed=seed)
-        return EarthGPT(perception, language, self).to(device)
+        model = EarthGPT(perception, language, config)
+        if self.weights:
+            fill_tiny_weights(model, perception)
+            model.stage = 0  # the first stage may go on, the second may begin
+        return model.to(device)
 
 
 class Example(NamedTuple):

