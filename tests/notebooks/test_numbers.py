@@ -28,13 +28,14 @@ RECORDS = {
     "13_objects_and_boundaries": "objects",
     "14_sam_cd": "sam_cd",
     "16_mfuser": "mfuser",
+    "17_earthgpt": "earthgpt",
 }
 """Chapters and the experiments they tell of."""
 
 
 @cache
-def record(name: str) -> Record:
-    path = BOOK / "results" / f"{name}_experiments.json"
+def record(name: str, kind: str = "experiments") -> Record:
+    path = BOOK / "results" / f"{name}_{kind}.json"
     found: Record = json.loads(path.read_text(encoding="utf-8"))
     return found
 
@@ -82,6 +83,11 @@ def without_seed_1(found: Record) -> tuple[float, ...]:
     gains = [fused[k] - sums[k] for k in others]
     rest = [sums[k] for k in others]
     return sums[1], min(rest), max(rest), mean(gains), stdev(gains) / sqrt(len(gains))
+
+
+def packaged(sensor: str, way: str, task: str, name: str) -> float:
+    """A score of the small EarthGPT of the package."""
+    return float(record("earthgpt", "tiny")["scores"][sensor][way][task][name])
 
 
 QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
@@ -232,6 +238,27 @@ QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
         "16_mfuser",
         "falls from {:.0f} points to {:.0f} at night",
         lambda r: (score(r, "model=unet", "mIoU", "clear"), score(r, "model=unet", "mIoU", "night")),
+    ),
+    (
+        "17_earthgpt",
+        "mean IoU of {:.2f} on photographs and {:.2f} on radar",
+        lambda _: tuple(
+            packaged(sensor, "known", "grounding", "mean IoU") for sensor in ("optical", "sar")
+        ),
+    ),
+    (
+        "17_earthgpt",
+        "F1 of detection is {:.2f}, against {:.2f} with the mean image",
+        lambda _: tuple(
+            packaged("optical", way, "detection", "F1") for way in ("known", "mean image")
+        ),
+    ),
+    (
+        "17_earthgpt",
+        "right in {:.0f} of 100 cases on photographs; without looking it would be {:.0f}",
+        lambda _: tuple(
+            100 * packaged("optical", way, "vqa", "accuracy") for way in ("known", "mean image")
+        ),
     ),
 ]  # fmt: skip
 
