@@ -263,7 +263,9 @@ QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("told_in", "sentence", "values"), QUOTED, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(
+    ("told_in", "sentence", "values"), QUOTED, ids=[f"{row[0]}-{row[1][:30]}" for row in QUOTED]
+)
 def test_sentence_has_the_numbers_of_the_file(
     told_in: str, sentence: str, values: Callable[[Record], tuple[float, ...]]
 ) -> None:
