@@ -44,6 +44,12 @@ from mfnet_lite.sam.objects import (
     objects_from_masks,
     outlines,
 )
+from mfnet_lite.sam.onnx_models import (
+    OnnxDecoder,
+    OnnxEncoder,
+    export_sam,
+    padded_image,
+)
 from mfnet_lite.sam.prompt_sampling import (
     ambiguous_clicks,
     distance_transform_centres,
@@ -58,6 +64,13 @@ from mfnet_lite.sam.prompts import (
     predict_masks,
     prompt_tokens,
 )
+from mfnet_lite.sam.training_memory import (
+    StepMemory,
+    encoder_weights,
+    lora_weights,
+    mmlora_weights,
+    step_memory,
+)
 
 __all__ = [
     "BACKGROUND",
@@ -71,8 +84,11 @@ __all__ = [
     "MaskRecord",
     "ObjectSettings",
     "Objects",
+    "OnnxDecoder",
+    "OnnxEncoder",
     "Prediction",
     "SamConfig",
+    "StepMemory",
     "ambiguous_clicks",
     "build_image_encoder",
     "build_sam",
@@ -80,6 +96,8 @@ __all__ = [
     "distance_transform_centres",
     "embed_images",
     "embed_points",
+    "encoder_weights",
+    "export_sam",
     "find_checkpoint",
     "find_objects",
     "first_prompts",
@@ -88,16 +106,20 @@ __all__ = [
     "generate_masks",
     "infer_config",
     "load_sam",
+    "lora_weights",
     "mask_boxes",
+    "mmlora_weights",
     "noisy_boxes",
     "objects_from_masks",
     "official_generator",
     "outlines",
+    "padded_image",
     "pick_best",
     "predict_masks",
     "prompt_interactively",
     "prompt_tokens",
     "random_points",
     "resize_state_dict",
+    "step_memory",
     "unfuse_attention",
 ]

