@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
+
+from mfnet_lite.utils.optional_packages import optional_package
 
 EXTRA = 'pip install "mfnet-lite[language]"'
 """What installs all of it."""
@@ -22,11 +23,4 @@ def needed(package: str, user: str) -> Any:
     Raises:
         ImportError: If it is not installed.
     """
-    try:
-        return import_module(package)
-    except ImportError as error:
-        if error.name != package:  # it is here, and lacks something itself
-            raise
-        raise ImportError(
-            f"{user} needs the package {package}, which is not installed; run `{EXTRA}`"
-        ) from error
+    return optional_package(package, f"{user} needs", EXTRA)

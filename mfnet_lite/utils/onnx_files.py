@@ -12,7 +12,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from mfnet_lite.utils.optional_packages import optional_package
 
 __all__ = ["Agreement", "by_class", "by_sign", "check_onnx", "convert_to_onnx", "open_onnx"]
 
@@ -52,14 +53,7 @@ def onnx_package(name: str) -> Any:
     Raises:
         ImportError: If it is not installed.
     """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        if error.name != name:  # it is here, and lacks something itself
-            raise
-        raise ImportError(
-            f"ONNX files need the package {name}, which is not installed; run `{EXTRA}`"
-        ) from error
+    return optional_package(name, "ONNX files need", EXTRA)
 
 
 def by_sign(logits: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

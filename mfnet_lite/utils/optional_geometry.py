@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from mfnet_lite.utils.optional_packages import optional_package
+
 EXTRA = 'pip install "mfnet-lite[vectors]"'
 """What installs all of it."""
 
@@ -29,11 +31,4 @@ def pyogrio_raw() -> Any:
 
 
 def _needed(package: str) -> Any:
-    try:
-        return import_module(package)
-    except ImportError as error:
-        if error.name != package:  # it is here, and lacks something itself
-            raise
-        raise ImportError(
-            f"polygons need the package {package}, which is not installed; run `{EXTRA}`"
-        ) from error
+    return optional_package(package, "polygons need", EXTRA)

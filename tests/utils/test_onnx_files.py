@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from mfnet_lite.utils import onnx_files
+from mfnet_lite.utils import onnx_files, optional_packages
 from mfnet_lite.utils.onnx_files import (
     Agreement,
     by_class,
@@ -45,7 +45,7 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
-    monkeypatch.setattr(onnx_files, "import_module", missing)
+    monkeypatch.setattr(optional_packages, "import_module", missing)
     with pytest.raises(ImportError, match=r"need the package onnxscript.*mfnet-lite\[onnx\]"):
         onnx_package("onnxscript")
 
@@ -54,7 +54,7 @@ def test_a_package_that_lacks_something_itself_says_so(monkeypatch):
     def broken(name):
         raise ModuleNotFoundError("No module named 'inner'", name="inner")
 
-    monkeypatch.setattr(onnx_files, "import_module", broken)
+    monkeypatch.setattr(optional_packages, "import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="inner"):
         onnx_package("onnx")
 
