@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mfnet_lite.plotting.book_figure import BookFigure, one_panel, panels, to_rgb
 from mfnet_lite.plotting.box_outlines import draw_boxes
+from mfnet_lite.plotting.calibration_curve import show_calibration
 from mfnet_lite.plotting.curves import show_curves
 from mfnet_lite.plotting.figures import (
     draw_prompts,
@@ -16,8 +17,11 @@ from mfnet_lite.plotting.figures import (
     show_label,
     show_masks,
 )
+from mfnet_lite.plotting.image_panels import show_images
 from mfnet_lite.plotting.lines import show_lines
 from mfnet_lite.plotting.live import kernel_alive, live_slider, live_text
+from mfnet_lite.plotting.map_panels import show_maps
+from mfnet_lite.plotting.mask_panels import show_answers
 from mfnet_lite.plotting.palettes import (
     BINARY,
     CHANGE,
@@ -31,6 +35,7 @@ from mfnet_lite.plotting.palettes import (
 )
 from mfnet_lite.plotting.seed_dots import show_runs
 from mfnet_lite.plotting.slider import StaticSlider, static_slider
+from mfnet_lite.plotting.sweep import sweep
 
 __all__ = [
     "BINARY",
@@ -53,15 +58,20 @@ __all__ = [
     "panels",
     "perceived",
     "separation",
+    "show_answers",
+    "show_calibration",
     "show_change",
     "show_curves",
     "show_height",
     "show_image",
+    "show_images",
     "show_instances",
     "show_label",
     "show_lines",
+    "show_maps",
     "show_masks",
     "show_runs",
     "static_slider",
+    "sweep",
     "to_rgb",
 ]
