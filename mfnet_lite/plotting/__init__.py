@@ -5,6 +5,7 @@ from __future__ import annotations
 from mfnet_lite.plotting.book_figure import BookFigure, one_panel, panels, to_rgb
 from mfnet_lite.plotting.box_outlines import draw_boxes
 from mfnet_lite.plotting.curves import show_curves
+from mfnet_lite.plotting.feature_colours import principal_colours
 from mfnet_lite.plotting.figures import (
     draw_prompts,
     legend,
@@ -29,8 +30,10 @@ from mfnet_lite.plotting.palettes import (
     perceived,
     separation,
 )
-from mfnet_lite.plotting.seed_dots import show_runs
+from mfnet_lite.plotting.records import Record, read_record
+from mfnet_lite.plotting.seed_dots import show_rows, show_runs
 from mfnet_lite.plotting.slider import StaticSlider, static_slider
+from mfnet_lite.plotting.spread import show_spread
 
 __all__ = [
     "BINARY",
@@ -40,6 +43,7 @@ __all__ = [
     "ISPRS",
     "BookFigure",
     "Palette",
+    "Record",
     "StaticSlider",
     "draw_boxes",
     "draw_prompts",
@@ -52,6 +56,8 @@ __all__ = [
     "overlay",
     "panels",
     "perceived",
+    "principal_colours",
+    "read_record",
     "separation",
     "show_change",
     "show_curves",
@@ -61,7 +67,9 @@ __all__ = [
     "show_label",
     "show_lines",
     "show_masks",
+    "show_rows",
     "show_runs",
+    "show_spread",
     "static_slider",
     "to_rgb",
 ]
