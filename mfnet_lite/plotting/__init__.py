@@ -19,6 +19,7 @@ from mfnet_lite.plotting.figures import (
 )
 from mfnet_lite.plotting.lines import show_lines
 from mfnet_lite.plotting.live import kernel_alive, live_slider, live_text
+from mfnet_lite.plotting.outcomes import show_outcome
 from mfnet_lite.plotting.palettes import (
     BINARY,
     CHANGE,
@@ -67,6 +68,7 @@ __all__ = [
     "show_label",
     "show_lines",
     "show_masks",
+    "show_outcome",
     "show_rows",
     "show_runs",
     "show_spread",
