@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from mfnet_lite.nets.earthgpt import STAGES, EarthGPT, EarthGPTConfig
@@ -227,13 +226,7 @@ def load_stage(model: EarthGPT, run: str | Path, stage: int) -> None:
     path = stage_folder(run, stage) / MODEL_FILE
     check_stages_before(run, stage)
     model.start_stage(stage)
-    try:
-        load_model(Holder(model), path)
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} cannot be read: expected a whole safetensors file, found {path.stat().st_size} bytes that do not "
-            f"fit together ({error}); copy it again, or train again"
-        ) from None
+    load_model(Holder(model), path)
 
 
 def check_stages_before(run: str | Path, stage: int) -> None:

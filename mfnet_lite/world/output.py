@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from jaxtyping import Shaped
 from rasterio import Affine
 
-from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.raster_files import replacing_raster
 
 CRS = "EPSG:25832"
 ORIGIN = (400_000.0, 5_700_000.0)
@@ -58,7 +57,7 @@ def write_tif(
     }
     if count == 3:
         profile["photometric"] = "RGB"
-    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
+    with replacing_raster(path, profile) as file:
         file.write(stack)
         for index, name in enumerate(names, start=1):
             file.set_band_description(index, name)
