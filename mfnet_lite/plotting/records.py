@@ -235,7 +235,7 @@ def read_record(name: str, folder: str | Path = "results") -> Record:
         The record, which is empty and false where the file is not there.
 
     Raises:
-        ValueError: If the file is no record.
+        ValueError: If the file is no JSON object, or an empty one.
 
     Example:
         >>> record = read_record("mfnet_experiments", "nowhere")
@@ -251,6 +251,6 @@ def read_record(name: str, folder: str | Path = "results") -> Record:
         raise ValueError(
             f"{path}: expected JSON, got something else ({error}); fetch the file anew"
         ) from error
-    if not isinstance(facts, dict) or "rows" not in facts:
-        raise ValueError(f"{path}: expected an object with rows, as experiments write it, got none")
+    if not isinstance(facts, dict) or not facts:
+        raise ValueError(f"{path}: expected an object with results, got none; fetch the file anew")
     return Record(path, facts)

@@ -151,7 +151,7 @@ def test_reads_the_file_beside_the_notebook(tmp_path: Path) -> None:
     assert record.absent == ""
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "{}"], ids=["no-json", "a-list", "no-rows"])
+@pytest.mark.parametrize("text", ["{", "[]", "{}"], ids=["no-json", "a-list", "nothing"])
 def test_another_file_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "small.json").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"small\.json: expected"):
