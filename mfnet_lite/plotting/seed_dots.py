@@ -47,7 +47,8 @@ def show_runs(
     else:
         figure, ax = one_panel(ax, title)
     for index, scores in enumerate(runs.values()):
-        spread = 0.08 * (np.arange(len(scores)) - (len(scores) - 1) / 2)  # equal scores stay apart
+        step = min(0.08, 0.6 / max(len(scores) - 1, 1))  # equal scores stay apart, columns too
+        spread = step * (np.arange(len(scores)) - (len(scores) - 1) / 2)
         ax.plot(index + spread, scores, "o", color="#0072b2", markersize=5)
         ax.plot([index - 0.3, index + 0.3], 2 * [float(np.mean(scores))], "-", color="#d55e00")
     ax.set_xticks(range(len(runs)), list(runs))
