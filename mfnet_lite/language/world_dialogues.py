@@ -181,7 +181,7 @@ def write_world_instructions(
     Raises:
         ValueError: For a folder with content, an unknown sensor, or values out of range.
     """
-    check_size(size, gsd, seed)
+    check_size(size * max(crops, 1), gsd, seed)
     if crops < 1:
         raise ValueError(f"crops must be at least 1, got {crops}; 1 takes each scene as a whole")
     chosen = tuple(dict.fromkeys(sensors))

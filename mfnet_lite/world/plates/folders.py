@@ -20,6 +20,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.memory import check_memory
 from mfnet_lite.world.output import fresh_folder, split_names
 from mfnet_lite.world.plates.image import PlateConfig, PlateImage, make_plate_image
 from mfnet_lite.world.plates.lettering import DIGITS, LETTERS
@@ -69,6 +70,7 @@ def write_plates(
         raise ValueError(f"unknown layout {layout!r} of plates; available: {', '.join(LAYOUTS)}")
     if not 0 <= night <= 1:
         raise ValueError(f"night is the share of images at night, 0 to 1, got {night}; change it")
+    check_memory(3.0 * size**2, f"an image of {size} x {size} pixels", "choose a smaller size")
     split_of = split_names(images, splits)
     folder = fresh_folder(out)
     config = config or PlateConfig()
