@@ -19,6 +19,7 @@ from mfnet_lite.rasters.check.report import CheckReport, Row
 from mfnet_lite.rasters.datasets.crops import RandomCrops, WholeTiles
 from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, ObjectReader, find_object_files
 from mfnet_lite.rasters.datasets.plate_samples import PlateSamples
+from mfnet_lite.rasters.datasets.scene_sample import SceneLike, scene_sample
 from mfnet_lite.rasters.datasets.with_objects import WithObjects
 from mfnet_lite.rasters.grids import check_grid
 from mfnet_lite.rasters.interpretation.interpret import interpret
@@ -69,6 +70,7 @@ __all__ = [
     "Reader",
     "Row",
     "Scaling",
+    "SceneLike",
     "SensorInfo",
     "Stretch",
     "Tile",
@@ -105,6 +107,7 @@ __all__ = [
     "read_plates",
     "read_raster",
     "read_rgb",
+    "scene_sample",
     "window_positions",
     "windows",
     "write_raster",
