@@ -20,6 +20,7 @@ from pathlib import Path
 
 import yaml
 
+from scripts.book.languages import mark_chinese
 from scripts.book.live_page import write_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,6 +169,8 @@ def main() -> None:
         sys.exit(
             f"jupyter-book found warnings or errors (exit status {result.returncode}); see above"
         )
+    if not mark_chinese(html):
+        sys.exit("the site is built, but its Chinese parts were not found to be marked as such")
     if found := problems(html):
         sys.exit("the site is built but not as promised:\n  " + "\n  ".join(found))
     landing = html / f"{pages()[0]}.html"
