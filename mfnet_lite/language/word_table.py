@@ -25,10 +25,9 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int, Int8
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from mfnet_lite.utils.checked_files import read_tensors
 from mfnet_lite.utils.hashes import verify
 
 __all__ = ["PhraseWords", "WordTable", "load_words", "read_words", "split_phrase"]
@@ -185,13 +184,11 @@ def read_words(vectors: str | Path, words: str | Path) -> WordTable:
         ValueError: If they are damaged or do not belong together.
     """
     try:
-        tensors = load_file(vectors)
+        tensors = read_tensors(vectors)[0]
         listed = Path(words).read_text(encoding="utf-8").split()
         return WordTable(listed, tensors["numbers"], tensors["scales"])
     except KeyError as error:
         raise ValueError(f"{vectors} lacks {error}, so it holds no table of words.") from None
-    except SafetensorError as error:
-        raise ValueError(f"{vectors} is damaged ({error}); copy it again.") from None
 
 
 @cache

@@ -12,6 +12,7 @@ from mfnet_lite.metrics.change import ChangeScores, change_scores, iou_of_f1, pe
 from mfnet_lite.metrics.detection import BoxScores, BoxSettings, boxes_from_mask, score_boxes
 from mfnet_lite.metrics.language import accuracy, bleu, cider, malformed_rate, normalise
 from mfnet_lite.metrics.polygons import intersection_and_union, pairwise_iou
+from mfnet_lite.metrics.purity import purity
 from mfnet_lite.metrics.segmentation import ConfusionMatrix, Scores
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "normalise",
     "pairwise_iou",
     "per_image",
+    "purity",
     "score_boxes",
 ]

@@ -46,6 +46,7 @@ from mfnet_lite.tuning.stages import (
     train_scale_and_shift,
     trained_names,
 )
+from mfnet_lite.utils.number_formats import multiplies_bfloat16
 
 NO_NETWORK = "none"
 STAGES = (0, 1, 2)
@@ -94,8 +95,12 @@ class EarthGPTConfig(NetworkConfig):
             "help": "Start from the small EarthGPT that ships, pre-trained on photographs: tiny."
         },
     )
-    half: bool = field(
-        default=True, metadata={"help": "Keep frozen weights in bfloat16.", "hidden": True}
+    half: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Keep frozen weights in bfloat16; where that is faster, if not said.",
+            "hidden": True,
+        },
     )
     words: tuple[str, ...] = field(
         default=WORDS, metadata={"help": "Vocabulary of the tiny language model.", "hidden": True}
@@ -244,7 +249,10 @@ class EarthGPT(nn.Module):
                     "something is injected into the language model; detach it before stage 2"
                 )
             train_scale_and_shift(network, self.config.form)
-        if number and self.config.half:
+        half = self.config.half
+        if half is None:
+            half = multiplies_bfloat16(self.device)
+        if number and half:
             self.language.frozen_in_half()
         self.stage = number
         return trained_names(self)

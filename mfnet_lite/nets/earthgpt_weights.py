@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
 from torch import nn
 
 from mfnet_lite.nets.encoders.visual_perception import VisualPerception
+from mfnet_lite.utils.checked_files import read_tensors
 from mfnet_lite.utils.hashes import hash_tensors, verify
 
 __all__ = ["encoders_hash", "fill_tiny_weights", "tiny_earthgpt_hash", "words_of_tiny_weights"]
@@ -58,7 +58,7 @@ def fill_tiny_weights(model: nn.Module, perception: VisualPerception) -> None:
             f"the weights of the small EarthGPT belong to other encoders: expected SHA-256 "
             f"{facts['perception'][:12]}…, found {found[:12]}…; install mfnet-lite again"
         )
-    state = {name: value.float() for name, value in load_file(file).items()}
+    state = {name: value.float() for name, value in read_tensors(file)[0].items()}
     lacking, foreign = model.load_state_dict(state, strict=False)
     lacking = [n for n in lacking if not n.startswith(("perception.vit.", "perception.scales."))]
     lacking = [n for n in lacking if n != "language.network.lm_head.weight"]  # tied to the table

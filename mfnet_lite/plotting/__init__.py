@@ -6,6 +6,7 @@ from mfnet_lite.plotting.book_figure import BookFigure, one_panel, panels, to_rg
 from mfnet_lite.plotting.box_outlines import draw_boxes
 from mfnet_lite.plotting.calibration_curve import show_calibration
 from mfnet_lite.plotting.curves import show_curves
+from mfnet_lite.plotting.feature_colours import principal_colours
 from mfnet_lite.plotting.figures import (
     draw_prompts,
     legend,
@@ -22,6 +23,7 @@ from mfnet_lite.plotting.lines import show_lines
 from mfnet_lite.plotting.live import kernel_alive, live_slider, live_text
 from mfnet_lite.plotting.map_panels import show_maps
 from mfnet_lite.plotting.mask_panels import show_answers
+from mfnet_lite.plotting.outcomes import show_outcome
 from mfnet_lite.plotting.palettes import (
     BINARY,
     CHANGE,
@@ -33,8 +35,10 @@ from mfnet_lite.plotting.palettes import (
     perceived,
     separation,
 )
-from mfnet_lite.plotting.seed_dots import show_runs
+from mfnet_lite.plotting.records import Record, read_record
+from mfnet_lite.plotting.seed_dots import show_rows, show_runs
 from mfnet_lite.plotting.slider import StaticSlider, static_slider
+from mfnet_lite.plotting.spread import show_spread
 from mfnet_lite.plotting.sweep import sweep
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "ISPRS",
     "BookFigure",
     "Palette",
+    "Record",
     "StaticSlider",
     "draw_boxes",
     "draw_prompts",
@@ -57,6 +62,8 @@ __all__ = [
     "overlay",
     "panels",
     "perceived",
+    "principal_colours",
+    "read_record",
     "separation",
     "show_answers",
     "show_calibration",
@@ -70,7 +77,10 @@ __all__ = [
     "show_lines",
     "show_maps",
     "show_masks",
+    "show_outcome",
+    "show_rows",
     "show_runs",
+    "show_spread",
     "static_slider",
     "sweep",
     "to_rgb",

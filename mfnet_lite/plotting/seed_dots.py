@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mfnet_lite.plotting.book_figure import one_panel, panels
 
-__all__ = ["show_runs"]
+__all__ = ["show_rows", "show_runs"]
 
 
 def show_runs(
@@ -55,4 +55,60 @@ def show_runs(
     ax.set(ylabel=ylabel, xlim=(-0.5, len(runs) - 0.5))
     if from_zero:
         ax.set_ylim(bottom=0)
+    return figure
+
+
+def show_rows(
+    rows: Mapping[str, Collection[float]],
+    xlabel: str,
+    title: str | None = None,
+    ax: Axes | None = None,
+    others: Collection[str] = (),
+    zero: bool = False,
+) -> Figure:
+    """Draw one line per variant, its name at the left: a faint dot per run and a mark at their mean.
+
+    Long names and many variants want lines rather than the columns of :func:`show_runs`. A variant without runs
+    keeps its line, so that panels beside each other can share their names.
+
+    Args:
+        rows: Scores by name of the variant, one per seed, in any collection.
+        xlabel: What the scores are.
+        title: Text above the panel.
+        ax: Panel to draw into.
+        others: Variants of another kind, in another colour.
+        zero: Draw the line of no difference, and whiskers of two standard errors around each mean: for gains.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If there is no variant.
+
+    Example:
+        >>> ax = show_rows({"a": [0.2, 0.4], "b": [0.5]}, "IoU", others=["b"]).axes[0]
+        >>> [text.get_text() for text in ax.get_yticklabels()]
+        ['a', 'b']
+    """
+    if not rows:
+        raise ValueError("expected at least one variant, got none")
+    figure: Figure
+    if ax is None:
+        figure, (ax,) = panels([title or ""], width=6.4, aspect=(0.6 + 0.26 * len(rows)) / 6.4)
+    else:
+        figure, ax = one_panel(ax, title)
+    for place, (name, runs) in enumerate(rows.items()):
+        scores = np.array(list(runs), dtype=float)
+        colour = "#d55e00" if name in others else "#0072b2"
+        ax.plot(scores, np.full(len(scores), place), "o", color=colour, alpha=0.4, markersize=5)
+        if len(scores):
+            ax.plot(scores.mean(), place, "|", color=colour, markersize=15, markeredgewidth=2.5)
+        if zero and len(scores) > 1:
+            reach = 2 * scores.std(ddof=1) / np.sqrt(len(scores))
+            ax.plot(scores.mean() + np.array([-reach, reach]), [place, place], "-", color=colour)
+    if zero:
+        ax.axvline(0, color="#606060", linewidth=1)
+    ax.set_yticks(range(len(rows)), list(rows))
+    ax.set(xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
+    ax.grid(axis="x", alpha=0.3)
     return figure

@@ -16,6 +16,7 @@ import rasterio.shutil
 
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.raster_files import check_whole, plain_write_errors
 
 __all__ = ["Resampling", "replacing_geotiff"]
 
@@ -37,14 +38,19 @@ def replacing_geotiff(
 
     Yields:
         The temporary name.
+
+    Raises:
+        OSError: The file could not be written whole, for example on a full disk.
     """
-    with replacing(path) as temporary:
+    with plain_write_errors(path), replacing(path) as temporary:
         if not cog:
             yield temporary
+            check_whole(temporary, path)
             return
         ordinary = temporary.with_name(f"{temporary.stem}-ordinary.tif")
         try:
             yield ordinary
+            check_whole(ordinary, path)
             with quiet():
                 rasterio.shutil.copy(
                     ordinary,
@@ -54,5 +60,6 @@ def replacing_geotiff(
                     overview_resampling=overviews,
                     bigtiff="IF_SAFER",
                 )
+            check_whole(temporary, path)
         finally:
             ordinary.unlink(missing_ok=True)

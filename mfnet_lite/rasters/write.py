@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from jaxtyping import Num
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters.io import open_raster, quiet
 from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo
-from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.raster_files import replacing_raster
 
 BLOCK = 256
 
@@ -144,6 +143,7 @@ def write_raster(
     Raises:
         ValueError: Wrong suffix or shape, a palette on something else than one uint8 band, or a
             number of descriptions other than that of bands.
+        OSError: It could not be written whole, for example on a full disk.
     """
     path = Path(path)
     if path.suffix.lower() not in (".tif", ".tiff"):
@@ -180,11 +180,7 @@ def write_raster(
         palette=palette is not None,
         categorical=categorical,
     )
-    with (
-        replacing(path) as temporary,
-        quiet(),
-        rasterio.open(temporary, "w", **profile) as target,
-    ):
+    with quiet(), replacing_raster(path, profile) as target:
         target.write(pixels)
         if palette is not None:
             target.write_colormap(1, colour_table(palette))

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from mfnet_lite.nets.earthgpt import STAGES, EarthGPT, EarthGPTConfig
@@ -28,6 +27,7 @@ from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning.bookkeeping import base_tensors
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.hashes import hash_tensors, sha256_of
+from mfnet_lite.utils.typed_fields import check_fields
 
 __all__ = [
     "DialogueRun",
@@ -143,7 +143,10 @@ def load_dialogue_run(folder: str | Path) -> DialogueRun:
         )
     known = {f.name for f in fields(DialogueRun)}
     try:
-        return DialogueRun(**{key: value for key, value in content.items() if key in known})
+        check_fields(DialogueRun, content)
+        run = DialogueRun(**{key: value for key, value in content.items() if key in known})
+        make_config(NAME, run.options)
+        return run
     except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is not the config of a run ({error}); train again") from error
 
@@ -227,13 +230,7 @@ def load_stage(model: EarthGPT, run: str | Path, stage: int) -> None:
     path = stage_folder(run, stage) / MODEL_FILE
     check_stages_before(run, stage)
     model.start_stage(stage)
-    try:
-        load_model(Holder(model), path)
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} cannot be read: expected a whole safetensors file, found {path.stat().st_size} bytes that do not "
-            f"fit together ({error}); copy it again, or train again"
-        ) from None
+    load_model(Holder(model), path)
 
 
 def check_stages_before(run: str | Path, stage: int) -> None:

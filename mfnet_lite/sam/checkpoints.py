@@ -9,13 +9,13 @@ checkpoint can carry tensors, not code.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from segment_anything.modeling import Sam
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from mfnet_lite.sam.download import RemoteFile, download
 from mfnet_lite.sam.names import PIXEL_MEAN, PIXEL_STD, WRAPPERS, official_names
 from mfnet_lite.utils.cache import CACHE_VARIABLE as CACHE_VARIABLE
 from mfnet_lite.utils.cache import cache_folder as cache_folder
+from mfnet_lite.utils.checked_files import check_archive, read_tensors
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.hashes import verify
 
@@ -156,12 +157,13 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     Raises:
         ValueError: If the file is truncated, is not a checkpoint, or holds more than tensors.
     """
+    if path.suffix == ".safetensors":
+        return read_tensors(path)
+    if zipfile.is_zipfile(path):
+        check_archive(path)
     try:
-        if path.suffix == ".safetensors":
-            with safe_open(str(path), framework="pt", device="cpu") as file:
-                return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise ValueError(
             f"{path} ({path.stat().st_size} bytes) is truncated or no checkpoint; "
             "fetch or copy it again."

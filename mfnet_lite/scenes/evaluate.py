@@ -67,7 +67,7 @@ def evaluate(
             height, width = label.shape
             for row, logits in blend_windows(model, read_from(sensors), height, width, windows):
                 matrix = matrix or ConfusionMatrix(logits.shape[0], ignore_index)
-                matrix.update(logits.argmax(0), label[row : row + logits.shape[1]])
+                matrix.update(logits.max(0).indices, label[row : row + logits.shape[1]])
     if matrix is None:
         raise ValueError("there is no tile to score; check the folder and the split")
     return matrix

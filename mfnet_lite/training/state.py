@@ -7,7 +7,7 @@ frozen foundation model is not written again and again; it is rebuilt from its o
 kill between two writes cannot leave weights of one step beside an optimiser of another.
 
 Every write goes to a temporary name in the same folder and is then renamed, which is atomic: at any
-instant the file is the old one or the new one, whole.
+instant the file is the old one or the new one, whole. Both carry checksums, which are compared on reading.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mfnet_lite.tuning.bookkeeping import trained_state
-from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.checked_files import read_archive, read_tensors, write_archive, write_tensors
 
 MODEL_FILE = "model.safetensors"
 STATE_FILE = "state.pt"
@@ -35,9 +34,7 @@ def save_model(model: nn.Module, path: Path, metadata: Mapping[str, str] | None 
         path: File to write.
         metadata: Strings for the file's header, e.g. the step.
     """
-    state = {k: v.detach().cpu().contiguous().clone() for k, v in trained_state(model).items()}
-    with replacing(path) as temporary:
-        save_file(state, temporary, metadata=dict(metadata or {}))
+    write_tensors(path, trained_state(model), metadata)
 
 
 def load_model(model: nn.Module, path: Path) -> None:
@@ -49,13 +46,13 @@ def load_model(model: nn.Module, path: Path) -> None:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If a tensor is missing, not expected or of another shape; nothing is loaded
+        ValueError: If the file is damaged, or a tensor is missing, not expected or of another shape; nothing is loaded
             then. (The authors' loader drops such tensors silently.)
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; did the training save a model there?")
-    load_trained(model, load_file(path), str(path))
+    load_trained(model, read_tensors(path)[0], str(path))
 
 
 def load_trained(model: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
@@ -124,8 +121,7 @@ def set_rng_state(state: Mapping[str, Any], device: torch.device | None = None) 
 
 def save_state(state: Mapping[str, Any], path: Path) -> None:
     """Write a resume state, atomically; it holds tensors, numbers, strings and containers only."""
-    with replacing(path) as temporary:
-        torch.save(dict(state), temporary)
+    write_archive(path, state)
 
 
 def load_state(path: Path) -> dict[str, Any]:
@@ -133,11 +129,11 @@ def load_state(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the run never saved a state.
+        ValueError: If the file is damaged.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(
             f"{path} does not exist, so there is nothing to resume; start the run without resume"
         )
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+    return read_archive(path)

@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
 from torch import Tensor, nn
 
 from mfnet_lite.tuning.bookkeeping import (
@@ -29,7 +28,7 @@ from mfnet_lite.tuning.bookkeeping import (
     trained_state,
 )
 from mfnet_lite.tuning.inject import Injected, injected_modules
-from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.checked_files import read_tensors, readable, write_tensors
 from mfnet_lite.utils.hashes import hash_tensors
 
 __all__ = ["DeltaInfo", "Describes", "delta_info", "load_delta", "save_delta"]
@@ -94,10 +93,7 @@ def save_delta(
         "computing": json.dumps(describe(model)),
         "config": json.dumps(dict(config or {})),
     }
-    # clones, since safetensors refuses tensors that share memory
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata=metadata)
+    write_tensors(path, state, metadata)
     return path
 
 
@@ -121,28 +117,27 @@ def _read(path: Path, tensors: bool) -> tuple[DeltaInfo, dict[str, Tensor]]:
     """Header of a delta and, if wanted, its tensors."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; expected a file that save_delta wrote.")
+    with readable(path), safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    if metadata.get("format") != FORMAT:
+        found = metadata.get("format") or "no such note"
+        raise ValueError(
+            f"{path} is no delta checkpoint: expected the note {FORMAT!r} in its header, found "
+            f"{found!r}; give a file that save_delta wrote."
+        )
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            names = list(file.keys())
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-            state = {name: file.get_tensor(name) for name in names} if tensors else {}
-        if metadata.get("format") != FORMAT:
-            found = metadata.get("format") or "no such note"
-            raise ValueError(
-                f"{path} is no delta checkpoint: expected the note {FORMAT!r} in its header, found "
-                f"{found!r}; give a file that save_delta wrote."
-            )
         config, computing, formats_ = (
             json.loads(metadata.get(key, empty))
             for key, empty in (("config", "{}"), ("computing", "{}"), ("base_formats", "[]"))
         )
-        return DeltaInfo(metadata["base_sha256"], config, shapes, computing, formats_), state
-    except SafetensorError as error:
+        info = DeltaInfo(metadata["base_sha256"], config, shapes, computing, formats_)
+    except (ValueError, KeyError) as error:
         raise ValueError(
-            f"{path} cannot be read: expected a whole safetensors file, found {path.stat().st_size} "
-            f"bytes that do not fit together ({error}); copy or save it again."
+            f"{path} is damaged: expected a header as save_delta writes it, found one that cannot be understood "
+            f"({error}); copy or save it again."
         ) from None
+    return info, read_tensors(path)[0] if tensors else {}
 
 
 def load_delta(

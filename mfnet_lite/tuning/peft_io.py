@@ -15,14 +15,14 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from einops import rearrange
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mfnet_lite.tuning.frozen import check_linear
 from mfnet_lite.tuning.inject import InjectedWrapper, attach, find_modules
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.peft_config import read_config, scaling_of, taken_out
-from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.checked_files import read_tensors, write_tensors
+from mfnet_lite.utils.files import write_text
 
 __all__ = ["export_peft", "import_peft"]
 
@@ -90,8 +90,7 @@ def export_peft(model: nn.Module, folder: str | Path, base_name: str | None = No
         tensors[f"{PREFIX}{name}.lora_A.weight"] = a
         tensors[f"{PREFIX}{name}.lora_B.weight"] = b
     folder = Path(folder)
-    with replacing(folder / WEIGHTS_FILE) as temporary:
-        save_file(tensors, temporary, {"format": "pt"})
+    write_tensors(folder / WEIGHTS_FILE, tensors, {"format": "pt"})
     write_text(folder / CONFIG_FILE, json.dumps(config, indent=2) + "\n")
 
 
@@ -166,7 +165,7 @@ def _plain_factors(layer: LoRALayer) -> tuple[Tensor, Tensor]:
 def _read_factors(path: Path) -> dict[str, tuple[Tensor, Tensor]]:
     """Read name → (A, B) from peft's tensors."""
     found: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in load_file(path).items():
+    for key, tensor in read_tensors(path)[0].items():
         match = _KEY.fullmatch(key)
         if match is None:
             raise ValueError(

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import rasterio
 from jaxtyping import Shaped
 from rasterio import Affine
 
-from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.raster_files import replacing_raster
 
 CRS = "EPSG:25832"
 ORIGIN = (400_000.0, 5_700_000.0)
@@ -58,26 +57,12 @@ def write_tif(
     }
     if count == 3:
         profile["photometric"] = "RGB"
-    with replacing(path) as temporary, rasterio.open(temporary, "w", **profile) as file:
+    with replacing_raster(path, profile) as file:
         file.write(stack)
         for index, name in enumerate(names, start=1):
             file.set_band_description(index, name)
         if palette:
             file.write_colormap(1, {k: (*c, 255) for k, c in enumerate(palette)})
-
-
-def fresh_folder(out: str | Path) -> Path:
-    """Create a folder, or accept an empty one; refuse one with content by ``ValueError``."""
-    folder = Path(out)
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file, expected a new or empty folder; name another one.")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(
-            f"{folder} holds {len(list(folder.iterdir()))} entries, expected a new or empty folder; "
-            "remove them or name another one."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def split_names(tiles: int, splits: tuple[float, float, float]) -> list[str]:

@@ -36,8 +36,9 @@ from mfnet_lite.nets import build_model
 from mfnet_lite.rasters import geotiff_profile
 from mfnet_lite.runs.folder import RunConfig, frozen_hash
 from mfnet_lite.training.state import MODEL_FILE, save_model
-from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.provenance import commit
+from mfnet_lite.utils.raster_files import replacing_raster
 from mfnet_lite.world import make_pair, make_scene
 from scripts.benchmarks.common import RESULTS, ROOT, now
 
@@ -101,8 +102,7 @@ def new_raster(path: Path, profile: dict[str, Any]) -> Iterator[rasterio.io.Data
     """Open a raster for writing; an earlier file is replaced once the new one is whole."""
     with (
         rasterio.Env(GDAL_CACHEMAX=64),
-        replacing(path) as temporary,
-        rasterio.open(temporary, "w", **profile) as raster,
+        replacing_raster(path, profile) as raster,
     ):
         yield raster
 

@@ -1,7 +1,8 @@
 """Attention, gelu, layer norm and losses of the pre-training, each as one kernel where a C++ compiler is at hand.
 
 The C++ files in this folder are compiled on the first use, which takes about a minute, and kept in PyTorch's folder for
-extensions. Without a compiler, on a GPU or in single precision the same numbers come from PyTorch's operations.
+extensions. Without a compiler, on a GPU, in single precision, and on a processor that does not multiply in bfloat16 the
+same numbers come from PyTorch's operations.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from torch.overrides import TorchFunctionMode
 
 from mfnet_lite.sam.mask_decoder import gelu_masks
 from mfnet_lite.sam.window_attention import attend_grid, attend_windows, window_attention
+from mfnet_lite.utils.number_formats import multiplies_bfloat16
 
 MASKS = (4, 16)
 """Masks of a prompt and channels of each pixel, for which the kernel is written."""
@@ -37,7 +39,9 @@ FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512"]
 
 @cache
 def kernels() -> Any:
-    """The compiled kernels, or None where they cannot be compiled."""
+    """The compiled kernels, or None where they cannot be compiled or oneDNN has no products in bfloat16 for them."""
+    if not multiplies_bfloat16(torch.device("cpu")):
+        return None
     if shutil.which("c++") is None or shutil.which("ninja") is None:
         return None
     from torch.utils.cpp_extension import load

@@ -82,7 +82,7 @@ def test_files_are_read_or_refused(tmp_path):
     with pytest.raises(ValueError, match="lacks 'scales'"):
         read_words(vectors, words)
     vectors.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="is damaged"):
+    with pytest.raises(ValueError, match="cannot be read"):
         read_words(vectors, words)
 
 

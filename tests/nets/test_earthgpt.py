@@ -245,6 +245,16 @@ def test_half_precision_is_near() -> None:
         assert near == pytest.approx(exact, rel=0.03)
 
 
+@pytest.mark.parametrize("fast", [False, True])
+def test_half_precision_is_taken_where_it_is_faster(
+    monkeypatch: pytest.MonkeyPatch, fast: bool
+) -> None:
+    monkeypatch.setattr("mfnet_lite.nets.earthgpt.multiplies_bfloat16", lambda device: fast)
+    model = small_earthgpt(half=None)
+    model.start_stage(1)
+    assert model.language.dtype == (torch.bfloat16 if fast else torch.float32)
+
+
 # --- visual tokens
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mfnet_lite.plotting import panels, show_runs
+from mfnet_lite.plotting import panels, show_rows, show_runs
 
 
 def test_dots_bars_and_names() -> None:
@@ -29,3 +29,20 @@ def test_draws_into_a_panel() -> None:
 def test_nothing_to_show_is_an_error(runs: dict[str, list[float]]) -> None:
     with pytest.raises(ValueError, match="at least one score for every variant"):
         show_runs(runs, "IoU")
+
+
+def test_rows_keep_their_lines_and_gains_have_whiskers() -> None:
+    figure, (ax,) = panels(["gain"])
+    rows = {"a": {0: 1.0, 1: 3.0}.values(), "none": [], "b": [2.0]}
+    assert show_rows(rows, "points", ax=ax, others=["b"], zero=True) is figure
+    dots, mean, whisker, _, lone, _, zero = ax.lines
+    assert list(dots.get_xdata()) == [1, 3]
+    assert list(mean.get_xdata()) == [2]
+    assert list(whisker.get_xdata()) == pytest.approx([0, 4])  # two standard errors of 1
+    assert list(lone.get_ydata()) == [2]
+    assert lone.get_color() != dots.get_color()
+    assert list(zero.get_xdata()) == [0, 0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == ["a", "none", "b"]
+    assert ax.get_ylim() == (2.5, -0.5)
+    with pytest.raises(ValueError, match="at least one variant"):
+        show_rows({}, "points")

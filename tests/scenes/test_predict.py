@@ -15,6 +15,7 @@ from rasterio.transform import Affine
 from torch import nn
 
 from mfnet_lite.nets.unet import UNet
+from mfnet_lite.rasters.datasets.tile_reader import TileReader
 from mfnet_lite.rasters.tiling import windows
 from mfnet_lite.rasters.write import write_raster
 from mfnet_lite.scenes.evaluate import read_from
@@ -314,6 +315,29 @@ def test_a_map_in_panels_is_the_same_map(tmp_path, holes):
             made.append(source.read(1))
     assert panels(600, 256) == [(0, 256), (256, 512), (512, 600)]
     assert np.array_equal(made[0], made[1])
+
+
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_no_pixel_of_a_panel_is_read_twice(tmp_path, monkeypatch, stride):
+    paths = write_scene(tmp_path, 100, 70)
+    areas = []
+    patch = TileReader.patch
+
+    def noted(self, tile, window):
+        areas.append(window)
+        return patch(self, tile, window)
+
+    monkeypatch.setattr(TileReader, "patch", noted)
+    model = UNet(dict.fromkeys(paths, 1) | {"optical": 3}, 3, width=2, depth=1).eval()
+    out = predict_scene(
+        model, paths, tmp_path / "map.tif", window=32, stride=stride, device="cpu", progress=False
+    )
+    read = np.zeros((100, 70), dtype=int)
+    for window in areas:
+        read[window.slices] += 1
+    assert read.min() == read.max() == 1
+    with rasterio.open(out) as file:
+        assert file.shape == (100, 70)
 
 
 def test_the_authors_evaluation_is_their_loop(tmp_path):

@@ -244,7 +244,7 @@ def test_an_existing_file_survives_a_failed_write(
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("mfnet_lite.tuning.delta.save_file", full)
+    monkeypatch.setattr("mfnet_lite.utils.checked_files.save_file", full)
     with pytest.raises(OSError, match="no space left"):
         save_delta(net, path)
     assert path.read_bytes() == old

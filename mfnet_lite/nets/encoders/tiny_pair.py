@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from mfnet_lite.language import load_words
@@ -18,6 +17,7 @@ from mfnet_lite.nets.encoders.plain_vit import Grid
 from mfnet_lite.nets.encoders.sentence_encoder import SentenceEncoder
 from mfnet_lite.nets.encoders.vision_language import TextEncoder, VisionLanguage
 from mfnet_lite.nets.encoders.word_text import WordTextEncoder
+from mfnet_lite.utils.checked_files import read_tensors
 from mfnet_lite.utils.hashes import verify
 
 __all__ = ["SmallPair", "SmallPairConfig", "load_tiny_pair", "tiny_pair_hash"]
@@ -147,14 +147,8 @@ def tiny_pair_hash() -> str:
 
 def _read_pair(path: Path) -> SmallPair:
     """Read a small pair: sizes from the metadata, then tensors."""
-    try:
-        with safe_open(str(path), framework="pt", device="cpu") as file:
-            facts = file.metadata() or {}
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} ({path.stat().st_size} bytes) is truncated or no safetensors file; copy it again."
-        ) from error
+    stored, facts = read_tensors(path)
+    tensors = {key: value.float() for key, value in stored.items()}
     if METADATA_KEY not in facts:
         raise ValueError(
             f"{path} has no metadata {METADATA_KEY!r}, so it is no vision-language pair of this package."
