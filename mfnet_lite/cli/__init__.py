@@ -14,6 +14,7 @@ from mfnet_lite import __version__
 from mfnet_lite.cli.chat import chat
 from mfnet_lite.cli.command import Command
 from mfnet_lite.cli.data import check, convert
+from mfnet_lite.cli.errors import show_tracebacks
 from mfnet_lite.cli.evaluate import evaluate
 from mfnet_lite.cli.export import export
 from mfnet_lite.cli.info import info
@@ -49,8 +50,12 @@ def main(
         bool,
         typer.Option("--version", help="Print the version.", callback=show_version, is_eager=True),
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; at any place.")
+    ] = False,
 ) -> None:
     """Fine-tune, evaluate and apply segmentation models on GeoTIFF folders."""
+    show_tracebacks(debug)
 
 
 for group, commands in (

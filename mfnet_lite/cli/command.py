@@ -7,7 +7,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from mfnet_lite.cli.errors import show_tracebacks
 from mfnet_lite.cli.spellings import modern
+
+DEBUG = "--debug"
 
 
 class Command(TyperCommand):
@@ -24,5 +27,10 @@ class Command(TyperCommand):
         return super().get_params(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:
-        """Read the words behind the command's name."""
-        return super().parse_args(ctx, modern(self.name or "", args))
+        """Read the words behind the command's name; ``--debug`` may be anywhere among them."""
+        words = modern(self.name or "", args)
+        end = words.index("--") if "--" in words else len(words)
+        if DEBUG in words[:end]:
+            show_tracebacks(True)
+            words = [word for word in words[:end] if word != DEBUG] + words[end:]
+        return super().parse_args(ctx, words)

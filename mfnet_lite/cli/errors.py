@@ -1,4 +1,4 @@
-"""How a command says what went wrong: one sentence and an exit code."""
+"""How a command says what went wrong: one sentence and an exit code; with ``--debug`` also the traceback."""
 
 from __future__ import annotations
 
@@ -27,23 +27,57 @@ REMEDIES = {
 }
 
 
+LONGEST = 2000
+"""Characters of a message; a damaged file may be quoted in it."""
+
+MEMORY = ("can't allocate memory", "out of memory")
+"""What PyTorch says, in a ``RuntimeError``, when there is not enough of it."""
+
+_debug = [False]
+
+
+def show_tracebacks(wanted: bool) -> None:
+    """Decide whether errors of the command that follows end with their traceback.
+
+    Args:
+        wanted: Whether ``--debug`` was given.
+    """
+    _debug[0] = wanted
+
+
 def sentence(error: Exception) -> str:
     """What an error says, in one line.
 
-    Our own errors are sentences already; those of the operating system get the remedy added.
+    Our own errors are sentences already; those of the operating system get the remedy added, and those of GDAL
+    their cause. What nobody has foreseen is called so.
 
     Args:
-        error: One of :data:`MISTAKES`.
+        error: Any.
 
     Example:
         >>> sentence(NotADirectoryError(errno.ENOTDIR, "Not a directory", "notes.txt/run"))
         'notes.txt/run: not a directory; a part of this path is a file where a folder is needed, choose another path'
     """
+    if isinstance(error, MemoryError) or any(words in str(error) for words in MEMORY):
+        return f"{_plain(error)}: not enough memory; choose smaller sizes or batches, or another device"
+    if not isinstance(error, MISTAKES):
+        kind = type(error).__name__
+        return (
+            f"unforeseen {kind} ({_plain(error)}); call again with --debug and report what it says"
+        )
+    if str(error).endswith("See previous exception for details.") and error.__cause__ is not None:
+        return f"{_plain(error.__cause__)}; the file is damaged, copy or export it again"
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         where = "" if error.filename is None else f"{error.filename}: "
         remedy = REMEDIES.get(error.errno, "check the path and the disk")
         return f"{where}{error.strerror[:1].lower()}{error.strerror[1:]}; {remedy}"
-    return " ".join(str(error).split())
+    return _plain(error)
+
+
+def _plain(error: BaseException) -> str:
+    """What an error says on one line that can be read."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 class _Echo(logging.Handler):
@@ -75,11 +109,15 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         try:
             with remarks_as_notes():
                 command(*args, **kwargs)
-        except MISTAKES as error:
-            typer.echo(f"error: {sentence(error)}", err=True)
-            raise typer.Exit(1) from None
+        except (typer.Exit, typer.Abort):  # what typer itself ends a command with
+            raise
         except KeyboardInterrupt as stopped:
             typer.echo(f"stopped. {stopped}", err=True)
             raise typer.Exit(130) from None
+        except Exception as error:  # also what is not foreseen: no traceback that nobody asked for
+            if _debug[0]:
+                raise
+            typer.echo(f"error: {sentence(error)}", err=True)
+            raise typer.Exit(1) from None
 
     return wrapped

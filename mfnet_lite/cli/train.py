@@ -49,6 +49,7 @@ def train(
     from mfnet_lite.nets.registry import DIALOGUE_NETWORKS
     from mfnet_lite.training import fit
     from mfnet_lite.utils.devices import pick_device
+    from mfnet_lite.utils.memory import check_memory
 
     # what the command line alone can tell to be wrong, before any file is read
     pick_device(training["device"])
@@ -66,6 +67,11 @@ def train(
     data = open_training_data(folder, reading, training["seed"])
     draft = draft_run(model, network, data.dataset, reading, crops.size, training["seed"])
     config = train_config(training, recipe, draft)
+    check_memory(
+        4.0 * config.batch * draft.size**2 * sum(draft.channels.values()),
+        f"a batch of {config.batch} crops of {draft.size} x {draft.size} pixels",
+        "choose a smaller --batch or --size",
+    )
     net, run = built(draft, config, {"light": crops.jitter, **objects.described()})
     before = continued(out, run) if resume else None
 

@@ -25,9 +25,10 @@ from mfnet_lite.language.instructions import (
 from mfnet_lite.language.referring import referring_phrases, region_phrase
 from mfnet_lite.language.town_questions import TownQuestion, town_questions
 from mfnet_lite.language.visible_objects import NOUNS, VisibleObjects, scene_class, visible_objects
+from mfnet_lite.utils.fresh_folders import finish_folder, fresh_folder
 from mfnet_lite.world.captions import OPENINGS, View, describe, view_of
 from mfnet_lite.world.config import WorldConfig, check_size
-from mfnet_lite.world.output import fresh_folder, split_names, write_tif
+from mfnet_lite.world.output import split_names, write_tif
 from mfnet_lite.world.scene import Scene, make_scene
 
 __all__ = ["DialogueConfig", "scene_dialogue", "sensor_image", "write_world_instructions"]
@@ -181,7 +182,7 @@ def write_world_instructions(
     Raises:
         ValueError: For a folder with content, an unknown sensor, or values out of range.
     """
-    check_size(size, gsd, seed)
+    check_size(size * max(crops, 1), gsd, seed)
     if crops < 1:
         raise ValueError(f"crops must be at least 1, got {crops}; 1 takes each scene as a whole")
     chosen = tuple(dict.fromkeys(sensors))
@@ -193,7 +194,16 @@ def write_world_instructions(
         )
     config = config or DialogueConfig()
     split_of = split_names(tiles, splits)
-    folder = fresh_folder(out)
+    plan = {
+        "layout": "dialogues",
+        "tiles": tiles,
+        "size": size,
+        "seed": seed,
+        "sensors": chosen,
+        "gsd": gsd,
+    }
+    asked = {"crops": crops, "splits": splits, "dialogues": repr(config), "world": repr(world)}
+    folder = fresh_folder(out, plan | asked)
     written: dict[tuple[str, str], list[Dialogue]] = {}
     for index in tqdm(range(tiles), desc="scenes", unit="scene", disable=quiet):
         scene = make_scene(seed + index, size * crops, gsd, world)
@@ -216,7 +226,7 @@ def write_world_instructions(
                     written.setdefault((split, file), []).append(dialogue)
     for (split, file), dialogues in written.items():
         write_instructions(folder / split / file, dialogues)
-    return folder
+    return finish_folder(folder)
 
 
 def draw_questions(

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mfnet_lite.nets.config import NetworkConfig
+from mfnet_lite.utils.typed_fields import check_fields
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +80,7 @@ def make_config(name: str, options: Mapping[str, Any]) -> NetworkConfig:
         options: Some of its options; the others stay at their defaults.
 
     Raises:
-        ValueError: If the name is unknown, or the network has no such option.
+        ValueError: If the name is unknown, or the network has no such option, or none of such a type.
     """
     kind = config_class(name)
     known = tuple(f.name for f in fields(kind))
@@ -88,6 +89,7 @@ def make_config(name: str, options: Mapping[str, Any]) -> NetworkConfig:
         raise ValueError(
             f"{', '.join(unknown)} is no option of {name}; available: {', '.join(known) or 'none'}"
         )
+    check_fields(kind, options)
     return kind(**options)
 
 

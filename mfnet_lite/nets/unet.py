@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from mfnet_lite.nets.config import NetworkConfig
 from mfnet_lite.nets.inputs import sensor_order, stack_sensors
 from mfnet_lite.nets.layers.padding import pad_to_multiple
+from mfnet_lite.utils.memory import check_memory
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ class UNetConfig(NetworkConfig):
 
     def build(self, sensors: Mapping[str, int], num_classes: int) -> UNet:
         """Build the network."""
+        widest = self.width * 2 ** min(self.depth, 64)
+        check_memory(
+            72.0 * widest**2,
+            f"a U-Net with width {self.width} and depth {self.depth}",
+            "choose smaller ones",
+        )
         return UNet(sensors, num_classes, **self.without())
 
 

@@ -12,16 +12,18 @@ coordinate system. Two traps are handled here once and for all:
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import rasterio
 from jaxtyping import Bool, Num
+from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
@@ -29,7 +31,18 @@ from rasterio.transform import Affine
 
 from mfnet_lite.rasters.orientation import check_upright
 from mfnet_lite.rasters.raster import Raster, RasterInfo
+from mfnet_lite.rasters.tiff_tags import lost_tag
 from mfnet_lite.rasters.tiling import Window
+
+DECODER_ERRORS = (RasterioIOError, CPLE_BaseError, UnicodeDecodeError)
+"""What GDAL and rasterio say of files that they cannot decode."""
+Rest = ParamSpec("Rest")
+Result = TypeVar("Result")
+
+MOST_AT_ONCE = 2**30
+MOST_COMPRESSED = 100_000
+"""Bytes of pixels, and bytes of pixels per byte of a file, from which on together a header is not believed: deflate
+reaches 1000, LZW and empty tiles a few thousand."""
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".jp2", ".img", ".vrt", ".asc")
 
@@ -72,6 +85,36 @@ def unreadable(path: Path, reason: object) -> ValueError:
     )
 
 
+def _naming_the_file(
+    read: Callable[Concatenate[Any, Rest], Result],
+) -> Callable[Concatenate[Any, Rest], Result]:
+    """Let a function of an open raster say which file it could not decode."""
+
+    @functools.wraps(read)
+    def named(source: Any, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
+        try:
+            return read(source, *args, **kwargs)
+        except DECODER_ERRORS as error:
+            raise unreadable(Path(source.name), error.__cause__ or error) from error
+
+    return named
+
+
+def _check_size(source: Any, path: Path) -> None:
+    """Refuse a header that claims far more pixels than the file can hold, before memory is taken for them."""
+    if source.driver not in ("GTiff", "COG"):
+        return
+    pixels = source.width * source.height * source.count
+    claimed, size = pixels * np.dtype(source.dtypes[0]).itemsize, path.stat().st_size
+    if claimed > MOST_AT_ONCE and claimed > MOST_COMPRESSED * size:
+        source.close()
+        raise unreadable(
+            path,
+            f"its header claims {source.width} x {source.height} pixels with {source.count} band(s), "
+            f"{claimed / 2**30:.0f} GiB, in {size} bytes",
+        )
+
+
 def open_raster(path: str | Path, lying_down: bool = False) -> Any:
     """Open a raster for reading; the caller closes it.
 
@@ -91,13 +134,16 @@ def open_raster(path: str | Path, lying_down: bool = False) -> Any:
         raise FileNotFoundError(f"{path} does not exist: expected a raster file; check the path")
     if not _ended(path):
         raise unreadable(path, "its end mark is missing")
+    if lost := lost_tag(path):
+        raise unreadable(path, f"its {lost} would lie behind the end of the file")
     if not lying_down:
         check_upright(path)
     try:
         with quiet():
             source = rasterio.open(path)
-    except RasterioIOError as error:
+    except DECODER_ERRORS as error:
         raise unreadable(path, error) from error
+    _check_size(source, path)
     pages = len(source.subdatasets)
     if pages > 1:
         # tifffile writes an array of five bands as five pages, of which GDAL opens the first.
@@ -109,6 +155,7 @@ def open_raster(path: str | Path, lying_down: bool = False) -> Any:
     return source
 
 
+@_naming_the_file
 def info_of(source: Any, path: str | Path) -> RasterInfo:
     """Header of an already open raster.
 
@@ -197,11 +244,12 @@ def read_window(
             list(bands) if bands is not None else None,
             window=None if window is None else window.to_rasterio(),
         )
-    except RasterioIOError as error:
+    except DECODER_ERRORS as error:
         raise unreadable(Path(path), error.__cause__ or error) from error
     return array
 
 
+@_naming_the_file
 def own_mask(
     source: Any, window: Window | None = None, alpha: int | None = None
 ) -> Bool[np.ndarray, "height width"] | None:

@@ -27,6 +27,7 @@ from mfnet_lite.training.state import MODEL_FILE, load_model
 from mfnet_lite.tuning.bookkeeping import base_tensors
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.hashes import hash_tensors, sha256_of
+from mfnet_lite.utils.typed_fields import check_fields
 
 __all__ = [
     "DialogueRun",
@@ -142,7 +143,10 @@ def load_dialogue_run(folder: str | Path) -> DialogueRun:
         )
     known = {f.name for f in fields(DialogueRun)}
     try:
-        return DialogueRun(**{key: value for key, value in content.items() if key in known})
+        check_fields(DialogueRun, content)
+        run = DialogueRun(**{key: value for key, value in content.items() if key in known})
+        make_config(NAME, run.options)
+        return run
     except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"{path} is not the config of a run ({error}); train again") from error
 

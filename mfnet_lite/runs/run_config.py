@@ -15,8 +15,11 @@ from mfnet_lite.nets.registry import DIALOGUE_NETWORKS, make_config
 from mfnet_lite.rasters import SensorInfo
 from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.typed_fields import check_fields
 
 CONFIG_FILE = "config.json"
+NO_NETWORK = (TypeError, RuntimeError, ArithmeticError, LookupError, AttributeError)
+"""What numbers that make no network provoke in layers: negative sizes, heads that do not divide a width."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,24 @@ class RunConfig:
         """Side of the windows of a prediction if nobody says; the network knows what suits it."""
         return self.network.prediction_window(self.size)
 
+    def check(self) -> None:
+        """See that the fields can be used, before anything is built from them.
+
+        Raises:
+            ValueError: If one cannot.
+        """
+        for name, facts in self.sensors.items():
+            check_fields(SensorInfo, {"name": name} | facts)
+        lacking = [name for name in self.channels if name not in self.sensors]
+        if lacking or not self.channels:
+            raise ValueError(f"no sensor {', '.join(lacking)} is described")
+        if not self.classes or min(self.size, *self.channels.values()) < 1:
+            raise ValueError("classes, size and channels must be at least 1")
+        if not -(2**63) <= self.seed < 2**63:
+            raise ValueError(f"seed is {self.seed}, expected one of 64 bits")
+        self.sensor_infos()
+        make_config(self.model, self.options)
+
     def build(self, trained: bool = False) -> nn.Module:
         """Build the network with the initial weights of ``seed``.
 
@@ -81,7 +102,15 @@ class RunConfig:
         network = self.network.with_weights() if trained else self.network
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return network.build(self.channels, len(self.classes))
+            try:
+                return network.build(self.channels, len(self.classes))
+            except NO_NETWORK as error:
+                if any(words in str(error) for words in ("memory", "weights")):
+                    raise
+                raise ValueError(
+                    f"{self.model} cannot be built with the options {self.options} ({error}); give others, or bring "
+                    f"back the {CONFIG_FILE} that the training wrote"
+                ) from error
 
     def sensor_infos(self) -> dict[str, SensorInfo]:
         """Return what the reader of a scene has to know about each sensor."""
@@ -118,11 +147,16 @@ def load_config(folder: str | Path) -> RunConfig:
         raise _no_config(path, error) from error
     _check_maps_classes(content, folder)
     try:
+        if not isinstance(content, dict):
+            raise TypeError(f"a {type(content).__name__}, expected an object")
         known = {f.name for f in fields(RunConfig)}
         content = {key: value for key, value in content.items() if key in known}
         content["classes"] = tuple(content["classes"])
         content["palette"] = tuple((int(r), int(g), int(b)) for r, g, b in content["palette"])
-        return RunConfig(**content)
+        check_fields(RunConfig, content)
+        run = RunConfig(**content)
+        run.check()
+        return run
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _no_config(path, error) from error
 

@@ -28,6 +28,7 @@ from torchvision.ops.boxes import nms
 from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
 from mfnet_lite.sam.mask_decoder import decode
+from mfnet_lite.utils.memory import check_memory
 
 __all__ = ["MaskRecord", "generate_masks", "official_generator"]
 
@@ -119,6 +120,11 @@ def generate_masks(
             f"expected an RGB image of shape (H, W, 3) and dtype uint8, got {image.shape} "
             f"{image.dtype}."
         )
+    check_memory(
+        16.0 * points_per_side**2,
+        f"a grid of {points_per_side} x {points_per_side} points",
+        "ask for fewer",
+    )
     if points_per_batch is None:
         points_per_batch = 8 if sam.device.type == "cpu" else 64
     with fused_attention(sam):

@@ -9,6 +9,7 @@ boundary runs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,6 +45,14 @@ class ObjectSettings:
     box_nms_thresh: float = 0.7
     min_area: int = 50
     max_objects: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a grid without points, and thresholds that are no number."""
+        if self.points_per_side < 1:
+            raise ValueError(f"points must be at least 1 along a side, got {self.points_per_side}")
+        for name in ("pred_iou_thresh", "stability_score_thresh"):
+            if math.isnan(getattr(self, name)):  # every mask would fall below it, or none
+                raise ValueError(f"{name} must be a number, got nan")
 
     @classmethod
     def official(cls) -> ObjectSettings:

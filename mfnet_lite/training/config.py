@@ -139,8 +139,10 @@ class TrainConfig:
         for name in ("warmup", "clip", "weight_decay", "workers", "evaluate_every"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not self.lr > 0:
-            raise ValueError(f"lr must be positive, got {self.lr}")
+        if not 0 < self.lr < 1e30:  # beyond, a step is none in single precision
+            raise ValueError(f"lr must be positive and below 1e30, got {self.lr}")
+        if abs(self.seed) >= 2**63:
+            raise ValueError(f"seed must have at most 63 bits, got {self.seed}")
         for name, allowed in (
             ("optimizer", ("adamw", "sgd")),
             ("schedule", ("cosine", "multistep", "constant")),

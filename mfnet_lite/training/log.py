@@ -26,7 +26,13 @@ class CsvLog:
         text = io.StringIO()
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(row for row in rows if int(row["step"]) <= after)
+        try:
+            writer.writerows(row for row in rows if int(row["step"]) <= after)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"{path} is damaged: expected rows with {', '.join(COLUMNS)}, found another ({error}); correct it, or "
+                "move it away to go on without the rows so far"
+            ) from error
         write_text(path, text.getvalue())
 
     def append(self, row: Mapping[str, float | int | str]) -> None:
@@ -40,6 +46,15 @@ def read_log(path: Path) -> list[dict[str, str]]:
 
     Args:
         path: ``log.csv`` of a run.
+
+    Raises:
+        ValueError: If it is no table.
     """
     with Path(path).open(encoding="utf-8", newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values()]
+        try:
+            return [row for row in csv.DictReader(file) if None not in row.values()]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(
+                f"{path} is damaged: expected a table, found something else ({error}); bring back a copy, or move it "
+                "away"
+            ) from error

@@ -13,6 +13,7 @@ import numpy as np
 
 from mfnet_lite.utils.labels import IGNORE_INDEX as IGNORE_INDEX
 from mfnet_lite.utils.labels import ISPRS_CLASSES, ISPRS_COLOURS
+from mfnet_lite.utils.memory import check_memory
 
 CLASSES = ISPRS_CLASSES
 """ISPRS's six classes in the order of their indices."""
@@ -54,6 +55,8 @@ LAYERS = {
 """Layer names and the second number of their seeds; append only, or old seeds change meaning."""
 
 MIN_SIZE = 32
+BYTES_PER_PIXEL = 40
+"""Of a scene's layers together, counted from below."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,8 @@ def check_size(size: int, gsd: float, seed: int) -> None:
     """
     if size < MIN_SIZE:
         raise ValueError(f"size must be at least {MIN_SIZE} pixels, got {size}; ask for more.")
+    needed = BYTES_PER_PIXEL * size**2
+    check_memory(needed, f"a scene of {size} x {size} pixels", "choose a smaller size")
     if not 0.05 <= gsd <= 2:
         raise ValueError(f"gsd must lie in [0.05, 2] metres per pixel, got {gsd}; 0.25 is usual.")
     if seed < 0:

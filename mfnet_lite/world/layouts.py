@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.fresh_folders import finish_folder, fresh_folder
 from mfnet_lite.world.config import (
     CLASSES,
     IGNORE_INDEX,
@@ -27,7 +29,7 @@ from mfnet_lite.world.config import (
     WorldConfig,
     check_size,
 )
-from mfnet_lite.world.output import CRS, fresh_folder, split_names, write_tif
+from mfnet_lite.world.output import CRS, split_names, write_tif
 from mfnet_lite.world.scene import Scene, make_scene
 from mfnet_lite.world.two_dates import make_pair
 
@@ -55,6 +57,11 @@ def _scenes(
         yield index, make_scene(seed + index, size, gsd, config)
 
 
+def _arguments(size: int, seed: int, config: WorldConfig | None, gsd: float) -> dict[str, Any]:
+    """What all scenes follow from."""
+    return {"size": size, "seed": seed, "gsd": gsd, "world": asdict(config or WorldConfig())}
+
+
 def write_folder(
     out: str | Path,
     tiles: int = 10,
@@ -71,7 +78,7 @@ def write_folder(
     label ISPRS's colours; ``dataset.json`` says the rest.
 
     Args:
-        out: A new or empty folder.
+        out: A new or empty folder, or one that the same call left unfinished.
         tiles: How many scenes.
         size: Side of a scene, pixels.
         seed: Of the first scene.
@@ -88,7 +95,8 @@ def write_folder(
     """
     check_size(size, gsd, seed)
     split_of = split_names(tiles, splits)
-    folder = fresh_folder(out)
+    plan = {"layout": "folder", "tiles": tiles, "splits": splits}
+    folder = fresh_folder(out, plan | _arguments(size, seed, config, gsd))
     for index, scene in _scenes(tiles, size, seed, gsd, config, quiet):
         home, name = folder / split_of[index], f"scene_{seed + index:05d}.tif"
         rasters = {
@@ -119,7 +127,7 @@ def write_folder(
         "seed": seed,
     }
     write_text(folder / "dataset.json", _description(gsd, extra))
-    return folder
+    return finish_folder(folder)
 
 
 def write_pairs(
@@ -137,7 +145,7 @@ def write_pairs(
     """Write pairs as ``{train,val,test}/{A,B,label}/<tile>.tif`` with a ``list.txt`` per split.
 
     Args:
-        out: A new or empty folder.
+        out: A new or empty folder, or one that the same call left unfinished.
         tiles: How many pairs.
         size: Side of a scene, pixels.
         seed: Of the first pair; pair k is ``make_pair(seed + k)``.
@@ -156,7 +164,14 @@ def write_pairs(
     """
     check_size(size, gsd, seed)
     split_of = split_names(tiles, splits)
-    folder = fresh_folder(out)
+    plan = {
+        "layout": "pairs",
+        "tiles": tiles,
+        "splits": splits,
+        "changed": changed,
+        "pseudo": pseudo_change,
+    }
+    folder = fresh_folder(out, plan | _arguments(size, seed, config, gsd))
     listed: dict[str, list[str]] = {}
     for index in tqdm(range(tiles), desc="pairs", unit="pair", disable=quiet):
         pair = make_pair(
@@ -183,7 +198,7 @@ def write_pairs(
         "seed": seed,
     }
     write_text(folder / "dataset.json", _description(gsd, extra))
-    return folder
+    return finish_folder(folder)
 
 
 def write_isprs(
@@ -202,7 +217,7 @@ def write_isprs(
     ``gts_eroded_for_participants`` the same with black (undefined) three pixels around class borders.
 
     Args:
-        out: A new or empty folder.
+        out: A new or empty folder, or one that the same call left unfinished.
         areas: Area numbers; ``(1, 3, 5)`` has two training areas and one test area of the usual split.
         size: Side of an area, pixels.
         seed: Of the first area.
@@ -217,7 +232,9 @@ def write_isprs(
         ValueError: For a folder with content, or values out of range.
     """
     check_size(size, gsd, seed)
-    folder = fresh_folder(out)
+    folder = fresh_folder(
+        out, {"layout": "isprs", "areas": areas} | _arguments(size, seed, config, gsd)
+    )
     colours = np.asarray(PALETTE, np.uint8)
     for index, scene in _scenes(len(areas), size, seed, gsd, config, quiet):
         area = areas[index]
@@ -233,4 +250,4 @@ def write_isprs(
         }
         for name, raster in files.items():
             write_tif(folder / name, raster, gsd=gsd, column=index)
-    return folder
+    return finish_folder(folder)

@@ -65,20 +65,6 @@ def write_tif(
             file.write_colormap(1, {k: (*c, 255) for k, c in enumerate(palette)})
 
 
-def fresh_folder(out: str | Path) -> Path:
-    """Create a folder, or accept an empty one; refuse one with content by ``ValueError``."""
-    folder = Path(out)
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file, expected a new or empty folder; name another one.")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(
-            f"{folder} holds {len(list(folder.iterdir()))} entries, expected a new or empty folder; "
-            "remove them or name another one."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 def split_names(tiles: int, splits: tuple[float, float, float]) -> list[str]:
     """Say which split each tile goes to: train first, then val, then test.
 

@@ -46,7 +46,10 @@ def describe(error: Exception) -> str:
 
 
 def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]:
-    """Execute one notebook into ``target``; return the seconds taken and, if it failed, the report."""
+    """Execute one notebook; return the seconds taken and, if it failed, the report.
+
+    papermill writes after every cell, so under another name: ``target`` appears when it is whole and in normal form.
+    """
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -54,10 +57,11 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
         )  # deprecations of the running tools; the chapters' own kernels are separate
         import papermill
 
+        part = Path(target).with_name(f".{Path(target).stem}.part.ipynb")
         try:
             papermill.execute_notebook(
                 notebook,
-                target,
+                str(part),
                 parameters={"smoke": True} if smoke else {},
                 kernel_name="python3",
                 cwd=str(BOOK),
@@ -67,9 +71,12 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
                     "--IPKernelApp.log_level=50"
                 ],  # the kernel's own chatter, not the chapter's output
             )
+            normalise_file(part)
+            part.replace(target)
         except (
             Exception
         ) as error:  # the report has to cross a process boundary, papermill's error cannot
+            part.unlink(missing_ok=True)
             return time.perf_counter() - start, describe(error)
     return time.perf_counter() - start, None
 
@@ -77,6 +84,8 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
 def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int) -> None:
     """Run ``notebooks`` into the folder ``out`` and print one line per chapter, in reading order."""
     out.mkdir(parents=True, exist_ok=True)
+    for left in out.glob(".*.part.ipynb"):  # of a run that was killed
+        left.unlink()
     form = "smoke run" if smoke else "full run"
     plural = "" if len(notebooks) == 1 else "s"
     print(f"{form} of {len(notebooks)} chapter{plural}, {jobs} at a time", flush=True)
@@ -91,7 +100,6 @@ def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int) -> None:
             if problem is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
                 sys.exit(f"{label} FAILED after {seconds:.1f} s in {problem}")
-            normalise_file(out / path.name)
             print(f"{label} done in {seconds:.1f} s", flush=True)
 
 

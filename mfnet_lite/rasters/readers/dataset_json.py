@@ -20,6 +20,7 @@ from typing import Any
 from mfnet_lite.rasters.labels.label_keys import is_whole
 from mfnet_lite.rasters.sensor_kinds import SENSOR_KINDS
 from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
+from mfnet_lite.utils.fresh_folders import check_finished
 
 
 def read_json(root: Path) -> dict[str, Any]:
@@ -32,8 +33,10 @@ def read_json(root: Path) -> dict[str, Any]:
         Its keys; empty without the file.
 
     Raises:
-        ValueError: Not a JSON object, or a key we read holds something else than it should.
+        ValueError: Not a JSON object, or a key we read holds something else than it should, or the
+            folder is unfinished.
     """
+    check_finished(root)
     path = root / "dataset.json"
     return read_json_file(path) if path.is_file() else {}
 

@@ -20,7 +20,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from mfnet_lite.utils.files import replacing, write_text
-from mfnet_lite.world.output import fresh_folder, split_names
+from mfnet_lite.utils.fresh_folders import finish_folder, fresh_folder
+from mfnet_lite.utils.memory import check_memory
+from mfnet_lite.world.output import split_names
 from mfnet_lite.world.plates.image import PlateConfig, PlateImage, make_plate_image
 from mfnet_lite.world.plates.lettering import DIGITS, LETTERS
 
@@ -69,9 +71,18 @@ def write_plates(
         raise ValueError(f"unknown layout {layout!r} of plates; available: {', '.join(LAYOUTS)}")
     if not 0 <= night <= 1:
         raise ValueError(f"night is the share of images at night, 0 to 1, got {night}; change it")
+    check_memory(3.0 * size**2, f"an image of {size} x {size} pixels", "choose a smaller size")
     split_of = split_names(images, splits)
-    folder = fresh_folder(out)
     config = config or PlateConfig()
+    plan = {
+        "layout": layout,
+        "images": images,
+        "size": size,
+        "seed": seed,
+        "night": night,
+        "splits": splits,
+    }
+    folder = fresh_folder(out, plan | {"plates": repr(config)})
     if layout == "ccpd":
         config = replace(config, others=0, absent=0.0)
     taken = _take(images, size, seed, night, config, layout == "ccpd")
@@ -91,7 +102,7 @@ def write_plates(
             write_text(folder / "splits" / f"{split}.txt", "\n".join(listed) + "\n")
     source = {"source": "mfnet_lite.world.plates.image, procedural", "seed": seed, "size": size}
     write_text(folder / "dataset.json", json.dumps(source, indent=1) + "\n")
-    return folder
+    return finish_folder(folder)
 
 
 def _take(

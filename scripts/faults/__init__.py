@@ -1,0 +1,1 @@
+"""What happens when something goes wrong: damaged files, full disks, absurd sizes, kills at any moment."""
