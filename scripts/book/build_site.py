@@ -131,6 +131,13 @@ def problems(html: Path) -> list[str]:
         parser.feed(path.read_text(encoding="utf-8"))
         found += [f"{name} loads from a server: {what}" for what in parser.remote]
         found += [f"{name} has an image without an alt text: {what}" for what in parser.unnamed]
+    for page in pages():
+        path, number = html / f"{page}.html", re.match(r"\d+", Path(page).name)
+        if number is None or not path.is_file():
+            continue
+        shown = f'<span class="section-number">{int(number[0])}. </span>'
+        if shown not in path.read_text(encoding="utf-8"):
+            found.append(f"{page}.html does not carry the number of its file")
     for path in sorted(html.rglob("*.css")):
         if CSS_REMOTE.search(path.read_text(encoding="utf-8", errors="replace")):
             found.append(f"{path.relative_to(html)} loads from a server")
