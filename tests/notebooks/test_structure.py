@@ -17,7 +17,6 @@ CODE_LINES, WORDS = 250, 2500
 """What a chapter may have: lines of code that are not blank, and words outside code."""
 
 LONGER = {
-    "04_lora": (350, 2505),
     "06_samlp": (350, 2792),
     "09_mmlora": (318, 2500),
     "11_mfnet": (250, 2569),
