@@ -1,7 +1,7 @@
 """Damage files, fill disks, ask for the absurd, kill at random moments, and count how it ended.
 
     python -m scripts.faults
-        the full form: 2,400 damaged files, 90 kills; writes book/results/faults.json
+        the full form: 2,100 damaged files, some 30 kills; writes book/results/faults.json and book/faults.md
     python -m scripts.faults --files 100 --kills 1 --out faults.json
         less of it
 
@@ -24,13 +24,13 @@ from typing import Any
 
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.provenance import versions
-from scripts.benchmarks.common import RESULTS, now, working_tree
+from scripts.benchmarks.common import now, working_tree
 from scripts.faults import situations
 from scripts.faults.files import targets, try_target
 from scripts.faults.inputs import make_inputs
 from scripts.faults.kills import kill_often, works
+from scripts.faults.page import PAGE, RECORD, table, with_section
 
-RECORD = RESULTS / "faults.json"
 KILLS = {
     "training": 1.0,
     "prediction": 1.0,
@@ -46,9 +46,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--files", type=int, default=2400, help="damaged files")
-    parser.add_argument("--kills", type=int, default=25, help="kills of the quick works")
-    parser.add_argument("--disks", type=int, default=12, help="sizes of full disks per command")
+    parser.add_argument("--files", type=int, default=2100, help="damaged files")
+    parser.add_argument("--kills", type=int, default=8, help="kills of the quick works")
+    parser.add_argument("--disks", type=int, default=6, help="sizes of full disks per command")
     parser.add_argument("--seed", type=int, default=0, help="of damages and moments")
     parser.add_argument("--out", type=Path, default=RECORD, help="the record")
     options = parser.parse_args()
@@ -65,6 +65,8 @@ def main() -> None:
         "rows": rows,
     }
     write_text(options.out, json.dumps(record, indent=1) + "\n")
+    if options.out == RECORD:
+        write_text(PAGE, with_section(PAGE.read_text(encoding="utf-8"), record))
     print(table(rows))
 
 
@@ -112,44 +114,6 @@ def run_all(folder: Path, options: argparse.Namespace) -> list[dict[str, Any]]:
         kills, scratch = max(1, round(options.kills * KILLS[name])), folder / name.replace(" ", "_")
         count("killed", name, lambda w=work, n=kills, s=scratch: kill_often(w, s, n, draw))  # type: ignore[misc]
     return rows
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Lay rows out as a table in Markdown.
-
-    Args:
-        rows: From :func:`run_all`.
-
-    Example:
-        >>> print(table([{"group": "damaged", "name": "delta", "cases": 3, "done": 1, "refused": 2}]))
-        | What | Cases | Right result | One sentence | Killed | Otherwise |
-        |---|---:|---:|---:|---:|---:|
-        | damaged: delta | 3 | 1 | 2 |  | 0 |
-        | all | 3 | 1 | 2 |  | 0 |
-    """
-    lines = [
-        "| What | Cases | Right result | One sentence | Killed | Otherwise |",
-        "|---|---:|---:|---:|---:|---:|",
-    ]
-    total: Counter[str] = Counter()
-    for row in rows:
-        numbers = Counter({key: value for key, value in row.items() if isinstance(value, int)})
-        total += numbers
-        lines.append(_line(f"{row['group']}: {row['name']}", numbers))
-    return "\n".join([*lines, _line("all", total)])
-
-
-def _line(name: str, row: Counter[str]) -> str:
-    """One line; a work that was killed was ended rightly afterwards, and so was one that ended before."""
-    right = row["done"] + row["killed"] + row["ended"]
-    shown = [
-        row["cases"],
-        right,
-        row["refused"],
-        row["killed"],
-        row["cases"] - right - row["refused"],
-    ]
-    return f"| {name} | {' | '.join(f'{n:,}' if n or k in (0, 4) else '' for k, n in enumerate(shown))} |"
 
 
 if __name__ == "__main__":

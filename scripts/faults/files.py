@@ -111,20 +111,20 @@ def targets(inputs: Inputs, scratch: Path) -> Mapping[str, Target]:
 
     json_file = inputs.world / "dataset.json"
     return {
-        "GeoTIFF, image of a scene": Target(inputs.optical, damages(0.1), mapped(False), 0.12),
-        "GeoTIFF, heights of a scene": Target(inputs.dsm, damages(0.1), mapped(False), 0.1),
-        "GeoTIFF, label": Target(inputs.label, damages(0.3), scored, 0.06),
-        "GeoTIFF, map to outline": Target(inputs.map, damages(0.3), outlined, 0.1),
+        "GeoTIFF, image of a scene": Target(inputs.optical, damages(0.1), mapped(False), 0.08),
+        "GeoTIFF, heights of a scene": Target(inputs.dsm, damages(0.1), mapped(False), 0.06),
+        "GeoTIFF, label": Target(inputs.label, damages(0.3), scored, 0.03),
+        "GeoTIFF, map to outline": Target(inputs.map, damages(0.3), outlined, 0.08),
         "weights of a run": Target(
-            inputs.run / "model.safetensors", damages(0.1), mapped(True), 0.14
+            inputs.run / "model.safetensors", damages(0.1), mapped(True), 0.12
         ),
-        "state of a training": Target(inputs.run / "state.pt", damages(0.1), resumed, 0.14),
-        "delta": Target(inputs.delta, damages(0.5), tuned_again, 0.14),
+        "state of a training": Target(inputs.run / "state.pt", damages(0.1), resumed, 0.25),
+        "delta": Target(inputs.delta, damages(0.5), tuned_again, 0.25),
         "config.json of a run": Target(
-            inputs.run / "config.json", json_damages(), mapped(False), 0.1
+            inputs.run / "config.json", json_damages(), mapped(False), 0.05
         ),
-        "dataset.json, opened": Target(json_file, json_damages(), opened, 0.08),
-        "dataset.json, evaluated": Target(json_file, json_damages(), scored, 0.02),
+        "dataset.json, opened": Target(json_file, json_damages(), opened, 0.07),
+        "dataset.json, evaluated": Target(json_file, json_damages(), scored, 0.01),
     }
 
 
