@@ -36,7 +36,7 @@ KILLS = {
     "prediction": 1.0,
     "masks": 0.5,
     "writing a world": 1.0,
-    "running a chapter": 0.1,
+    "running a chapter": 0.4,
 }
 """Kills of each work, as shares of the number asked for: a chapter starts a kernel each time."""
 

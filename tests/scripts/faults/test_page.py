@@ -20,7 +20,7 @@ def test_the_record_is_of_the_full_form():
     killed = [row for row in rows if row["group"] == "killed"]
     assert sum(row["cases"] for row in damaged) >= 2000
     assert len(killed) == 5
-    assert all(row["killed"] > 0 for row in killed)
+    assert sum(row.get("killed", 0) for row in killed) >= 20
     for row in rows:
         ends = sum(row.get(end, 0) for end in ("done", "refused", "killed", "ended"))
         assert ends == row["cases"], row["name"]
