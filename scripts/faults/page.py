@@ -1,6 +1,9 @@
 """Puts the table of the record into the book's page.
 
-python -m scripts.faults.page    rewrite book/faults.md from book/results/faults.json
+    python -m scripts.faults.page    rewrite book/faults.md from book/results/faults.json
+
+The full form of the suite does this by itself; alone it is of use where the page's text or the form of the table has
+changed. Only what stands between the two marks is replaced.
 """
 
 from __future__ import annotations
