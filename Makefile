@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-fast test-oldest lint types notebooks site format clean distclean
+.PHONY: help env book test test-fast test-oldest faults lint types notebooks site format clean distclean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ test-oldest: env  ## the library's tests with the oldest versions that pyproject
 	$(BIN)/python -m scripts.environment.oldest > .venv-oldest/oldest.txt
 	.venv-oldest/bin/python -m pip install --progress-bar off --requirement .venv-oldest/oldest.txt
 	.venv-oldest/bin/python -m pytest -m "not book" -n 2 --dist loadfile -o filterwarnings=default --ignore tests/scripts --ignore tests/notebooks
+
+faults: env  ## damage files, fill disks, kill at random moments; writes the table of book/faults.md
+	$(BIN)/python -m scripts.faults
 
 lint: env  ## ruff: lint and format, in files and notebooks; normalised notebooks; generated cells
 	@echo "== lint"

@@ -22,7 +22,7 @@ from mfnet_lite.utils.checked_files import (
     write_archive,
     write_tensors,
 )
-from tests.full_disk import full_disk
+from scripts.faults.full_disk import full_disk
 
 NOTES = {"step": "3", "format": "pt", "of": "München"}
 

@@ -15,7 +15,7 @@ from mfnet_lite.rasters.io import read_raster
 from mfnet_lite.rasters.write import geotiff_profile, write_raster
 from mfnet_lite.utils.raster_files import check_whole, replacing_raster
 from mfnet_lite.world.output import write_tif
-from tests.full_disk import full_disk
+from scripts.faults.full_disk import full_disk
 
 PLACE = {"crs": "EPSG:25832", "transform": Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)}
 NOISE = np.random.default_rng(0).integers(0, 255, (700, 600), dtype=np.uint8)  # does not compress

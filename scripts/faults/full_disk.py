@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
+import resource  # of Unix alone, as the limit is
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import pytest
-
-resource = pytest.importorskip("resource", reason="limits of a process are those of Unix")
 
 
 @contextmanager
