@@ -20,6 +20,8 @@ DIFFERENCE = Palette(
     colours=((225, 225, 225), (0, 90, 181), (213, 94, 0)),
 )
 
+LONGEST_TITLE = 32  # letters above a panel of the default width
+
 
 def show_maps(
     optical: Array,
@@ -63,7 +65,9 @@ def show_maps(
     right = to_numpy(truth)
     compared = difference and len(maps) > 1
     titles = ["optical", *(["height"] if height is not None else []), "truth", *names]
-    titles += [f"{names[-1]} against {names[0]}"] if compared else []
+    versus = f"{names[-1]} against {names[0]}"
+    if compared:  # a long title would run into its neighbour
+        titles.append(versus if len(versus) <= LONGEST_TITLE else "mended and spoilt")
     figure, axes = panels(titles, columns, width)
     places = iter(axes)
     show_image(to_numpy(optical)[:3], ax=next(places))

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import yaml
 
+from scripts.book.languages import mark_chinese
 from scripts.book.live_page import write_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +131,13 @@ def problems(html: Path) -> list[str]:
         parser.feed(path.read_text(encoding="utf-8"))
         found += [f"{name} loads from a server: {what}" for what in parser.remote]
         found += [f"{name} has an image without an alt text: {what}" for what in parser.unnamed]
+    for page in pages():
+        path, number = html / f"{page}.html", re.match(r"\d+", Path(page).name)
+        if number is None or not path.is_file():
+            continue
+        shown = f'<span class="section-number">{int(number[0])}. </span>'
+        if shown not in path.read_text(encoding="utf-8"):
+            found.append(f"{page}.html does not carry the number of its file")
     for path in sorted(html.rglob("*.css")):
         if CSS_REMOTE.search(path.read_text(encoding="utf-8", errors="replace")):
             found.append(f"{path.relative_to(html)} loads from a server")
@@ -168,6 +176,8 @@ def main() -> None:
         sys.exit(
             f"jupyter-book found warnings or errors (exit status {result.returncode}); see above"
         )
+    if not mark_chinese(html):
+        sys.exit("the site is built, but its Chinese parts were not found to be marked as such")
     if found := problems(html):
         sys.exit("the site is built but not as promised:\n  " + "\n  ".join(found))
     landing = html / f"{pages()[0]}.html"

@@ -1,6 +1,7 @@
 """Run the book's chapters from fresh kernels, in the fixed order, with one progress line each.
 
-    python -m scripts.book.run_chapters --out _build/executed      every chapter in full
+    python -m scripts.book.run_chapters --out _build/executed      every chapter in full; what is unchanged is kept
+    python -m scripts.book.run_chapters --out _build/executed --again    every chapter, unchanged or not
     python -m scripts.book.run_chapters --smoke                    the quick form (smoke=True); outputs are thrown away
     python -m scripts.book.run_chapters --in-place                 in full, and rewrite the committed outputs
     python -m scripts.book.run_chapters --smoke book/02_x.ipynb    only the named notebooks
@@ -22,6 +23,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 from scripts.book.normalise_notebooks import normalise_file
+from scripts.book.unchanged import is_unchanged, note
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -81,8 +83,11 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
     return time.perf_counter() - start, None
 
 
-def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int) -> None:
-    """Run ``notebooks`` into the folder ``out`` and print one line per chapter, in reading order."""
+def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int, again: bool = False) -> None:
+    """Run ``notebooks`` into the folder ``out`` and print one line per chapter, in reading order.
+
+    A chapter that lies there already and would give the same is kept, unless ``again``.
+    """
     out.mkdir(parents=True, exist_ok=True)
     for left in out.glob(".*.part.ipynb"):  # of a run that was killed
         left.unlink()
@@ -90,16 +95,23 @@ def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int) -> None:
     plural = "" if len(notebooks) == 1 else "s"
     print(f"{form} of {len(notebooks)} chapter{plural}, {jobs} at a time", flush=True)
     with ProcessPoolExecutor(max_workers=jobs) as pool:
-        futures: list[Future[tuple[float, str | None]]] = [
-            pool.submit(run_one, str(path), str(out / path.name), smoke) for path in notebooks
+        futures: list[Future[tuple[float, str | None]] | None] = [
+            None
+            if not again and is_unchanged(path, out / path.name, smoke)
+            else pool.submit(run_one, str(path), str(out / path.name), smoke)
+            for path in notebooks
         ]
         for number, (path, future) in enumerate(zip(notebooks, futures, strict=True), start=1):
             label = f"[{number:2d}/{len(notebooks)}] {path.stem}"
+            if future is None:
+                print(f"{label} unchanged", flush=True)
+                continue
             print(f"{label} ...", flush=True)
             seconds, problem = future.result()
             if problem is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
                 sys.exit(f"{label} FAILED after {seconds:.1f} s in {problem}")
+            note(path, out / path.name, smoke)
             print(f"{label} done in {seconds:.1f} s", flush=True)
 
 
@@ -112,6 +124,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for the executed notebooks")
     parser.add_argument("--smoke", action="store_true", help="pass smoke=True to every chapter")
     parser.add_argument("--in-place", action="store_true", help="rewrite the notebooks themselves")
+    parser.add_argument("--again", action="store_true", help="run unchanged chapters, too")
     parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1))
     options = parser.parse_args()
     if options.smoke and options.in_place:
@@ -130,7 +143,7 @@ def main() -> None:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         out = (options.out or Path(scratch)).resolve()
-        run_all(notebooks, out, options.smoke, max(1, options.jobs))
+        run_all(notebooks, out, options.smoke, max(1, options.jobs), options.again)
         if options.in_place:
             for path in notebooks:
                 fresh = path.with_name(f".{path.name}.new")

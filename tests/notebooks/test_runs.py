@@ -10,6 +10,8 @@ import nbformat
 import pytest
 
 HERE = Path(__file__).parent
+FUTURE = "from __future__ import annotations\n"
+"""Stands at the head of a file alone."""
 pytestmark = pytest.mark.book
 
 EXERCISE = re.compile(r"\{exercise(?:-start)?\}[^\n]*\n(?:[^\n]*\n)*?\s*:label:\s*(\S+)")
@@ -28,21 +30,37 @@ def test_stored_outputs(chapter: Path, python: Callable[..., None]) -> None:
     python("-m", "pytest", *settings, f"--rootdir={chapter.parent}", chapter)
 
 
+def written(code: str) -> set[str]:
+    """Names of the functions that a cell defines."""
+    return set(re.findall(r"^def (\w+)\(", code, re.MULTILINE))
+
+
 def test_solutions(chapter: Path, python: Callable[..., None], tmp_path: Path) -> None:
-    """Put each solution's code behind its stub and run the quick form: the checkers then judge the solutions."""
+    """Put each solution's code behind its stub and run the quick form: the checkers then judge the solutions.
+
+    Behind each checker stand wrong answers, zeros, constants, answers off by one and others: it must refuse them all.
+    """
     notebook = nbformat.read(chapter, as_version=4)
     text = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     solutions = {
         label: "\n\n".join(PYTHON.findall(body)) for _, label, body in SOLUTION.findall(text)
     }
-    cells, waiting = [], ""
+    wrong = (HERE / "wrong_answers.py").read_text(encoding="utf-8").replace(FUTURE, "")
+    cells, waiting, judged = [], "", ("", "", [])
     for cell in notebook.cells:
         cells.append(cell)
         if cell.cell_type == "markdown" and (found := EXERCISE.search(cell.source)):
             waiting = solutions.get(found[1], "")
+            judged = (found[1], waiting, [])
         elif cell.cell_type == "code" and waiting:
             cells.append(nbformat.v4.new_code_cell(waiting))
+            judged = (*judged[:2], sorted(written(cell.source) & written(waiting)))
             waiting = ""
+        elif cell.cell_type == "code" and judged[2]:
+            label, solution, names = judged
+            call = f"judge_wrong_answers({label!r}, {solution!r}, {cell.source!r}, {names!r})"
+            cells.append(nbformat.v4.new_code_cell(f"{wrong}\n\n{call}"))
+            judged = ("", "", [])
     if len(cells) == len(notebook.cells):
         pytest.skip("no exercise of this chapter is solved by code")
     notebook.cells = cells

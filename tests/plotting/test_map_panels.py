@@ -27,6 +27,12 @@ def test_one_map_is_compared_with_nothing() -> None:
     assert [ax.get_title() for ax in figure.axes] == ["optical", "truth", "a"]
 
 
+def test_a_long_title_is_replaced() -> None:
+    maps = {"a": TRUTH, "a network that is trained with the exchange": TRUTH}
+    figure = show_maps(np.zeros((3, 2, 2)), None, TRUTH, maps)
+    assert figure.axes[-1].get_title() == "mended and spoilt"
+
+
 def test_no_map_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one class map"):
         show_maps(np.zeros((3, 2, 2)), None, TRUTH, {})
