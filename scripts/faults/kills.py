@@ -105,7 +105,7 @@ def kill_often(work: Work, scratch: Path, kills: int, draw: random.Random) -> Co
     for number in range(kills):
         out = scratch / f"killed{number}"
         ends["killed" if _killed(work, out, draw.uniform(0, 1.05 * lasts)) else "ended"] += 1
-        _check_whole(out)
+        check_whole_files(out)
         _do(work, out)
         if work.result(out) != expected:
             raise Fault(f"after kill {number} the end is another one")
@@ -136,8 +136,15 @@ def _killed(work: Work, out: Path, after: float) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def _check_whole(out: Path) -> None:
-    """Read every file that has a final name."""
+def check_whole_files(out: Path) -> None:
+    """Read every file that has a final name.
+
+    Args:
+        out: The folder of a work that was killed.
+
+    Raises:
+        Fault: If one cannot be read.
+    """
     for path in out.rglob("*"):
         if not path.is_file() or path.name.startswith("."):
             continue

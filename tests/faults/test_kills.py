@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("nbformat", reason="a chapter is among the works")
 
-from scripts.faults.kills import Fault, Work, kill_often, works
+from scripts.faults.kills import Fault, check_whole_files, kill_often, works
 
 
 @pytest.mark.slow
@@ -21,9 +21,8 @@ def test_killed_and_ended(name, inputs, tmp_path):
 
 
 def test_half_a_file_under_a_final_name_is_a_fault(tmp_path):
-    def careless(out):
-        (out / "a.json").write_text('{"half":')
-        return ""
-
+    (tmp_path / ".a.part.json").write_text('{"half":')  # what a kill may leave
+    check_whole_files(tmp_path)
+    (tmp_path / "a.json").write_text('{"half":')
     with pytest.raises(Fault, match=r"a\.json is half-written"):
-        kill_often(Work(careless, lambda out: None), tmp_path / "scratch", 1, random.Random(0))
+        check_whole_files(tmp_path)
