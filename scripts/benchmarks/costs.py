@@ -182,7 +182,7 @@ def collect(results: Path = RESULTS) -> list[dict[str, Any]]:
                 "times_faster": round(found.faster, 2),
                 "spread": None if found.spread is None else [round(x, 2) for x in found.spread],
                 "share_of_memory": None if found.memory is None else round(found.memory, 3),
-                "script": f"python -m scripts.benchmarks.{name}",
+                "script": f"scripts/benchmarks/{name}.py",
                 "date": origin["time"][:10],
                 "hardware": origin["hardware"],
                 "commit": origin["commit"][:7],
@@ -205,7 +205,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         if spread is not None:
             faster += f" ({number(spread[0])} to {number(spread[1])})"
         memory = "" if share is None else f"{share:.2g}"
-        script = row["script"].rsplit(".", 1)[1]
+        script = Path(row["script"]).stem
         lines.append(
             f"| {row['work']} | {row['beside']} | {faster} | {memory} | `{script}`, {row['date']} |"
         )
