@@ -182,7 +182,7 @@ def collect(results: Path = RESULTS) -> list[dict[str, Any]]:
                 "times_faster": round(found.faster, 2),
                 "spread": None if found.spread is None else [round(x, 2) for x in found.spread],
                 "share_of_memory": None if found.memory is None else round(found.memory, 3),
-                "script": f"scripts/benchmarks/{name}.py",
+                "script": Path("scripts", "benchmarks", f"{name}.py").as_posix(),
                 "date": origin["time"][:10],
                 "hardware": origin["hardware"],
                 "commit": origin["commit"][:7],
