@@ -13,7 +13,7 @@ from scripts.book.unchanged import is_unchanged, note, surroundings
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("mfnet_lite/a.py", "data/tile.tif", "book/results/x.json", "scripts/b.py"):
+    for name in ("mfnet_lite/a.py", "data/tile.tif", "book/results/x.json", "scripts/c"):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name)
@@ -49,7 +49,7 @@ def test_an_unchanged_chapter_is_kept(checkout: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["mfnet_lite/a.py", "data/tile.tif", "book/results/x.json", "scripts/b.py", "data/new.tif"],
+    ["mfnet_lite/a.py", "data/tile.tif", "book/results/x.json", "scripts/c", "data/new.tif"],
 )
 def test_files_count(checkout: Path, name: str) -> None:
     notebook, target = executed(checkout)
