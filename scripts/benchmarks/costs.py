@@ -119,7 +119,7 @@ def _lora(record: Record) -> Figures:
 def _import(name: str) -> Callable[[Record], Figures]:
     def read(record: Record) -> Figures:
         found = record["import_seconds"]
-        return Figures(found[name] / found["mfnet_lite"])
+        return Figures(found[name] / found["mfnet_lite, MFNet"])
 
     return read
 
@@ -158,7 +158,7 @@ COMPARISONS = (
         for net in ("one convolution", "narrow U-Net", "U-Net")
         for name, beside in (("MONAI", "MONAI"), ("TerraTorch", "TerraTorch"), ("authors", "MFNet's test loop"))
     ),
-    *(Comparison("Import", name, "lora", _import(name)) for name in ("segment_anything", "peft", "timm")),
+    *(Comparison("Import of MFNet, with all that it loads", name, "lora", _import(name)) for name in ("segment_anything", "peft", "timm")),
 )  # fmt: skip
 
 
@@ -212,6 +212,20 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def memory_table(results: Path = RESULTS) -> str:
+    """Write how much memory the map of a scene adds, by the side of the scene, as Markdown."""
+    record = json.loads((results / "scenes_benchmark.json").read_text(encoding="utf-8"))
+    grown = record["added_bytes"]
+    sizes = sorted(next(iter(grown.values())), key=int)
+    names = {"ours": "ours", "authors": "MFNet's test loop"}
+    head = ["added by the map of a scene of", *(f"{int(size):,} px" for size in sizes)]
+    lines = [f"| {' | '.join(head)} |", "|---|" + "--:|" * len(sizes)]
+    for name, by_size in grown.items():
+        cells = [names.get(name, name), *(f"{by_size[size] / 2**20:,.0f} MiB" for size in sizes)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def filled(page: str, rows: list[dict[str, Any]]) -> str:
     """Put the table into the page.
 
@@ -222,7 +236,7 @@ def filled(page: str, rows: list[dict[str, Any]]) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{PAGE.name}: expected the lines {BEGIN} and {END}, found none")
-    return f"{before}{BEGIN}\n\n{table(rows)}\n\n{END}{after}"
+    return f"{before}{BEGIN}\n\n{table(rows)}\n\n{memory_table()}\n\n{END}{after}"
 
 
 def measure(authors: Path | None, groupvit: Path | None) -> None:
