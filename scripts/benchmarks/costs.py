@@ -158,7 +158,10 @@ COMPARISONS = (
         for net in ("one convolution", "narrow U-Net", "U-Net")
         for name, beside in (("MONAI", "MONAI"), ("TerraTorch", "TerraTorch"), ("authors", "MFNet's test loop"))
     ),
-    *(Comparison("Import of MFNet, with all that it loads", name, "lora", _import(name)) for name in ("segment_anything", "peft", "timm")),
+    *(
+        Comparison("Import of MFNet, with all that it loads", name, "lora", _import(name))
+        for name in ("segment_anything", "peft", "timm")
+    ),
 )  # fmt: skip
 
 

@@ -15,13 +15,14 @@ def test_both_ways_compute_one_thing() -> None:
     assert max(lora.agreement(64).values()) < 1e-5
 
 
-def test_queries_and_values_alone_are_fewer_weights() -> None:
+def test_all_ways_train_as_many_weights() -> None:
+    """Two updates of d rows have as many weights as one of 3 d rows: 2 (r d + d r) = r d + 3 d r."""
     sizes = {
         name: sum(p.numel() for p in lora.trained(lora.tuned(name, 64)))
         for name in (lora.OURS, lora.PEFT, lora.OURS_QV)
     }
-    assert sizes[lora.OURS] == sizes[lora.PEFT]
-    assert sizes[lora.OURS_QV] != sizes[lora.OURS]
+    assert len(set(sizes.values())) == 1
+    assert sizes[lora.OURS] > 0
 
 
 def test_ratios_are_taken_turn_by_turn() -> None:

@@ -107,4 +107,5 @@ def test_the_record_names_its_origin() -> None:
     assert record["setting"]["windows"] == scenes.windows(record["setting"]["size"])
     for rows in record["speed"].values():
         assert rows[scenes.OURS]["times_ours"] == 1.0
-        assert all(row["same_class"] > 0.99 for row in rows.values())
+        assert rows["MONAI"]["same_class"] > 0.999  # the same weights of windows
+        assert all(row["same_class"] > 0.9 for row in rows.values())  # others weigh otherwise
