@@ -17,8 +17,9 @@ __all__ = ["show_maps"]
 
 DIFFERENCE = Palette(
     names=("no difference", "mended", "spoilt"),
-    colours=((225, 225, 225), (0, 90, 181), (213, 94, 0)),
+    colours=((225, 225, 225), (86, 180, 233), (20, 20, 20)),
 )
+"""Colours that no class has."""
 
 LONGEST_TITLE = 32  # letters above a panel of the default width
 

@@ -229,6 +229,25 @@ def memory_table(results: Path = RESULTS) -> str:
     return "\n".join(lines)
 
 
+def large_table(results: Path = RESULTS) -> str:
+    """Write what the largest scene takes beside a hundredth of it, as Markdown.
+
+    The record is written by ``python -m scripts.benchmarks.large_scene measure --sizes 2000 20000``.
+    """
+    record = json.loads((results / "scenes_20000.json").read_text(encoding="utf-8"))
+    lines = [
+        "| scene, mapped by `mfnet-lite predict` | inputs and logits, if held | peak of the process | CPU seconds |",
+        "|---|--:|--:|--:|",
+    ]
+    for row in record["results"]:
+        held, peak = row["pixels_in_memory_if_whole_bytes"], row["peak_bytes"]
+        lines.append(
+            f"| {row['size']:,} × {row['size']:,} px | {held / 2**30:.2f} GiB | {peak / 2**30:.2f} GiB | "
+            f"{row['cpu_seconds']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
 def filled(page: str, rows: list[dict[str, Any]]) -> str:
     """Put the table into the page.
 
@@ -239,7 +258,9 @@ def filled(page: str, rows: list[dict[str, Any]]) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{PAGE.name}: expected the lines {BEGIN} and {END}, found none")
-    return f"{before}{BEGIN}\n\n{table(rows)}\n\n{memory_table()}\n\n{END}{after}"
+    return (
+        f"{before}{BEGIN}\n\n{table(rows)}\n\n{memory_table()}\n\n{large_table()}\n\n{END}{after}"
+    )
 
 
 def measure(authors: Path | None, groupvit: Path | None) -> None:
