@@ -204,7 +204,7 @@ def test_other_dialogues_first_and_one_file_for_all(folder, tmp_path):
         (("--words", "x"), None),
         (("--turns", -1), "--turns must not be negative, got -1"),
         (("--stage1-steps", -1), "--stage1-steps must not be negative"),
-        (("--stage0-lr", 0), "lr must be positive, got 0.0"),
+        (("--stage0-lr", 0), "lr must be positive and below 1e30, got 0.0"),
         (("--stage1-steps", 0, "--first", "x"), "--first is for stage 1"),
         (("--stage0-steps", 0, "--stage1-steps", 0, "--steps", 0), "at least one stage"),
         (("--form", "none"), "unknown form 'none'; available: output, input"),
