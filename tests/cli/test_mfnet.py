@@ -160,7 +160,7 @@ def test_mistakes(folder, tmp_path):
     refused(start("--width", 8), "--width is no option of mfnet", "unet")
     refused(start("--size", 100), "--size 100", "multiple of 8", "96 or 104")
     refused(start("--tuning", "lorra"), "tuning is 'lorra', expected", "mmlora")
-    refused(start("--fusion", "add"), "unknown fusion 'add'")
+    refused(start("--fusion", "add"), "fusion is 'add', expected")
     refused(start("--backbone", "sam.bin"), "sam.bin")
     refused(call("train", folder, "--rank", 4, "--out", tmp_path / "r"), "--rank", "mfnet")
     refused(start("--sensors", "radar"), "radar")
