@@ -53,6 +53,7 @@ def show_runs(
         ax.plot([index - 0.3, index + 0.3], 2 * [float(np.mean(scores))], "-", color="#d55e00")
     ax.set_xticks(range(len(runs)), list(runs))
     ax.set(ylabel=ylabel, xlim=(-0.5, len(runs) - 0.5))
+    ax.margins(y=0.06)  # no dot is cut by the frame
     if from_zero:
         ax.set_ylim(bottom=0)
     return figure

@@ -46,3 +46,12 @@ def test_rows_keep_their_lines_and_gains_have_whiskers() -> None:
     assert ax.get_ylim() == (2.5, -0.5)
     with pytest.raises(ValueError, match="at least one variant"):
         show_rows({}, "points")
+
+
+@pytest.mark.parametrize("from_zero", [True, False])
+def test_no_dot_lies_on_the_frame(from_zero: bool) -> None:
+    low, high = (
+        show_runs({"a": [0.7, 0.69], "b": [0.6]}, "IoU", from_zero=from_zero).axes[0].get_ylim()
+    )
+    assert high > 0.703
+    assert low == 0 if from_zero else 0.5 < low < 0.597
