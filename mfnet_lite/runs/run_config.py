@@ -152,12 +152,14 @@ def load_config(folder: str | Path) -> RunConfig:
         known = {f.name for f in fields(RunConfig)}
         content = {key: value for key, value in content.items() if key in known}
         content["classes"] = tuple(content["classes"])
-        content["palette"] = tuple((int(r), int(g), int(b)) for r, g, b in content["palette"])
+        content["palette"] = tuple(tuple(colour) for colour in content["palette"])
         check_fields(RunConfig, content)
+        if not all(0 <= part <= 255 for colour in content["palette"] for part in colour):
+            raise ValueError("palette has a colour outside 0 to 255")
         run = RunConfig(**content)
         run.check()
         return run
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise _no_config(path, error) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -126,3 +127,16 @@ def test_an_option_that_no_network_has_is_told(tmp_path):
     replace(CONFIG, options={"depth": 1, "colour": "red"}).save(tmp_path)
     with pytest.raises(ValueError, match="colour is no option of unet; available: width, depth"):
         load_config(tmp_path).build()
+
+
+@pytest.mark.parametrize(
+    "colour", [[float("inf"), 0, 0], [1.5, 0, 0], [300, 0, 0], [1, 2], 7, "red"]
+)
+def test_a_palette_that_is_none_is_refused(tmp_path, colour):
+    CONFIG.save(tmp_path)
+    path = tmp_path / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["palette"][0] = colour
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ValueError, match="is not the config of a run"):
+        load_config(tmp_path)
