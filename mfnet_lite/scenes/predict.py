@@ -327,7 +327,7 @@ class _Scene:
         height, width = shape
         left, right = columns
         rows, wide = min(windows.size, height), min(windows.size, width)
-        starts = [c for c in windows.starts(width) if c < right and c + wide > left]
+        starts = windows.reaching(width, left, right)
         self.first, self.end = starts[0], starts[-1] + wide
         self.inside = slice(left - self.first, right - self.first)
         self.strip: dict[str, np.ndarray] = {}

@@ -95,6 +95,17 @@ most window - 2 * margin = 240
         """First pixels of the windows along an axis of ``length`` pixels, in ascending order."""
         return window_positions(length, self.size, self.step, self.repeat_border)
 
+    def reaching(self, length: int, begin: int, end: int) -> list[int]:
+        """Return the starts of those windows that reach into a part of a side.
+
+        Args:
+            length: Pixels of the side.
+            begin: First pixel of the part.
+            end: The one behind its last.
+        """
+        size = min(self.size, length)
+        return [start for start in self.starts(length) if start < end and start + size > begin]
+
     def weights(self, start: int, length: int) -> Float[Tensor, " size"]:
         """Weights along one axis of the window that begins at ``start``.
 
@@ -250,8 +261,8 @@ def blend_windows(
     upper, lower = rows or (0, height)
     if not 0 <= upper < lower <= height:
         raise ValueError(f"expected rows between 0 and {height}, got {upper} to {lower}")
-    tops = [r for r in windows.starts(height) if r < lower and r + high > upper]
-    starts = [c for c in windows.starts(width) if c < right and c + wide > left]
+    tops = windows.reaching(height, upper, lower)
+    starts = windows.reaching(width, left, right)
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     across = {c: windows.weights(c, width) for c in starts}
     buffer: RowBuffer | None = None
