@@ -3,7 +3,7 @@
 
 // A box that scrolls sideways can be reached with the tab key, and then be scrolled with the arrows.
 function reachScrollingBoxes() {
-  const boxes = '.bd-article :is(mjx-container, div.math, pre, .pst-scrollable-table-container)';
+  const boxes = '.bd-article :is(mjx-container, div.math, pre, figure, .pst-scrollable-table-container)';
   for (const box of document.querySelectorAll(boxes)) {
     const scrolls = box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX);
     if (scrolls) box.tabIndex = 0;
