@@ -2,7 +2,7 @@
 
 Static pages do not run Python callbacks, so a widget is dead there. Here the frames are computed in the notebook and
 shipped in the output; a range input shows one at a time. It works with a keyboard (arrow keys), tells a screen reader
-which frame it shows, takes its colours from the page, and shows the first frame where scripts are off.
+which frame it shows, takes its colours from the page, and shows the frame it starts with where scripts are off.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ def static_slider(
     encoding: Encoding = "webp",
     quality: int = 82,
     width: int | None = None,
+    start: int = 0,
 ) -> StaticSlider:
     """Make a slider over precomputed frames.
 
@@ -97,12 +98,13 @@ def static_slider(
         encoding: ``png`` for drawings with few colours, ``webp`` or ``jpeg`` for photographs.
         quality: Of ``webp`` and ``jpeg``, 1 to 100.
         width: Shown width in pixels; the images' own if None. Never wider than the page.
+        start: Index of the frame shown first.
 
     Returns:
         The slider.
 
     Raises:
-        ValueError: If there are no frames, labels do not match, or a text is empty.
+        ValueError: If there are no frames, labels do not match, a text is empty, or no frame has the index ``start``.
 
     Example:
         >>> import numpy as np
@@ -120,6 +122,8 @@ def static_slider(
         raise ValueError(
             "expected a title and an alt text for readers who do not see the images, got an empty one"
         )
+    if not 0 <= start < len(frames):
+        raise ValueError(f"expected start from 0 to {len(frames) - 1}, got {start}")
     drawn = [_image(frame) for frame in frames]
     data = [_encode(rgb, encoding, quality) for rgb in drawn]
     digest = hashlib.sha256(
@@ -130,7 +134,7 @@ def static_slider(
         f'<img src="data:image/{encoding};base64,{base64.b64encode(content).decode()}" '
         f'alt="{html.escape(alt)} ({html.escape(label)})" data-label="{html.escape(label)}" '
         f'width="{rgb.width}" height="{rgb.height}" '
-        f'style="width:100%;max-width:{shown}px;height:auto;background:#fff"{" hidden" if index else ""}>'
+        f'style="width:100%;max-width:{shown}px;height:auto;background:#fff"{"" if index == start else " hidden"}>'
         for index, (rgb, content, label) in enumerate(zip(drawn, data, labels, strict=True))
     )
     name = f"mfnet-slider-{digest}"
@@ -139,10 +143,10 @@ def static_slider(
         f"{images}"
         '<div style="display:flex;flex-wrap:wrap;gap:.3em .8em;align-items:center;margin:.4em 0">'
         f'<label id="{name}-title" for="{name}" style="font-weight:600">{html.escape(title)}</label>'
-        f'<input id="{name}" type="range" min="0" max="{len(frames) - 1}" step="1" value="0" autocomplete="off" '
-        f'aria-valuetext="{html.escape(labels[0])}" oninput="{html.escape(_ON_INPUT)}" '
+        f'<input id="{name}" type="range" min="0" max="{len(frames) - 1}" step="1" value="{start}" autocomplete="off" '
+        f'aria-valuetext="{html.escape(labels[start])}" oninput="{html.escape(_ON_INPUT)}" '
         'style="flex:1 1 10em;min-width:8em;accent-color:#0072b2">'
-        f'<output for="{name}" style="min-width:5em">{html.escape(labels[0])}</output>'
+        f'<output for="{name}" style="min-width:5em">{html.escape(labels[start])}</output>'
         "</div></div>"
     )
     return StaticSlider(title, len(frames), text)

@@ -23,6 +23,7 @@ def sweep(
     encoding: Encoding = "webp",
     quality: int = 72,
     width: int | None = None,
+    start: int = 0,
 ) -> object:
     """Show ``draw(value)`` for the value chosen with a slider.
 
@@ -35,21 +36,22 @@ def sweep(
         encoding: As in :func:`~mfnet_lite.plotting.slider.static_slider`.
         quality: As in :func:`~mfnet_lite.plotting.slider.static_slider`.
         width: Shown width in pixels.
+        start: Index of the value shown first.
 
     Returns:
         A live widget where somebody sits at a notebook, a slider over stored frames elsewhere.
 
     Raises:
-        ValueError: If there are no values, or a text is empty.
+        ValueError: If there are no values, a text is empty, or no value has the index ``start``.
 
     Example:
         >>> import numpy as np
         >>> sweep(lambda grey: np.full((4, 4), grey), [0.0, 1.0], "grey", "a square")
         StaticSlider(title='grey', count=2)
     """
-    live = live_slider(draw, values, title)
+    live = live_slider(draw, values, title, start)
     if live is not None:
         return live
     drawn = [(draw(value), label(value)) for value in values]
     frames, labels = [frame for frame, _ in drawn], [text for _, text in drawn]
-    return static_slider(frames, labels, title, alt, encoding, quality, width)
+    return static_slider(frames, labels, title, alt, encoding, quality, width, start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import re
 from html.parser import HTMLParser
@@ -62,6 +63,20 @@ def test_only_the_first_frame_is_visible_and_each_has_its_own_alt_text() -> None
     images = Tags(make()).named("img")
     assert ["hidden" in image for image in images] == [False, True, True]
     assert [image["alt"] for image in images] == [f"predicted masks ({label})" for label in LABELS]
+
+
+def test_it_may_start_with_another_frame() -> None:
+    tags = Tags(make(start=2))
+    assert ["hidden" in image for image in tags.named("img")] == [True, True, False]
+    (field,) = tags.named("input")
+    assert (field["value"], field["aria-valuetext"]) == ("2", LABELS[2])
+    assert f">{html.escape(LABELS[2])}</output>" in make(start=2)
+
+
+@pytest.mark.parametrize("start", [-1, 3])
+def test_a_start_that_is_no_frame_is_refused(start: int) -> None:
+    with pytest.raises(ValueError, match=f"expected start from 0 to 2, got {start}"):
+        make(start=start)
 
 
 def test_input_is_labelled_keyboard_ready_and_speaks() -> None:

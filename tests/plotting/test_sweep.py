@@ -24,3 +24,12 @@ def test_frames_are_drawn_in_order_and_labelled_after_drawing() -> None:
 def test_no_values_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one value"):
         sweep(lambda value: value, [], "rank", "a square")
+
+
+def test_the_value_shown_first_is_passed_on() -> None:
+    slider = sweep(
+        lambda k: np.full((3, 8, 8), k, np.uint8), [1, 2, 3], "rank", "a square", start=1
+    )
+    assert isinstance(slider, StaticSlider)
+    assert 'value="1"' in slider.html
+    assert ">2</output>" in slider.html

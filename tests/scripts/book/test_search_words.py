@@ -42,7 +42,9 @@ def test_the_browser_splits_a_query_as_the_index_does(search_words):
     if node is None:
         pytest.skip("no node")
     texts = json.dumps(list(CASES))
-    script = f"{search_words.SPLIT_IN_THE_BROWSER};console.log(JSON.stringify({texts}.map(splitQuery)))"
+    script = (
+        f"{search_words.SPLIT_IN_THE_BROWSER};console.log(JSON.stringify({texts}.map(splitQuery)))"
+    )
     done = subprocess.run([node, "-e", script], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == list(CASES.values())
 
