@@ -34,7 +34,11 @@ SECOND = """<p id="fig"><a href="01_one.html#here">back</a></p><img src="../_ima
 <table style="width: 1500px"><tr><td>wide</td><td>table</td></tr></table>""".replace("PIXEL", PIXEL)
 BOOK = Book(
     "a_book", "Some authors", "https://example.org/book", "A licence.",
-    [Part(None, ["book/intro"]), Part("Part one", ["book/01_one", "book/02_two"]), Part("中文：甲，乙", ["book/zh/three"])],
+    [
+        Part(None, ["book/intro"]),
+        Part("Part one", ["book/01_one", "book/02_two"]),
+        Part("中文：甲，乙", ["book/zh/three"]),
+    ],
 )  # fmt: skip
 
 
