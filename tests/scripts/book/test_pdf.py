@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -181,12 +180,18 @@ def chromium() -> str:
 
 
 def test_a_small_book_is_printed_with_links_bookmarks_and_numbers(
-    site: Path, tmp_path: Path, chromium: str
+    site: Path, tmp_path: Path, chromium: str, monkeypatch, capsys
 ):
-    file = tmp_path / "book.pdf"
-    printed = asyncio.run(pdf.print_book(site, BOOK, chromium, file))
-    assert printed.problems == []
-    assert (printed.pages, printed.inner, printed.outer) == (6, 11, 2)
+    monkeypatch.setattr(pdf, "this_book", lambda: BOOK)
+    file = tmp_path / "out" / "book.pdf"
+    pdf.main([str(site), "--out", str(file)])
+    said = capsys.readouterr().out
+    assert re.search(
+        r"book\.pdf: 6 pages, 0\.\d MB, 11 links within and 2 out of it, printed in", said
+    )
+    assert [path.name for path in file.parent.iterdir()] == ["book.pdf"]
+    document = assemble(site, BOOK)
+    assert inspect(file, document.title, document.headings, [str(site)]).problems == []
     reader = PdfReader(file)
     assert reader.metadata.title == "a_book: What it is about"
     contents = " ".join(reader.pages[1].extract_text().split())
