@@ -9,6 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import Link
+from pypdf.generic import NameObject
 
 from scripts.book import pdf
 from scripts.book.browser import find_chromium
@@ -148,15 +149,19 @@ def test_a_bad_file_is_told(tmp_path: Path):
     writer = written(file, 3, "Another")
     writer.add_uri(0, "file:///home/someone/book.html", [0, 0, 9, 9])
     writer.add_annotation(0, Link(rect=(0, 0, 9, 9), target_page_index=2))
+    lost = Link(rect=(0, 0, 9, 9), target_page_index=0)
+    lost[NameObject("/Dest")] = NameObject("/gone")
+    writer.add_annotation(1, lost)
     writer.add_outline_item(title="Second", page_number=1)
     writer.write(file)
     file.write_bytes(file.read_bytes() + b"% /home/someone")
     printed = inspect(file, "A title", [("First", "first")], ["/home/someone"])
-    assert (printed.pages, printed.inner, printed.outer) == (3, 1, 1)
+    assert (printed.pages, printed.inner, printed.outer) == (3, 2, 1)
     assert printed.problems == [
         "its title is 'Another' instead of 'A title'",
         "it names a path of this machine: /home/someone",
         "page 1 has a link to file:///home/someone/book.html",
+        "page 2 has a link that leads nowhere: /gone",
         "page 2 is empty",
         "page 3 is empty",
         "no bookmark names, in its place, First",
