@@ -55,13 +55,19 @@ def check_clicks(
 
     Raises:
         ValueError: If a click lies where the answer was right already, is called inside where it lies outside or the
-            other way round, comes too late, or is missing; or if the mask holds no object.
+            other way round, comes too late, or is missing; or if the mask holds no object or has another size.
     """
     truth = np.asarray(truth, dtype=bool)
     if truth.all() or not truth.any():
         raise ValueError(
             f"expected a mask with an object and something beside it, found {truth.mean():.0%} of the pixels inside; "
             "make it 0 outside the object and anything else inside"
+        )
+    seen = np.shape(ask([(0, 0, 1)]))
+    if seen != truth.shape:
+        raise ValueError(
+            f"expected a mask of the picture's size, {seen[0]} rows and {seen[1]} columns, found {truth.shape[0]} and "
+            f"{truth.shape[1]}; draw it on the picture itself"
         )
     clicks = find(ask, truth, goal, most)
     if clicks is ...:
@@ -273,7 +279,7 @@ def check_ground(
     if length < 4 * house or not z.isfinite().all():
         raise ValueError(
             f"expected at least {4 * house} finite heights for houses of {house} tokens, got {length} of which "
-            f"{int((~z.isfinite()).sum())} are not finite; take a longer row, or fill its holes"
+            f"{int((~z.isfinite()).sum())} are not finite; take a longer row or a smaller house, or fill its holes"
         )
     flags = ground(z.clone())
     if flags is ...:

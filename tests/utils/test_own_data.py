@@ -92,6 +92,11 @@ def test_a_mask_without_object_is_refused(value: bool) -> None:
         check_clicks(stub, grow, np.full((2, 2), value), 0.8)
 
 
+def test_a_mask_of_another_size_is_refused() -> None:
+    with pytest.raises(ValueError, match="4 rows and 6 columns, found 4 and 5"):
+        check_clicks(stub, grow, TRUTH[:, 1:], 0.8)
+
+
 # Additions to a frozen network.
 
 
