@@ -13,6 +13,7 @@ import yaml
 from nbformat import NotebookNode
 
 from scripts.book import badges, normalise_notebooks
+from tests.notebooks.test_runs import SOLUTION
 
 CODE_LINES, WORDS = 250, 2500
 """What a chapter may have: lines of code that are not blank, and words outside code."""
@@ -107,7 +108,7 @@ def test_exercises_have_checkers_and_solutions(notebook: NotebookNode) -> None:
             r"\{exercise(?:-start)?\}.*?:label:\s*(\S+)", cell.source, flags=re.S
         ):
             cell_of[block] = number
-        solved += re.findall(r"\{solution(?:-start)?\}\s*(\S+)", cell.source)
+        solved += [label for _, label, _ in SOLUTION.findall(cell.source)]  # closed ones only
     assert len(cell_of) >= 3
     assert Counter(solved) == Counter(cell_of.keys())
     starts = [*sorted(cell_of.values()), len(notebook.cells)]
