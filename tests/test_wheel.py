@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.metadata as metadata
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,6 +18,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from scripts.environment.wheel import build_wheel
 
 ROOT = Path(__file__).resolve().parents[1]
 FORBIDDEN = (
@@ -86,25 +87,7 @@ def run(*command: str | Path, **settings: object) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that the checkout gains no build folder."""
-    folder = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy2(ROOT / name, folder / name)
-    shutil.copytree(
-        ROOT / "mfnet_lite", folder / "mfnet_lite", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    run(
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        folder / "dist",
-        folder,
-    )
-    (built,) = (folder / "dist").glob("*.whl")
-    return built
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def asked_for(wheel: Path) -> dict[str, metadata.Distribution]:

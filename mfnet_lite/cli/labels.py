@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mfnet_lite.rasters import Tile
 
 
-def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) -> None:
+def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) -> list[int]:
     """Count the labels of a training before it begins, and tell what is odd about them.
 
     Args:
@@ -20,13 +20,16 @@ def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) ->
         tiles: Of the training.
         classes: Names of the classes.
 
+    Returns:
+        Pixels of each class; 0 each if a tile has no label, of which the crops complain.
+
     Raises:
         ValueError: Labels that cannot be read, or that hold one class only.
     """
     from mfnet_lite.rasters.labels.label_counts import absent_note, count_tiles, nothing_to_learn
 
     if any(tile.label is None for tile in tiles):
-        return  # the crops say which
+        return [0] * len(classes)  # the crops say which
     found = count_tiles(tiles)
     coding = tiles[0].info.coding
     fault = nothing_to_learn(
@@ -36,6 +39,7 @@ def check_labels(folder: Path, tiles: Sequence[Tile], classes: Sequence[str]) ->
         raise ValueError(f"{folder}: {fault}")
     for note in (*found.notes(), *absent_note(found.classes, classes, coding, found.transparent)):
         typer.echo(f"note: {note}", err=True)
+    return [found.classes[index] for index in range(len(classes))]
 
 
 def check_classes(trained: Sequence[str], found: Sequence[str], run: Path, folder: Path) -> None:

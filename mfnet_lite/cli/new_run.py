@@ -104,10 +104,12 @@ def built(
 
     network = draft.build()
     check_crop(draft.size, draft.network.crop_multiple(network))
-    if "objects" in extra and callable(getattr(network, "loss", None)):
-        raise ValueError(
-            f"--objects does not fit {draft.model}, which brings a loss of its own; leave it out"
-        )
+    for name in ("objects", "class_balance"):
+        if name in extra and callable(getattr(network, "loss", None)):
+            option = name.replace("_", "-")
+            raise ValueError(
+                f"--{option} does not fit {draft.model}, which brings a loss of its own; leave it out"
+            )
     return network, replace(draft, base=frozen_hash(network), train=asdict(config) | dict(extra))
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mfnet_lite.runs.run_config import RunConfig
 
 SAME = ("model", "options", "channels", "classes", "scaling", "size", "dataset", "base")
-TRAINED_SAME = ("light", "objects", "object_weight", "boundary_weight")
+TRAINED_SAME = ("light", "objects", "object_weight", "boundary_weight", "class_balance")
 """What a run and its continuation must share, as fields and among the settings of the training."""
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mfnet_lite.cli.assistance import ObjectOptions
+from mfnet_lite.cli.balance import BalanceOptions
 from mfnet_lite.cli.crops import CropOptions, training_crops, validation_tiles
 from mfnet_lite.cli.dialogue_options import (
     DialogueTrainingOptions,
@@ -36,6 +37,7 @@ def train(
     reading: ReadingOptions,
     crops: CropOptions,
     objects: ObjectOptions,
+    balance: BalanceOptions,
     training: Annotated[dict[str, Any], Generated(training_options)],
     dialogues: Annotated[dict[str, Any], Generated(dialogue_training_options)],
     network: Annotated[dict[str, Any], Generated(network_options)],
@@ -57,11 +59,12 @@ def train(
     check_recipe(recipe)
     questions = DialogueTrainingOptions(**dialogues)
     if model in DIALOGUE_NETWORKS:
-        refuse_pixel_training((reading, crops, objects), recipe, training, model)
+        refuse_pixel_training((reading, crops, objects, balance), recipe, training, model)
         train_dialogues(folder, out, questions, training, network, resume)
         return
     refuse(changed(questions), "is about dialogues: expected --model earthgpt; leave it out")
     loss = objects.loss()
+    balance.check()
     refuse_overwriting(out, resume)
 
     data = open_training_data(folder, reading, training["seed"])
@@ -72,10 +75,12 @@ def train(
         f"a batch of {config.batch} crops of {draft.size} x {draft.size} pixels",
         "choose a smaller --batch or --size",
     )
-    net, run = built(draft, config, {"light": crops.jitter, **objects.described()})
+    net, run = built(
+        draft, config, {"light": crops.jitter, **objects.described(), **balance.described()}
+    )
     before = continued(out, run) if resume else None
 
-    check_labels(folder, data.tiles, run.classes)
+    pixels = check_labels(folder, data.tiles, run.classes)
     maps = objects.files(data.tiles)
     content = settle_content(data.dataset, tuple(run.channels), maps, before, out)
     run = replace(run, content=content)
@@ -85,8 +90,7 @@ def train(
     if not resume and is_first_process():
         out.mkdir(parents=True, exist_ok=True)
         run.save(out)
-    if loss is not None:
-        loss = replace(loss, ignore_index=run.ignore_index)
-    summary = fit(net, samples, val, config, out, loss, resume)
+    weighted = balance.weighted(loss, pixels, run.ignore_index)
+    summary = fit(net, samples, val, config, out, weighted, resume)
     if is_first_process():
         typer.echo(trained_words(run, summary, out))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mfnet_lite.losses.assisted import AssistedLoss
 from mfnet_lite.losses.boundary import boundary, soft_edges
+from mfnet_lite.losses.class_balance import BalancedLoss, balanced_weights
 from mfnet_lite.losses.class_queries import (
     QueryWeights,
     class_query_loss,
@@ -20,7 +21,9 @@ from mfnet_lite.losses.text_queries import text_query_loss
 
 __all__ = [
     "AssistedLoss",
+    "BalancedLoss",
     "QueryWeights",
+    "balanced_weights",
     "batch_dice",
     "boundary",
     "class_query_loss",

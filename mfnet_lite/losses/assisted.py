@@ -39,6 +39,7 @@ class AssistedLoss:
         shrink_small: Of the same; the authors have True.
         ignore_index: Label of pixels without truth. The two other losses look at them all the same:
             what SAM saw there is as true as elsewhere.
+        class_weights: Of the cross-entropy, see :func:`~mfnet_lite.losses.balanced_weights`; None for 1 each.
 
     Raises:
         ValueError: If a weight is negative.
@@ -61,6 +62,7 @@ class AssistedLoss:
     id_limit: int | None = None
     shrink_small: bool = False
     ignore_index: int = 255
+    class_weights: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         """Reject what cannot be meant."""
@@ -110,7 +112,11 @@ class AssistedLoss:
         Raises:
             ValueError: If a map is missing.
         """
-        found = {"segmentation": cross_entropy(logits, batch["label"], self.ignore_index)}
+        found = {
+            "segmentation": cross_entropy(
+                logits, batch["label"], self.ignore_index, self.class_weights
+            )
+        }
         if self.object_weight:
             objects = _map_of(batch, "objects")
             found["objects"] = object_consistency(

@@ -23,7 +23,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 from scripts.book.normalise_notebooks import normalise_file
-from scripts.book.unchanged import is_unchanged, note
+from scripts.book.unchanged import is_unchanged, note, stamp_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -83,12 +83,16 @@ def run_one(notebook: str, target: str, smoke: bool) -> tuple[float, str | None]
     return time.perf_counter() - start, None
 
 
-def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int, again: bool = False) -> None:
+def run_all(
+    notebooks: list[Path], out: Path, smoke: bool, jobs: int, again: bool = False, kept: bool = True
+) -> None:
     """Run ``notebooks`` into the folder ``out`` and print one line per chapter, in reading order.
 
-    A chapter that lies there already and would give the same is kept, unless ``again``.
+    A chapter that lies there already and would give the same is kept, unless ``again``; that can be told only of a
+    folder that is ``kept``.
     """
     out.mkdir(parents=True, exist_ok=True)
+    stamps = {path: stamp_of(path, smoke) if kept else "" for path in notebooks}
     for left in out.glob(".*.part.ipynb"):  # of a run that was killed
         left.unlink()
     form = "smoke run" if smoke else "full run"
@@ -97,7 +101,7 @@ def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int, again: boo
     with ProcessPoolExecutor(max_workers=jobs) as pool:
         futures: list[Future[tuple[float, str | None]] | None] = [
             None
-            if not again and is_unchanged(path, out / path.name, smoke)
+            if kept and not again and is_unchanged(out / path.name, stamps[path])
             else pool.submit(run_one, str(path), str(out / path.name), smoke)
             for path in notebooks
         ]
@@ -111,7 +115,8 @@ def run_all(notebooks: list[Path], out: Path, smoke: bool, jobs: int, again: boo
             if problem is not None:
                 pool.shutdown(wait=False, cancel_futures=True)
                 sys.exit(f"{label} FAILED after {seconds:.1f} s in {problem}")
-            note(path, out / path.name, smoke)
+            if kept:
+                note(out / path.name, stamps[path])
             print(f"{label} done in {seconds:.1f} s", flush=True)
 
 
@@ -143,7 +148,14 @@ def main() -> None:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as scratch:
         out = (options.out or Path(scratch)).resolve()
-        run_all(notebooks, out, options.smoke, max(1, options.jobs), options.again)
+        run_all(
+            notebooks,
+            out,
+            options.smoke,
+            max(1, options.jobs),
+            options.again,
+            options.out is not None,
+        )
         if options.in_place:
             for path in notebooks:
                 fresh = path.with_name(f".{path.name}.new")

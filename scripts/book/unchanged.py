@@ -61,21 +61,17 @@ def place_of(target: Path) -> Path:
     return target.with_name(f".{target.stem}.stamp")
 
 
-def is_unchanged(notebook: Path, target: Path, smoke: bool, root: Path = ROOT) -> bool:
+def is_unchanged(target: Path, stamp: str) -> bool:
     """Decide whether an executed chapter is what a new run would give.
 
     Args:
-        notebook: The chapter.
         target: The executed one.
-        smoke: Whether it is wanted in its quick form.
-        root: The checkout.
+        stamp: What the chapter's outputs depend on now, from :func:`stamp_of`.
     """
     place = place_of(target)
-    if not (target.is_file() and place.is_file()):
-        return False
-    return place.read_text(encoding="utf-8") == stamp_of(notebook, smoke, root)
+    return target.is_file() and place.is_file() and place.read_text(encoding="utf-8") == stamp
 
 
-def note(notebook: Path, target: Path, smoke: bool, root: Path = ROOT) -> None:
-    """Write the stamp of a chapter that has just been executed."""
-    write_text(place_of(target), stamp_of(notebook, smoke, root))
+def note(target: Path, stamp: str) -> None:
+    """Write the stamp of an executed chapter, taken before its run, as files may change meanwhile."""
+    write_text(place_of(target), stamp)

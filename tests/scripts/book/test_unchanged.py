@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from scripts.book import unchanged
-from scripts.book.unchanged import is_unchanged, note, surroundings
+from scripts.book.unchanged import is_unchanged, note, stamp_of, surroundings
 
 
 @pytest.fixture
@@ -34,17 +34,17 @@ def executed(checkout: Path) -> tuple[Path, Path]:
     notebook, target = checkout / "01_a.ipynb", checkout / "out" / "01_a.ipynb"
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(notebook.read_bytes())
-    note(notebook, target, False, checkout)
+    note(target, stamp_of(notebook, False, checkout))
     return notebook, target
 
 
 def test_an_unchanged_chapter_is_kept(checkout: Path) -> None:
     notebook, target = executed(checkout)
     surroundings.cache_clear()
-    assert is_unchanged(notebook, target, False, checkout)
+    assert is_unchanged(target, stamp_of(notebook, False, checkout))
     write(notebook, "1 + 1", outputs=True)
-    assert is_unchanged(notebook, target, False, checkout)
-    assert not is_unchanged(notebook, target, True, checkout)
+    assert is_unchanged(target, stamp_of(notebook, False, checkout))
+    assert not is_unchanged(target, stamp_of(notebook, True, checkout))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_files_count(checkout: Path, name: str) -> None:
     notebook, target = executed(checkout)
     (checkout / name).write_text("changed")
     surroundings.cache_clear()
-    assert not is_unchanged(notebook, target, False, checkout)
+    assert not is_unchanged(target, stamp_of(notebook, False, checkout))
 
 
 def test_code_packages_and_what_is_missing_count(
@@ -64,12 +64,12 @@ def test_code_packages_and_what_is_missing_count(
     notebook, target = executed(checkout)
     monkeypatch.setattr(unchanged, "distributions", list)
     surroundings.cache_clear()
-    assert not is_unchanged(notebook, target, False, checkout)
+    assert not is_unchanged(target, stamp_of(notebook, False, checkout))
     monkeypatch.undo()
     surroundings.cache_clear()
-    assert is_unchanged(notebook, target, False, checkout)
+    assert is_unchanged(target, stamp_of(notebook, False, checkout))
     write(notebook, "1 + 2")
-    assert not is_unchanged(notebook, target, False, checkout)
+    assert not is_unchanged(target, stamp_of(notebook, False, checkout))
     notebook, target = executed(checkout)
     target.unlink()
-    assert not is_unchanged(notebook, target, False, checkout)
+    assert not is_unchanged(target, stamp_of(notebook, False, checkout))

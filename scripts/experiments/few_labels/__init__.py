@@ -1,0 +1,1 @@
+"""Experiments with few labelled tiles of real images."""

@@ -1,0 +1,105 @@
+"""Which trainings the experiments with few real labels consist of, in the order of their importance.
+
+How groups of runs are ordered is in planning.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from scripts.experiments.planning import PlannedRun, planned
+
+SEEDS = (0, 1, 2, 3, 4)
+MAPS = ("ign", "vaihingen")
+"""Real tiles with a map of classes: of IGN with a height map, of Vaihingen without."""
+CHANGES = ("levir", "dsifn")
+"""Real pairs with a map of what has changed."""
+BALANCES = (0.0, 0.5, 1.0)
+"""Powers of the class weights."""
+IMAGENET, RANDOM = "ImageNet", "random"
+
+
+@dataclass(frozen=True)
+class Run(PlannedRun):
+    """One training in both directions: the halves of the data swap their parts.
+
+    Attributes:
+        seed: Of the tiles where they are few, of crops and initial weights.
+        data: ``"ign"``, ``"vaihingen"``, ``"levir"`` or ``"dsifn"``.
+        model: ``"pixels"`` and ``"neighbourhood"``, class-balanced random forests on single pixels and on smoothed
+            bands; or a network: ``"unet"``, ``"unetformer"``, ``"mfnet"``, ``"sam_cd"``.
+        height: Whether the height map is seen, in metres above ground.
+        balance: Power of the class weights; forests are balanced in any case, and changed pixels weigh fourfold.
+        encoder: Weights of UNetFormer's or SAM-CD's encoder, EfficientNet-Lite0: ``"ImageNet"`` or ``"random"``;
+            empty for the small SAM, and for networks without a pre-trained encoder.
+        tiles: Labelled tiles to learn from; 0 for all of the half.
+    """
+
+    data: str = "ign"
+    model: str = "unet"
+    height: bool = False
+    balance: float = 0.0
+    encoder: str = ""
+    tiles: int = 0
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether the result depends on the small SAM's weights."""
+        return self.model == "mfnet" or (self.model == "sam_cd" and not self.encoder)
+
+
+PLACES = (("ign", False), ("ign", True), ("vaihingen", False))
+"""Data with a map of classes, and whether height is seen."""
+
+
+def maps(run: Run) -> tuple[Run, ...]:
+    """Return a configuration in all places that have a map of classes."""
+    return tuple(replace(run, data=data, height=height) for data, height in PLACES)
+
+
+UNET = Run(0)
+PIXELS, NEIGHBOURHOOD = Run(0, model="pixels"), Run(0, model="neighbourhood")
+UNETFORMER = Run(0, model="unetformer", encoder=IMAGENET)
+MFNET = Run(0, model="mfnet")
+SAM_CD = Run(0, data="levir", model="sam_cd")
+FEW = (1, 2, 4)
+"""Tiles of Vaihingen of 128 px, of the eight of a half."""
+BEST = 0.5
+"""Power of the class weights for what is not about them."""
+
+GROUPS: dict[str, tuple[Run, ...]] = {
+    "forests": (*maps(PIXELS), *maps(NEIGHBOURHOOD)),
+    "class balance": tuple(r for p in BALANCES for r in maps(replace(UNET, balance=p))),
+    "pre-trained encoder": (
+        *maps(replace(UNETFORMER, balance=BEST)),
+        *maps(replace(UNETFORMER, balance=BEST, encoder=RANDOM)),
+    ),
+    "MFNet": maps(replace(MFNET, balance=BEST)),
+    "change": tuple(
+        replace(run, data=data)
+        for data in CHANGES
+        for run in (
+            PIXELS,
+            UNET,
+            SAM_CD,
+            replace(SAM_CD, encoder=IMAGENET),
+            replace(SAM_CD, encoder=RANDOM),
+        )
+    ),
+    "fewer tiles": tuple(
+        replace(run, data="vaihingen", tiles=k)
+        for k in FEW
+        for run in (
+            NEIGHBOURHOOD,
+            replace(UNET, balance=BEST),
+            replace(UNETFORMER, balance=BEST),
+        )
+    ),
+}
+"""Questions in the order of their importance."""
+
+
+def plan(seeds: Sequence[int] = SEEDS, only: str = "") -> Iterator[tuple[str, Run]]:
+    """Yield group and run of the experiment, as :func:`planned` orders them."""
+    return planned(GROUPS, seeds, only)
