@@ -11,7 +11,7 @@ export PYTHONUNBUFFERED = 1
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env book test test-fast test-oldest faults lint types notebooks site format clean distclean
+.PHONY: help env book test test-fast test-oldest faults lint types notebooks site pdf format clean distclean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ notebooks: env  ## run every chapter in full and rewrite the committed outputs
 
 site: env  ## build the site from the committed outputs, without running anything
 	$(BIN)/python -m scripts.book.build_site --notebooks book
+
+pdf: site  ## the site of make site as one PDF, _build/pdf/mfnet_lite.pdf; needs Chromium or Chrome
+	$(BIN)/python -m scripts.book.pdf _build/html --out _build/pdf/mfnet_lite.pdf
 
 format: env  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

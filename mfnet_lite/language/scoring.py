@@ -42,7 +42,7 @@ def score_answers(
     """Score answers against those of the dialogues.
 
     Classification and questions: accuracy. Captions: BLEU-1 to 4 and CIDEr; the captions of an image are asked for
-    one by one and are all references of each of its answers. Grounding: Pr@0.5 to 0.9, mean and cumulative IoU, in
+    one by one and are all references of each of its answers. Grounding: ``Pr@0.5`` to 0.9, mean and cumulative IoU, in
     shares of the square. Detection: precision, recall and F1 at an IoU of 0.5. Region captions: accuracy and CIDEr.
 
     Args:

@@ -41,13 +41,19 @@ class BrowserPage:
     Args:
         socket: Connection to the browser.
         session: Its id of the tab; None speaks to the browser itself.
+        patience: Seconds to wait for an answer.
 
     Attributes:
         events: All since the last page was opened, as the protocol words them.
     """
 
-    def __init__(self, socket: WebSocketClientConnection, session: str | None = None) -> None:
-        self.socket, self.session = socket, session
+    def __init__(
+        self,
+        socket: WebSocketClientConnection,
+        session: str | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.socket, self.session, self.patience = socket, session, patience
         self.numbers = itertools.count(1)
         self.events: list[Event] = []
 
@@ -82,9 +88,11 @@ class BrowserPage:
 
     async def _next(self, what: str) -> dict[str, Any]:
         try:
-            text = await asyncio.wait_for(self.socket.read_message(), PATIENCE)
+            text = await asyncio.wait_for(self.socket.read_message(), self.patience)
         except TimeoutError as error:
-            raise RuntimeError(f"Chromium did not answer {what} within {PATIENCE:g} s") from error
+            raise RuntimeError(
+                f"Chromium did not answer {what} within {self.patience:g} s"
+            ) from error
         if text is None:
             raise RuntimeError(f"Chromium ended while {what} was awaited")
         return dict(json.loads(text))
@@ -123,11 +131,12 @@ class BrowserPage:
 
 
 @asynccontextmanager
-async def open_browser(program: str) -> AsyncIterator[BrowserPage]:
+async def open_browser(program: str, patience: float = PATIENCE) -> AsyncIterator[BrowserPage]:
     """Start a Chromium with one tab, and end it afterwards.
 
     Args:
         program: As :func:`find_chromium` found it.
+        patience: Seconds to wait for an answer of the tab.
 
     Raises:
         RuntimeError: If it does not start.
@@ -144,7 +153,7 @@ async def open_browser(program: str) -> AsyncIterator[BrowserPage]:
             address = await _address(Path(profile) / "DevToolsActivePort")
             socket = await websocket_connect(address, max_message_size=2**28)
             try:
-                yield await _first_page(socket)
+                yield await _first_page(socket, patience)
             finally:
                 socket.close()
         finally:
@@ -163,13 +172,13 @@ async def _address(file: Path) -> str:
     raise RuntimeError("Chromium did not start within 30 s; start it by hand and see what it says")
 
 
-async def _first_page(socket: WebSocketClientConnection) -> BrowserPage:
+async def _first_page(socket: WebSocketClientConnection, patience: float) -> BrowserPage:
     browser = BrowserPage(socket)
     target = await browser.send("Target.createTarget", url="about:blank")
     attached = await browser.send(
         "Target.attachToTarget", targetId=target["targetId"], flatten=True
     )
-    page = BrowserPage(socket, attached["sessionId"])
+    page = BrowserPage(socket, attached["sessionId"], patience)
     for domain in ("Page", "Network", "Runtime", "Log"):
         await page.send(f"{domain}.enable")
     return page

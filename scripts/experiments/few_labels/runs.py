@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -144,7 +145,7 @@ def scored(matrix: ConfusionMatrix, run: Run, classes: Sequence[str]) -> dict[st
     return {
         "mIoU": round(found.mIoU, 5),
         "OA": round(found.OA, 5),
-        "iou": {name: round(value, 5) for name, value in each},
+        "iou": {name: None if math.isnan(value) else round(value, 5) for name, value in each},
     }
 
 

@@ -120,7 +120,10 @@ def _row(lines: Sequence[Line]) -> dict[str, Any]:
             | values_by_seed(lines, lambda x, name=name: float(read(x, name) or 0.0))  # type: ignore[misc]
             for name in names
         },
-        "iou": {name: spread([x["scores"]["iou"][name] for x in lines]) for name in classes},
+        "iou": {
+            name: spread([v for x in lines if (v := x["scores"]["iou"][name]) is not None])
+            for name in classes
+        },
         "trained": first["trained"],
         "steps": first["steps"],
         "cpu_seconds": round(sum(x["cpu_seconds"] for x in lines) / len(lines), 1),
