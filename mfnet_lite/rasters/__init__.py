@@ -20,6 +20,7 @@ from mfnet_lite.rasters.datasets.crops import RandomCrops, WholeTiles
 from mfnet_lite.rasters.datasets.object_maps import ObjectFiles, ObjectReader, find_object_files
 from mfnet_lite.rasters.datasets.plate_samples import PlateSamples
 from mfnet_lite.rasters.datasets.scene_sample import SceneLike, scene_sample
+from mfnet_lite.rasters.datasets.stacked_crops import stack_crops
 from mfnet_lite.rasters.datasets.with_objects import WithObjects
 from mfnet_lite.rasters.grids import check_grid
 from mfnet_lite.rasters.interpretation.interpret import interpret
@@ -108,6 +109,7 @@ __all__ = [
     "read_raster",
     "read_rgb",
     "scene_sample",
+    "stack_crops",
     "window_positions",
     "windows",
     "write_raster",

@@ -50,6 +50,7 @@ from mfnet_lite.sam.onnx_models import (
     export_sam,
     padded_image,
 )
+from mfnet_lite.sam.picture_clicks import clicks_on
 from mfnet_lite.sam.prompt_sampling import (
     ambiguous_clicks,
     distance_transform_centres,
@@ -92,6 +93,7 @@ __all__ = [
     "ambiguous_clicks",
     "build_image_encoder",
     "build_sam",
+    "clicks_on",
     "correction_clicks",
     "distance_transform_centres",
     "embed_images",

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from nbformat import NotebookNode
 
 from scripts.book import badges, normalise_notebooks
+from tests.notebooks.test_runs import SOLUTION
 
 CODE_LINES, WORDS = 250, 2500
 """What a chapter may have: lines of code that are not blank, and words outside code."""
@@ -106,7 +108,7 @@ def test_exercises_have_checkers_and_solutions(notebook: NotebookNode) -> None:
             r"\{exercise(?:-start)?\}.*?:label:\s*(\S+)", cell.source, flags=re.S
         ):
             cell_of[block] = number
-        solved += re.findall(r"\{solution(?:-start)?\}\s*(\S+)", cell.source)
+        solved += [label for _, label, _ in SOLUTION.findall(cell.source)]  # closed ones only
     assert len(cell_of) >= 3
     assert Counter(solved) == Counter(cell_of.keys())
     starts = [*sorted(cell_of.values()), len(notebook.cells)]
@@ -203,3 +205,21 @@ def test_names_of_figures_and_exercises_are_unique_in_the_book() -> None:
                 re.findall(r":label:\s*(\S+)", cell.source) if cell.cell_type == "markdown" else []
             )
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_every_part_has_two_exercises_on_the_readers_own_data() -> None:
+    """Their titles begin with *Open:* and say *your own*."""
+    root = Path(__file__).resolve().parents[2]
+    parts = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))["parts"]
+    found: dict[str, list[str]] = {}
+    for part in parts:
+        for chapter in part["chapters"]:
+            path = root / f"{chapter['file']}.ipynb"
+            for cell in nbformat.read(path, as_version=4).cells if path.exists() else ():
+                titles = re.findall(r"\{exercise-start\} (Open: .*)", cell.source)
+                found.setdefault(part["caption"], []).extend(titles)
+    assert len(found) == 6
+    own = {
+        part: [title for title in titles if "your own" in title] for part, titles in found.items()
+    }
+    assert {part: titles for part, titles in own.items() if len(titles) < 2} == {}
