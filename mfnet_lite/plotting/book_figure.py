@@ -37,16 +37,21 @@ STYLE: Any = {
 }
 
 
+SCALE = 2
+"""Pixels of an image for each pixel that it is shown at: screens of phones and laptops have two."""
+
+
 class BookFigure(Figure):
     """A matplotlib figure that shows itself once, as a small PNG, when it is the last line of a notebook cell."""
 
-    def png(self, colours: int = 256) -> bytes:
+    def png(self, colours: int = 256, scale: int = SCALE) -> bytes:
         """Encode the figure as a PNG of at most ``colours`` colours.
 
         A palette cuts a figure with photographs to about a third of its size, which keeps notebooks small.
 
         Args:
             colours: 2 to 256.
+            scale: Pixels for each one of the figure's own size.
 
         Returns:
             The file's bytes; equal figures give equal bytes. The layout is settled by the first call.
@@ -56,7 +61,7 @@ class BookFigure(Figure):
             self.draw_without_rendering()
             self.set_layout_engine("none")
         raw = io.BytesIO()
-        self.savefig(raw, format="png", metadata={"Software": None})
+        self.savefig(raw, format="png", dpi=scale * self.dpi, metadata={"Software": None})
         raw.seek(0)
         with Image.open(raw) as image:
             small = image.convert("RGB").quantize(colours, dither=Image.Dither.FLOYDSTEINBERG)
@@ -64,16 +69,25 @@ class BookFigure(Figure):
         small.save(packed, format="png", optimize=True)
         return packed.getvalue()
 
-    def pixels(self) -> np.ndarray:
-        """The figure as an RGB image of shape (height, width, 3), uint8; frames of a slider are made so."""
-        with Image.open(io.BytesIO(self.png())) as image:
+    def pixels(self, scale: int = SCALE) -> np.ndarray:
+        """The figure as an RGB image of shape (height, width, 3), uint8; frames of a slider are made so.
+
+        Args:
+            scale: Pixels for each one of the figure's own size.
+        """
+        with Image.open(io.BytesIO(self.png(scale=scale))) as image:
             return np.asarray(image.convert("RGB"))
 
     def _ipython_display_(self) -> None:
         """Show the figure in a notebook (IPython asks for this name)."""
         from IPython.display import display
 
-        display({"image/png": self.png(), "text/plain": repr(self)}, raw=True)
+        data = self.png()
+        with Image.open(io.BytesIO(data)) as image:
+            shown = {"width": image.width // SCALE}
+        display(
+            {"image/png": data, "text/plain": repr(self)}, metadata={"image/png": shown}, raw=True
+        )
 
 
 def panels(

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mfnet_lite.plotting.book_figure import Array, BookFigure, to_numpy, to_rgb
+from mfnet_lite.plotting.book_figure import SCALE, Array, BookFigure, to_numpy, to_rgb
 
 Encoding = Literal["webp", "jpeg", "png"]
 
@@ -129,7 +129,8 @@ def static_slider(
     digest = hashlib.sha256(
         "\0".join([title, alt, *labels]).encode() + b"\0".join(data)
     ).hexdigest()[:12]
-    shown = width or drawn[0].width
+    own = drawn[0].width // (SCALE if isinstance(frames[0], BookFigure) else 1)
+    shown = width or own
     images = "".join(
         f'<img src="data:image/{encoding};base64,{base64.b64encode(content).decode()}" '
         f'alt="{html.escape(alt)} ({html.escape(label)})" data-label="{html.escape(label)}" '

@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--torch", help="its version; default: the newest")
     parser.add_argument("--torchvision", help="the version that fits --torch")
     parser.add_argument("--full", action="store_true", help="not in the quick form")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()  # notebooks may stand behind options
     if bool(args.torch) != bool(args.torchvision):
         parser.error("--torch and --torchvision belong together: give both or neither")
     out = args.out.resolve()

@@ -146,10 +146,20 @@ def test_png_is_small_and_repeatable() -> None:
 def test_notebooks_show_the_figure_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(
-        "IPython.display.display", lambda data, raw: calls.append((sorted(data), raw))
+        "IPython.display.display",
+        lambda data, metadata, raw: calls.append((sorted(data), metadata, raw)),
     )
-    plotting.show_image(np.zeros((3, 4, 4), np.uint8))._ipython_display_()
-    assert calls == [(["image/png", "text/plain"], True)]
+    figure = plotting.show_image(np.zeros((3, 4, 4), np.uint8))
+    figure._ipython_display_()
+    shown = {"image/png": {"width": round(figure.get_figwidth() * figure.dpi)}}
+    assert calls == [(["image/png", "text/plain"], shown, True)]
+
+
+def test_images_have_two_pixels_for_each_that_is_shown() -> None:
+    figure = plotting.show_image(np.zeros((3, 4, 4), np.uint8), "black")
+    single, double = (figure.pixels(scale=scale) for scale in (1, 2))
+    assert double.shape == (2 * single.shape[0], 2 * single.shape[1], 3)
+    assert figure.pixels().shape == double.shape
 
 
 def test_clicks_lie_on_top_of_masks() -> None:

@@ -106,6 +106,10 @@ def test_figures_and_band_first_images_are_frames_too() -> None:
     first, second = Tags(text).named("img")
     assert int(first["width"]) > 100
     assert (second["width"], second["height"]) == ("6", "6")
+    # a figure has two pixels for each that it is shown at
+    own = round(figure.get_figwidth() * figure.dpi)
+    assert int(first["width"]) == 2 * own
+    assert f"max-width:{own}px" in first["style"]
 
 
 def test_a_twenty_frame_slider_stays_small() -> None:

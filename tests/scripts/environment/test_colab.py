@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import nbformat
 import pytest
 
 from scripts.book.badges import install_cell
+from scripts.environment import colab
 from scripts.environment.colab import CHAPTERS, PRETENDED, ROOT, as_in_colab, call, main
 
 
@@ -64,3 +66,22 @@ def test_half_a_pair_of_versions_is_refused(
         main()
     assert "belong together" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_chapters_may_stand_behind_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked = []
+    chapters = [ROOT / "book" / f"{name}.ipynb" for name in CHAPTERS]
+    monkeypatch.setattr(colab, "make_environment", lambda env, *_: env / "python")
+    monkeypatch.setattr(colab, "torch_of", lambda _: "1.0 there")
+    monkeypatch.setattr(colab, "call", lambda *_, **__: "Python 3")
+    monkeypatch.setattr(colab, "build_wheel", lambda _: tmp_path / "a.whl")
+    monkeypatch.setattr(colab, "run_chapter", lambda chapter, *_: asked.append(chapter) or 1.0)
+    words = ["colab", str(tmp_path), "--python", "x", *map(str, chapters)]
+    monkeypatch.setattr(sys, "argv", words)
+    main()
+    assert asked == chapters
+    assert json.loads((tmp_path / "colab.json").read_text())["torch"] == "1.0"
+    seen = iter(["1.0 there", "2.0 there"])
+    monkeypatch.setattr(colab, "torch_of", lambda _: next(seen))
+    with pytest.raises(SystemExit, match="changed torch"):
+        main()
