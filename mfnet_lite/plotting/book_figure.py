@@ -39,12 +39,16 @@ STYLE: Any = {
 
 SCALE = 2
 """Pixels of an image for each pixel that it is shown at: screens of phones and laptops have two."""
+MOST = 200_000
+"""Bytes beyond which a figure is full of grain and is kept in a smaller form: a chapter has a megabyte."""
+FORMS = ((SCALE, 256), (SCALE, 128), (1.5, 256), (1.5, 128), (1, 256))
+"""Pixels for each one that is shown, and colours; the first form that is small enough is taken."""
 
 
 class BookFigure(Figure):
     """A matplotlib figure that shows itself once, as a small PNG, when it is the last line of a notebook cell."""
 
-    def png(self, colours: int = 256, scale: int = SCALE) -> bytes:
+    def png(self, colours: int = 256, scale: float = SCALE) -> bytes:
         """Encode the figure as a PNG of at most ``colours`` colours.
 
         A palette cuts a figure with photographs to about a third of its size, which keeps notebooks small.
@@ -69,7 +73,7 @@ class BookFigure(Figure):
         small.save(packed, format="png", optimize=True)
         return packed.getvalue()
 
-    def pixels(self, scale: int = SCALE) -> np.ndarray:
+    def pixels(self, scale: float = SCALE) -> np.ndarray:
         """The figure as an RGB image of shape (height, width, 3), uint8; frames of a slider are made so.
 
         Args:
@@ -82,9 +86,11 @@ class BookFigure(Figure):
         """Show the figure in a notebook (IPython asks for this name)."""
         from IPython.display import display
 
-        data = self.png()
-        with Image.open(io.BytesIO(data)) as image:
-            shown = {"width": image.width // SCALE}
+        for scale, colours in FORMS:
+            data = self.png(colours, scale)
+            if len(data) <= MOST:
+                break
+        shown = {"width": round(self.get_figwidth() * self.dpi)}
         display(
             {"image/png": data, "text/plain": repr(self)}, metadata={"image/png": shown}, raw=True
         )

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from mfnet_lite import plotting
+from mfnet_lite.plotting.book_figure import FORMS, MOST
 from mfnet_lite.plotting.palettes import CHANGE, ISPRS
 
 
@@ -160,6 +161,24 @@ def test_images_have_two_pixels_for_each_that_is_shown() -> None:
     single, double = (figure.pixels(scale=scale) for scale in (1, 2))
     assert double.shape == (2 * single.shape[0], 2 * single.shape[1], 3)
     assert figure.pixels().shape == double.shape
+
+
+@pytest.mark.parametrize(("side", "form"), [(60, 0), (600, 4)])
+def test_a_figure_full_of_grain_is_kept_in_a_smaller_form(
+    monkeypatch: pytest.MonkeyPatch, side: int, form: int
+) -> None:
+    kept = []
+    monkeypatch.setattr(
+        "IPython.display.display", lambda data, metadata, raw: kept.append((data, metadata))
+    )
+    noise = np.random.default_rng(0).integers(0, 255, (3, side, side)).astype(np.uint8)
+    figure = plotting.show_image(noise, "noise")
+    figure._ipython_display_()
+    ((data, metadata),) = kept
+    scale, colours = FORMS[form]
+    assert data["image/png"] == figure.png(colours, scale)
+    assert metadata == {"image/png": {"width": round(figure.get_figwidth() * figure.dpi)}}
+    assert all(len(figure.png(c, s)) > MOST for s, c in FORMS[:form])
 
 
 def test_clicks_lie_on_top_of_masks() -> None:

@@ -1,0 +1,94 @@
+"""The page on few labels shows its record, and leaves out what was not measured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from scripts.experiments.few_labels import page
+from scripts.experiments.few_labels.plan import PIXELS, UNET
+
+
+def row(run: Any, score: str, *values: float) -> dict[str, Any]:
+    return {
+        "n": len(values),
+        "scores": {score: {"mean": sum(values) / len(values), "values": dict(enumerate(values))}},
+    }
+
+
+def record(rows: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "rows": rows,
+        "claims": [
+            {"claim": "This.", "verdict": "holds", "sentence": "Holds: +1.", "hangs_on_one_seed": True},
+            {"claim": "That.", "verdict": "not measured", "sentence": "Not measured yet."},
+        ],
+        "rule": "a rule",
+        "multiplicity": "two claims",
+        "provenance": {
+            "runs": 6, "cpu_seconds": 150, "dates": ["2026-11-29"], "commits": ["abc"],
+            "hardware": ["a CPU"], "versions": {"torch": "2.15.0"},
+        },
+    }  # fmt: skip
+
+
+def test_page_and_record_agree() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.with_section(text, json.loads(page.RECORD.read_text(encoding="utf-8"))) == text
+
+
+def test_what_was_not_measured_is_left_out() -> None:
+    rows = {
+        PIXELS.row: row(PIXELS, "mIoU", 0.25, 0.5, 0.75),
+        replace(UNET, height=True).row: row(UNET, "mIoU", 0.1, 0.2, 0.3),
+        UNET.row: row(UNET, "mIoU", 0.1, 0.2),  # two seeds are too few
+    }
+    assert page.tables(record(rows)) == [
+        "| mIoU, mean of the seeds (range) | IGN, optical | IGN, optical and height |\n"
+        "|---|--:|--:|\n"
+        "| forest on pixels | 0.500 (0.25–0.75) |  |\n"
+        "| U-Net |  | 0.200 (0.10–0.30) |"
+    ]
+    text = page.section(record(rows))
+    assert "- This. **Holds: +1.** One seed decides." in text
+    assert "That." not in text
+    assert (
+        "6 trainings, 2 minutes of one core; 2026-11-29, commit `abc`, a CPU; torch 2.15.0." in text
+    )
+
+
+def test_pairs_and_fewer_tiles_have_tables_of_their_own() -> None:
+    rows = {
+        replace(PIXELS, data="levir").row: row(PIXELS, "F1", 0.25, 0.5, 0.75),
+        replace(page.TILE_WAYS[1].run, data="vaihingen", tiles=2).row: row(
+            UNET, "mIoU", 0.2, 0.2, 0.2
+        ),
+    }
+    change, tiles = page.tables(record(rows))
+    assert change.splitlines()[-1] == "| forest on pixels | 0.500 (0.25–0.75) |"
+    assert tiles.splitlines()[0] == "| Vaihingen, mIoU | 2 tiles |"
+    assert tiles.splitlines()[-1] == "| U-Net, class balance 0.5 | 0.200 (0.20–0.20) |"
+
+
+def test_check_fails_where_they_differ(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    where = tmp_path / "page.md"
+    where.write_text(f"before\n{page.MARKS[0]}\nold\n{page.MARKS[1]}\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(page, "PAGE", where)
+    monkeypatch.setattr(sys, "argv", ["page", "--check"])
+    with pytest.raises(SystemExit, match="is not what"):
+        page.main()
+    assert "old" in where.read_text(encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["page"])
+    page.main()
+    written = where.read_text(encoding="utf-8")
+    assert written.startswith("before\n")
+    assert written.endswith("\nafter\n")
+    assert "old" not in written
+    monkeypatch.setattr(sys, "argv", ["page", "--check"])
+    with pytest.raises(SystemExit) as ended:
+        page.main()
+    assert ended.value.code is None
