@@ -76,18 +76,18 @@ def test_pairs_and_fewer_tiles_have_tables_of_their_own() -> None:
 
 def test_check_fails_where_they_differ(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     where = tmp_path / "page.md"
-    where.write_text(f"before\n{page.MARKS[0]}\nold\n{page.MARKS[1]}\nafter\n", encoding="utf-8")
+    where.write_text(f"before\n{page.MARKS[0]}\nSTALE\n{page.MARKS[1]}\nafter\n", encoding="utf-8")
     monkeypatch.setattr(page, "PAGE", where)
     monkeypatch.setattr(sys, "argv", ["page", "--check"])
     with pytest.raises(SystemExit, match="is not what"):
         page.main()
-    assert "old" in where.read_text(encoding="utf-8")
+    assert "STALE" in where.read_text(encoding="utf-8")
     monkeypatch.setattr(sys, "argv", ["page"])
     page.main()
     written = where.read_text(encoding="utf-8")
     assert written.startswith("before\n")
     assert written.endswith("\nafter\n")
-    assert "old" not in written
+    assert "STALE" not in written
     monkeypatch.setattr(sys, "argv", ["page", "--check"])
     with pytest.raises(SystemExit) as ended:
         page.main()
