@@ -140,7 +140,8 @@ def verdicts(record: Record) -> str:
     for claim in record["claims"]:
         if claim["verdict"] != "not measured":
             star = " One seed decides." if claim["hangs_on_one_seed"] else ""
-            lines.append(f"- {claim['claim']} **{claim['sentence']}**{star}")
+            verdict, told = claim["sentence"].split(":", 1)
+            lines.append(f"- {claim['claim']} **{verdict}:**{told}{star}")
     return "\n".join(lines)
 
 

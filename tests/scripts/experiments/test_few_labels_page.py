@@ -54,7 +54,7 @@ def test_what_was_not_measured_is_left_out() -> None:
         "| U-Net |  | 0.200 (0.10–0.30) |"
     ]
     text = page.section(record(rows))
-    assert "- This. **Holds: +1.** One seed decides." in text
+    assert "- This. **Holds:** +1. One seed decides." in text
     assert "That." not in text
     assert (
         "6 trainings, 2 minutes of one core; 2026-11-29, commit `abc`, a CPU; torch 2.15.0." in text
