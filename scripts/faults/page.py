@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from mfnet_lite.utils.files import write_text
+from scripts.book.marked_section import with_marked
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "book" / "faults.md"
@@ -82,8 +82,7 @@ def with_section(page: str, record: dict[str, Any]) -> str:
         page: Text of the page.
         record: What the suite wrote.
     """
-    pattern = re.escape(MARKS[0]) + ".*" + re.escape(MARKS[1])
-    return re.sub(pattern, lambda _: section(record), page, flags=re.S)
+    return with_marked(page, MARKS, section(record))
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,23 +17,30 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mfnet_lite.utils.files import write_text
+from scripts.book.marked_section import with_marked
 from scripts.experiments.claims import FEWEST
 from scripts.experiments.few_labels.plan import (
-    BEST,
     CHANGES,
     FEW,
     IMAGENET,
-    MFNET,
     NEIGHBOURHOOD,
     PIXELS,
     PLACES,
     RANDOM,
     SAM_CD,
     UNET,
-    UNETFORMER,
     Run,
 )
-from scripts.experiments.few_labels.verdicts import PLACE, at, score_in
+from scripts.experiments.few_labels.verdicts import (
+    FORMER,
+    FORMER_RANDOM,
+    MFNET_HALF,
+    PLACE,
+    UNET_FULL,
+    UNET_HALF,
+    at,
+    score_in,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "book" / "few_labels.md"
@@ -60,11 +66,11 @@ MAP_WAYS = (
     Way("forest on pixels", PIXELS),
     Way("forest on smoothed bands", NEIGHBOURHOOD),
     Way("U-Net", UNET),
-    Way("U-Net, class balance 0.5", replace(UNET, balance=BEST)),
-    Way("U-Net, class balance 1", replace(UNET, balance=1.0)),
-    Way("UNetFormer from ImageNet, 0.5", replace(UNETFORMER, balance=BEST)),
-    Way("UNetFormer from random, 0.5", replace(UNETFORMER, balance=BEST, encoder=RANDOM)),
-    Way("MFNet on the small SAM, 0.5", replace(MFNET, balance=BEST)),
+    Way("U-Net, class balance 0.5", UNET_HALF),
+    Way("U-Net, class balance 1", UNET_FULL),
+    Way("UNetFormer from ImageNet, 0.5", FORMER),
+    Way("UNetFormer from random, 0.5", FORMER_RANDOM),
+    Way("MFNet on the small SAM, 0.5", MFNET_HALF),
 )
 CHANGE_WAYS = (
     Way("forest on pixels", PIXELS),
@@ -75,8 +81,8 @@ CHANGE_WAYS = (
 )
 TILE_WAYS = (
     Way("forest on smoothed bands", NEIGHBOURHOOD),
-    Way("U-Net, class balance 0.5", replace(UNET, balance=BEST)),
-    Way("UNetFormer from ImageNet, 0.5", replace(UNETFORMER, balance=BEST)),
+    Way("U-Net, class balance 0.5", UNET_HALF),
+    Way("UNetFormer from ImageNet, 0.5", FORMER),
 )
 
 
@@ -166,8 +172,7 @@ def section(record: Record) -> str:
 
 def with_section(page: str, record: Record) -> str:
     """Return a page with the record's section in place of the one it has."""
-    pattern = re.escape(MARKS[0]) + ".*" + re.escape(MARKS[1])
-    return re.sub(pattern, lambda _: section(record), page, flags=re.S)
+    return with_marked(page, MARKS, section(record))
 
 
 def main() -> None:
