@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 from mfnet_lite.utils.files import write_text
 from scripts.benchmarks.common import RESULTS, ROOT
+from scripts.book.marked_section import with_marked
 
 PAGE = ROOT / "book" / "costs.md"
 OUT = RESULTS / "benchmarks.json"
@@ -254,13 +255,8 @@ def filled(page: str, rows: list[dict[str, Any]]) -> str:
     Raises:
         ValueError: If the page has no place for it.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{PAGE.name}: expected the lines {BEGIN} and {END}, found none")
-    return (
-        f"{before}{BEGIN}\n\n{table(rows)}\n\n{memory_table()}\n\n{large_table()}\n\n{END}{after}"
-    )
+    body = f"{table(rows)}\n\n{memory_table()}\n\n{large_table()}"
+    return with_marked(page, (BEGIN, END), f"{BEGIN}\n\n{body}\n\n{END}")
 
 
 def measure(authors: Path | None, groupvit: Path | None) -> None:

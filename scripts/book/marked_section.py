@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 __all__ = ["with_marked"]
 
 
@@ -12,12 +10,20 @@ def with_marked(page: str, marks: tuple[str, str], section: str) -> str:
 
     Args:
         page: Text of the page.
-        marks: Where the section begins and ends.
+        marks: Lines where the section begins and ends, each once in the page and in this order.
         section: What to put there, marks included.
+
+    Raises:
+        ValueError: If the page has not each mark once, in this order.
 
     Example:
         >>> with_marked("a <b> old <e> z", ("<b>", "<e>"), "<b> new <e>")
         'a <b> new <e> z'
     """
-    begin, end = map(re.escape, marks)
-    return re.sub(f"{begin}.*{end}", lambda _: section, page, flags=re.S)
+    begin, end = marks
+    if (page.count(begin), page.count(end)) != (1, 1) or page.index(begin) > page.index(end):
+        raise ValueError(
+            f"the page has no single section between {begin} and {end}: expected each mark once, in this order"
+        )
+    before, _, rest = page.partition(begin)
+    return before + section + rest.partition(end)[2]

@@ -41,7 +41,7 @@ def test_ratios_have_two_digits(value: float, text: str) -> None:
 
 
 def test_a_page_without_a_place_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected the lines"):
+    with pytest.raises(ValueError, match="no single section between"):
         costs.filled("# nothing", [])
 
 
