@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from scripts.experiments.few_labels import data, runs, verdicts
+from scripts.experiments.few_labels import data, forests, runs, verdicts
 from scripts.experiments.few_labels.plan import SEEDS, Run, plan
 from scripts.experiments.lines import ROOT
 from scripts.experiments.loop import Experiment
@@ -37,14 +37,16 @@ def settings() -> dict[str, Any]:
         "batch": runs.BATCH,
         "steps": runs.STEPS,
         "crops_to_draw_from": runs.POOL,
-        "light": runs.LIGHT,
         "unet": runs.UNET_SIZE,
-        "encoder": runs.ENCODER,
+        "encoder": forests.ENCODER,
+        "larger_crops_of_a_step": runs.LARGER_BATCH,
+        "brighter": runs.BRIGHTER,
         "changed_pixels_weigh": runs.CHANGED[1],
         "learning_rates": {
             m: runs.rate(Run(0, model=m)) for m in ("unet", "unetformer", "mfnet", "sam_cd")
         },
-        "forest": runs.FOREST | {"pixels": runs.FOREST_PIXELS, "widest_smoothing": runs.SIGMA},
+        "forest": forests.FOREST
+        | {"pixels": forests.FOREST_PIXELS, "widest_smoothing": forests.SIGMA},
         "vaihingen_tile": data.SIDE,
         "default_run": asdict(Run(0)),
         "score": "one confusion matrix over both halves, each predicted by what learnt from the other",

@@ -29,6 +29,7 @@ from scripts.experiments.few_labels.plan import (
     RANDOM,
     SAM_CD,
     UNET,
+    UNET_HALF,
     Run,
 )
 from scripts.experiments.few_labels.verdicts import (
@@ -37,7 +38,6 @@ from scripts.experiments.few_labels.verdicts import (
     MFNET_HALF,
     PLACE,
     UNET_FULL,
-    UNET_HALF,
     at,
     score_in,
 )

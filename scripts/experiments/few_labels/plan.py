@@ -27,13 +27,18 @@ class Run(PlannedRun):
     Attributes:
         seed: Of the tiles where they are few, of crops and initial weights.
         data: ``"ign"``, ``"vaihingen"``, ``"levir"`` or ``"dsifn"``.
-        model: ``"pixels"`` and ``"neighbourhood"``, class-balanced random forests on single pixels and on smoothed
-            bands; or a network: ``"unet"``, ``"unetformer"``, ``"mfnet"``, ``"sam_cd"``.
+        model: ``"pixels"``, ``"neighbourhood"`` and ``"features"``, class-balanced random forests on single pixels,
+            on smoothed bands and on bands beside a frozen encoder's maps; or a network: ``"unet"``,
+            ``"unetformer"``, ``"mfnet"``, ``"sam_cd"``.
         height: Whether the height map is seen, in metres above ground.
         balance: Power of the class weights; forests are balanced in any case, and changed pixels weigh fourfold.
-        encoder: Weights of UNetFormer's or SAM-CD's encoder, EfficientNet-Lite0: ``"ImageNet"`` or ``"random"``;
+        encoder: Weights of EfficientNet-Lite0 in the forest, UNetFormer or SAM-CD: ``"ImageNet"`` or ``"random"``;
             empty for the small SAM, and for networks without a pre-trained encoder.
         tiles: Labelled tiles to learn from; 0 for all of the half.
+        jitter: Largest relative change of the crops' brightness.
+        turns: Whether crops are turned by quarters.
+        rate: Learning rate; 0 for that of the command line.
+        crop: Side of the crops, of which a step then has two; 0 for four of 64 px (128 px of pairs).
     """
 
     data: str = "ign"
@@ -42,6 +47,10 @@ class Run(PlannedRun):
     balance: float = 0.0
     encoder: str = ""
     tiles: int = 0
+    jitter: float = 0.25
+    turns: bool = True
+    rate: float = 0.0
+    crop: int = 0
 
     @property
     def needs_weights(self) -> bool:
@@ -60,6 +69,7 @@ def maps(run: Run) -> tuple[Run, ...]:
 
 UNET = Run(0)
 PIXELS, NEIGHBOURHOOD = Run(0, model="pixels"), Run(0, model="neighbourhood")
+FEATURES = Run(0, model="features", encoder=IMAGENET)
 UNETFORMER = Run(0, model="unetformer", encoder=IMAGENET)
 MFNET = Run(0, model="mfnet")
 SAM_CD = Run(0, data="levir", model="sam_cd")
@@ -67,9 +77,24 @@ FEW = (1, 2, 4)
 """Tiles of Vaihingen of 128 px, of the eight of a half."""
 BEST = 0.5
 """Power of the class weights for what is not about them."""
+FAST = 1e-2
+"""A learning rate above the command line's."""
+UNET_HALF = replace(UNET, balance=BEST)
+LARGE = 96
+"""Side of larger crops, pixels."""
+STEADY = replace(UNET_HALF, jitter=0.0)
+"""The U-Net on crops as bright as their tiles."""
+UNMOVED = replace(STEADY, turns=False)
+"""The same without quarter turns."""
+
+
+def steady(run: Run, rate: float = 0.0) -> Run:
+    """Return a configuration with class weights, without brightness jitter, and with a learning rate."""
+    return replace(run, balance=BEST, jitter=0.0, rate=rate)
+
 
 GROUPS: dict[str, tuple[Run, ...]] = {
-    "forests": (*maps(PIXELS), *maps(NEIGHBOURHOOD)),
+    "forests": (*maps(PIXELS), *maps(NEIGHBOURHOOD), *maps(FEATURES)),
     "class balance": tuple(r for p in BALANCES for r in maps(replace(UNET, balance=p))),
     "pre-trained encoder": (
         *maps(replace(UNETFORMER, balance=BEST)),
@@ -87,13 +112,31 @@ GROUPS: dict[str, tuple[Run, ...]] = {
             replace(SAM_CD, encoder=RANDOM),
         )
     ),
+    "recipe": (
+        *maps(STEADY),
+        *maps(UNMOVED),
+        *maps(replace(UNET_HALF, rate=FAST)),
+        *maps(replace(STEADY, rate=FAST)),
+        *maps(replace(UNMOVED, rate=FAST)),
+        *maps(replace(STEADY, rate=FAST, crop=LARGE)),
+    ),
+    "recipe, pre-trained": (
+        *maps(steady(UNETFORMER)),
+        *maps(steady(UNETFORMER, FAST)),
+        *maps(steady(MFNET)),
+        *maps(steady(MFNET, FAST)),
+        *maps(replace(steady(UNETFORMER, FAST), encoder=RANDOM)),
+    ),
+    "recipe, balance": tuple(
+        r for p in BALANCES for r in maps(replace(STEADY, balance=p, rate=FAST))
+    ),
     "fewer tiles": tuple(
         replace(run, data="vaihingen", tiles=k)
         for k in FEW
         for run in (
-            NEIGHBOURHOOD,
-            replace(UNET, balance=BEST),
-            replace(UNETFORMER, balance=BEST),
+            PIXELS,
+            replace(STEADY, rate=FAST),
+            steady(UNETFORMER, FAST),
         )
     ),
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,10 +20,12 @@ from mfnet_lite.nets import ChangeDetector, Pyramid, SamPyramid, TimmPyramid, bu
 from mfnet_lite.nets.registry import make_config
 from mfnet_lite.rasters import RandomCrops, Tile, WholeTiles
 from mfnet_lite.rasters.labels.label_counts import count_tiles
-from mfnet_lite.scenes import evaluate
+from mfnet_lite.scenes import Windows, evaluate
 from mfnet_lite.training import TrainConfig, fit
-from mfnet_lite.training.augment.jitter import RandomJitter
+from mfnet_lite.training.augment.jitter import IMAGES, RandomJitter
+from mfnet_lite.utils.samples import Samples
 from scripts.experiments.few_labels.data import drawn, halves
+from scripts.experiments.few_labels.forests import ENCODER, FORESTS, Counts, forest
 from scripts.experiments.few_labels.plan import CHANGES, IMAGENET, RANDOM, Run
 from scripts.experiments.sam_cd.runs import Pool, Remembering
 
@@ -31,17 +33,17 @@ BATCH, STEPS = 4, 200
 """Crops of a step, steps of a training."""
 SIZES = {"ign": 64, "vaihingen": 64, "levir": 128, "dsifn": 128}
 """Side of a crop in pixels, also of the windows at test time, which overlap by half."""
+LARGER_BATCH = 2
+"""Larger crops of a step: about as many pixels."""
 POOL = 200
 """Crops that a training draws from."""
-LIGHT = 0.25
-ENCODER = "tf_efficientnet_lite0"
+BRIGHTER = 1.25
+"""What the test images are multiplied by for a score under another light."""
+BRIGHT = "mIoU, brighter"
+"""Name of that score."""
+DATES = ("before", "after")
 CHANGED = (1.0, 4.0)
 """Weights of unchanged and changed pixels."""
-DATES = ("before", "after")
-FOREST = {"n_estimators": 100, "min_samples_leaf": 3, "class_weight": "balanced"}
-FOREST_PIXELS = 20_000
-SIGMA = 8
-"""Widest smoothing of the forest that sees a neighbourhood, pixels."""
 UNET_SIZE = {"width": 16, "depth": 3}
 FINE = 16
 """Channels of SAM-CD's finest decoded map, for encoders as narrow as these."""
@@ -77,17 +79,23 @@ def build(run: Run, classes: Sequence[str]) -> nn.Module:
     return build_model(run.model, channels, len(classes), classes, **options)
 
 
+def size_of(run: Run) -> int:
+    """Side of the crops and of the windows at test time."""
+    return run.crop or SIZES[run.data]
+
+
 def rate(run: Run) -> float:
-    """Learning rate: the default of the command line for this network, but for one."""
-    return RATES.get(run.model, make_config(run.model, {}).lr)
+    """Learning rate: that of the run, or the default of the command line for this network, but for one."""
+    return run.rate or RATES.get(run.model, make_config(run.model, {}).lr)
 
 
 def train(run: Run, tiles: Sequence[Tile], steps: int) -> tuple[nn.Module, dict[str, Any]]:
     """Train the network of a run, as ``mfnet-lite train`` would, on crops of some tiles."""
     classes = tiles[0].info.classes
     network = build(run, classes)
-    size = SIZES[run.data]
-    crops = RandomCrops(tiles, size, sensors_of(run), length=POOL, seed=run.seed, cache=True)
+    crops = RandomCrops(
+        tiles, size_of(run), sensors_of(run), length=POOL, seed=run.seed, cache=True
+    )
     loss = None
     if run.model != "sam_cd":
         counts = count_tiles(tiles).classes
@@ -95,45 +103,36 @@ def train(run: Run, tiles: Sequence[Tile], steps: int) -> tuple[nn.Module, dict[
         weights = CHANGED if run.data in CHANGES else balanced_weights(pixels, run.balance)
         loss = BalancedLoss(weights)
     config = TrainConfig(
-        steps=steps, batch=BATCH, lr=rate(run), seed=run.seed, device="cpu", progress=False
+        steps=steps,
+        batch=LARGER_BATCH if run.crop else BATCH,
+        lr=rate(run),
+        seed=run.seed,
+        device="cpu",
+        progress=False,
     )
-    samples = Pool(RandomJitter(crops, run.seed, LIGHT))
-    return network, fit(network, samples, config=config, loss=loss)
+    varied = run.jitter or run.turns
+    samples = RandomJitter(crops, run.seed, run.jitter, run.turns) if varied else crops
+    return network, fit(network, Pool(samples), config=config, loss=loss)
 
 
-def features(sample: dict[str, Tensor], sensors: Sequence[str], wide: bool) -> np.ndarray:
-    """What a forest sees of a pixel: bands, of two dates their difference; wide: also smoothed and as gradients."""
-    from skimage.feature import multiscale_basic_features
-
-    bands = torch.cat([sample[name] for name in sensors])
-    if sensors == DATES:
-        bands = torch.cat([bands, (sample["before"] - sample["after"]).abs()])
-    array = bands.numpy()
-    if wide:
-        array = multiscale_basic_features(
-            array, texture=False, sigma_max=SIGMA, channel_axis=0
-        ).transpose(2, 0, 1)
-    return array.reshape(len(array), -1).T
+def brighter(samples: Samples) -> list[dict[str, Tensor]]:
+    """Return tiles with all images as bright as under another light; heights stay."""
+    found = []
+    for k in range(len(samples)):
+        tile = dict(samples[k])
+        found.append(tile | {n: (BRIGHTER * x).clamp(0, 1) for n, x in tile.items() if n in IMAGES})
+    return found
 
 
-def forest(run: Run, train_set: WholeTiles, test_set: WholeTiles, classes: int) -> ConfusionMatrix:
-    """Train a class-balanced random forest on single pixels, and count its answers."""
-    from sklearn.ensemble import RandomForestClassifier
-
-    wide = run.model == "neighbourhood"
-    sensors = sensors_of(run)
-    samples = [train_set[k] for k in range(len(train_set))]
-    x = np.concatenate([features(sample, sensors, wide) for sample in samples])
-    y = np.concatenate([sample["label"].flatten().numpy() for sample in samples])
-    known = np.flatnonzero(y != 255)
-    chosen = np.random.default_rng(run.seed).permutation(known)[:FOREST_PIXELS]
-    trees = RandomForestClassifier(**FOREST, random_state=run.seed).fit(x[chosen], y[chosen])
-    matrix = ConfusionMatrix(classes)
-    for k in range(len(test_set)):
-        sample = test_set[k]
-        said = torch.from_numpy(trees.predict(features(sample, sensors, wide)).astype(np.int64))
-        matrix.update(said.reshape(sample["label"].shape), sample["label"])
-    return matrix
+def learnt(run: Run, tiles: Sequence[Tile], steps: int) -> tuple[Counts, int]:
+    """Train the model of a run; return what counts its answers, and how many weights a network trained."""
+    if run.model in FORESTS:
+        return forest(
+            run.model, WholeTiles(tiles, sensors_of(run)), len(tiles[0].info.classes), run.seed
+        ), 0
+    network, summary = train(run, tiles, steps)
+    windows = Windows(size_of(run), size_of(run) // 2)
+    return partial(evaluate, network, windows=windows), summary["trained_parameters"]
 
 
 def scored(matrix: ConfusionMatrix, run: Run, classes: Sequence[str]) -> dict[str, Any]:
@@ -166,25 +165,22 @@ def train_and_score(
     if real is None:
         return None
     begun = time.process_time()
-    matrix: ConfusionMatrix | None = None
     both = halves(run.data, real, root)
     classes = both[0][0].info.classes
-    is_forest = run.model in ("pixels", "neighbourhood")
+    usual, bright = ConfusionMatrix(len(classes)), ConfusionMatrix(len(classes))
     trained = 0
     for here, there in (both, both[::-1]):
-        tiles, sensors = drawn(here, run.tiles, run.seed), sensors_of(run)
-        test = WholeTiles(there, sensors)
-        if is_forest:
-            counts = forest(run, WholeTiles(tiles, sensors), test, len(classes))
-        else:
-            network, summary = train(run, tiles, steps)
-            trained = summary["trained_parameters"]
-            counts = evaluate(network, test, window=SIZES[run.data], stride=SIZES[run.data] // 2)
-        matrix = counts if matrix is None else matrix + counts
-    assert matrix is not None
+        count, trained = learnt(run, drawn(here, run.tiles, run.seed), steps)
+        test = WholeTiles(there, sensors_of(run))
+        usual += count(test)
+        if run.data not in CHANGES:
+            bright += count(brighter(test))
+    scores = scored(usual, run, classes)
+    if run.data not in CHANGES:
+        scores[BRIGHT] = scored(bright, run, classes)["mIoU"]
     return {
-        "scores": scored(matrix, run, classes),
-        "steps": 0 if is_forest else steps,
+        "scores": scores,
+        "steps": 0 if run.model in FORESTS else steps,
         "trained": trained,
         "cpu_seconds": round(time.process_time() - begun, 1),
     }

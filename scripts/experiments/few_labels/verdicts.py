@@ -30,6 +30,7 @@ from scripts.experiments.few_labels.plan import (
     RANDOM,
     SAM_CD,
     UNET,
+    UNET_HALF,
     UNETFORMER,
     Run,
 )
@@ -41,7 +42,7 @@ PLACE = {
     ("levir", False): "LEVIR",
     ("dsifn", False): "DSIFN",
 }
-UNET_HALF, UNET_FULL = replace(UNET, balance=BEST), replace(UNET, balance=1.0)
+UNET_FULL = replace(UNET, balance=1.0)
 FORMER, FORMER_RANDOM = (replace(UNETFORMER, balance=BEST, encoder=e) for e in (IMAGENET, RANDOM))
 MFNET_HALF = replace(MFNET, balance=BEST)
 POINTS = 0.05

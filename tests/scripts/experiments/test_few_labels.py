@@ -13,7 +13,7 @@ import torch
 
 from mfnet_lite.rasters import WholeTiles, write_raster
 from scripts.experiments.few_labels import __main__ as experiment
-from scripts.experiments.few_labels import data, plan, runs, verdicts
+from scripts.experiments.few_labels import data, forests, plan, runs, verdicts
 from scripts.experiments.options import Options
 
 
@@ -64,7 +64,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "SIDE", 64)
     monkeypatch.setattr(runs, "POOL", 6)
     monkeypatch.setattr(runs, "SIZES", dict.fromkeys(runs.SIZES, 32))
-    monkeypatch.setattr(runs, "FOREST", runs.FOREST | {"n_estimators": 5})
+    monkeypatch.setattr(forests, "FOREST", forests.FOREST | {"n_estimators": 5})
 
 
 def test_the_image_is_cut_and_its_halves_do_not_mix(real: Path, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_pairs_are_halved(real: Path, tmp_path: Path) -> None:
 
 
 def test_forests_learn_what_is_easy(real: Path, tmp_path: Path) -> None:
-    for model in ("pixels", "neighbourhood"):
+    for model in forests.FORESTS:
         run = replace(plan.PIXELS, data="vaihingen", model=model)
         found = runs.train_and_score(run, tmp_path / "tiles", real)
         assert found is not None
@@ -112,6 +112,7 @@ def test_forests_learn_what_is_easy(real: Path, tmp_path: Path) -> None:
     "run",
     [
         replace(plan.UNET, data="vaihingen", balance=0.5, tiles=1),
+        replace(plan.UNMOVED, data="vaihingen", rate=0.01, crop=48),
         replace(plan.UNETFORMER, data="vaihingen"),
         replace(plan.UNETFORMER, data="vaihingen", encoder=plan.RANDOM),
         replace(plan.MFNET, data="vaihingen"),
