@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mfnet_lite.cli.network_options import usual
+from mfnet_lite.cli.option_groups import changed
 
 if TYPE_CHECKING:
     from mfnet_lite.rasters import ObjectFiles, Tile, WholeTiles
@@ -21,7 +22,8 @@ class CropOptions:
 
     Attributes:
         size: Side in pixels, None for what the network wants.
-        jitter: How far brightness and contrast vary; with it crops are turned by quarters.
+        jitter: How far brightness and contrast vary.
+        quarter_turns: Whether crops are turned by quarters.
     """
 
     size: int | None = field(
@@ -31,13 +33,35 @@ class CropOptions:
     jitter: float = field(
         default=0.25,
         metadata={
-            "help": "Augmentation: brightness jitter and quarter turns; 0 = flips only.",
+            "help": "Augmentation: largest relative change of the images' brightness; less where the maps to "
+            "come are as bright as the tiles.",
         },
     )
+    quarter_turns: bool = field(
+        default=True, metadata={"help": "Augmentation: quarter turns, beside the flips."}
+    )
+
+    def described(self) -> dict[str, Any]:
+        """Say what a run was trained with."""
+        return {"light": self.jitter, "quarter_turns": self.quarter_turns}
+
+    def under(self, recipe: str) -> CropOptions:
+        """Return what a recipe makes of them: the authors' turns nothing and leaves brightness alone.
+
+        Raises:
+            ValueError: If they ask for something else than the recipe.
+        """
+        if recipe != "authors":
+            return self
+        if self.jitter and "jitter" in changed(self):
+            raise ValueError(
+                "--jitter is no part of --recipe authors, which flips crops and does no more; leave it out"
+            )
+        return replace(self, jitter=0.0, quarter_turns=False)
 
 
 def training_crops(
-    tiles: Sequence[Tile], maps: Sequence[ObjectFiles], run: RunConfig, jitter: float
+    tiles: Sequence[Tile], maps: Sequence[ObjectFiles], run: RunConfig, options: CropOptions
 ) -> Samples:
     """Cut crops from the training tiles.
 
@@ -45,7 +69,7 @@ def training_crops(
         tiles: Those to learn from.
         maps: Their maps of objects, none for a training without.
         run: Says which sensors, how large, and the seed.
-        jitter: Of the augmentation; 0 leaves it out.
+        options: Of the augmentation.
     """
     from mfnet_lite.rasters import RandomCrops, WithObjects
     from mfnet_lite.training.augment.jitter import RandomJitter
@@ -63,7 +87,9 @@ def training_crops(
     )
     crops.prepare()
     samples: Samples = WithObjects(crops, maps, cache=images) if maps else crops
-    return RandomJitter(samples, run.seed, jitter) if jitter else samples
+    if not (options.jitter or options.quarter_turns):
+        return samples
+    return RandomJitter(samples, run.seed, options.jitter, options.quarter_turns)
 
 
 def validation_tiles(tiles: Sequence[Tile], run: RunConfig) -> WholeTiles | None:

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from mfnet_lite.runs.run_config import RunConfig
 
 SAME = ("model", "options", "channels", "classes", "scaling", "size", "dataset", "base")
-TRAINED_SAME = ("light", "objects", "object_weight", "boundary_weight", "class_balance")
+TRAINED_SAME = (
+    "light",
+    "quarter_turns",
+    "objects",
+    "object_weight",
+    "boundary_weight",
+    "class_balance",
+)
 """What a run and its continuation must share, as fields and among the settings of the training."""
 
 
@@ -80,6 +87,8 @@ def _check_same_tiles(before: Mapping[str, Any], now: Mapping[str, Any], out: Pa
 
 def _setting(run: RunConfig, name: str) -> Any:
     """Return a field of a run, or a setting of its training."""
+    if name == "quarter_turns" and name not in run.train:  # once they came and went with the jitter
+        return bool(run.train.get("light"))
     return run.train.get(name) if name in TRAINED_SAME else getattr(run, name)
 
 

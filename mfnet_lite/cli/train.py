@@ -65,6 +65,7 @@ def train(
     refuse(changed(questions), "is about dialogues: expected --model earthgpt; leave it out")
     loss = objects.loss()
     balance.check()
+    seen = crops.under(recipe)
     refuse_overwriting(out, resume)
 
     data = open_training_data(folder, reading, training["seed"])
@@ -75,17 +76,14 @@ def train(
         f"a batch of {config.batch} crops of {draft.size} x {draft.size} pixels",
         "choose a smaller --batch or --size",
     )
-    net, run = built(
-        draft, config, {"light": crops.jitter, **objects.described(), **balance.described()}
-    )
+    net, run = built(draft, config, seen.described() | objects.described() | balance.described())
     before = continued(out, run) if resume else None
 
     pixels = check_labels(folder, data.tiles, run.classes)
     maps = objects.files(data.tiles)
     content = settle_content(data.dataset, tuple(run.channels), maps, before, out)
     run = replace(run, content=content)
-    # the authors' recipe turns nothing and leaves brightness alone
-    samples = training_crops(data.tiles, maps, run, 0.0 if recipe == "authors" else crops.jitter)
+    samples = training_crops(data.tiles, maps, run, seen)
     val = validation_tiles(data.held_out, run)
     if not resume and is_first_process():
         out.mkdir(parents=True, exist_ok=True)
