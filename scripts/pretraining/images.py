@@ -30,7 +30,7 @@ class Stream(IterableDataset):
         batch: Windows a step.
         fresh: New pictures a step.
         pool: Images kept; each is seen ``batch / fresh`` times on average.
-        collages: Share of the new pictures that are collages (``pretrain_collages.py``).
+        collages: Share of the new pictures that are collages (``collages.py``).
     """
 
     def __init__(

@@ -5,12 +5,15 @@ Three stages, each starting from the weights of the one before (``STAGES`` has t
 1. ``prompts``: encoder, prompt encoder and decoder on a first click or box, with the losses of Segment
    Anything: 20 focal + dice, best of three candidates, IoU head.
 2. ``corrections``: a second round, with a click into the error of the first. Up to here windows of 128 pixels
-   are seen with the tables of the model of 256 (``pretrain_windows.py``).
+   are seen with the tables of the model of 256 (``windows.py``).
 3. ``full size``: three rounds on whole pictures of 256 pixels.
 
-In all three the encoder also learns from every place of a picture (``pretrain_dense.py``), which stands where the
+In all three the encoder also learns from every place of a picture (``dense.py``), which stands where the
 official models start from a masked auto-encoder; a stage without prompts would learn from nothing else. Three in
-five pictures are collages of real textures (``pretrain_collages.py``).
+five pictures are collages of real textures (``collages.py``).
+
+The weights that the package brings are older than these stages: their own, with a stage for the encoder alone at the
+start and without collages, are in ``mfnet_lite/weights/sam_tiny.md``.
 
 The weights that are kept are a running average of the trained ones. The run can be stopped at any time and
 continued by the same command; pictures and prompts of a step depend on the seed and the step's number alone.

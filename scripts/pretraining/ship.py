@@ -1,7 +1,7 @@
 """Put a pre-trained small SAM into the package: ``python -m scripts.pretraining.ship RUN``.
 
-Copies the weights of a finished ``pretrain_sam_tiny.py`` run as half precision, writes the digest that
-``load_sam("tiny")`` checks, and, once ``evaluate_sam_tiny.py`` has measured them, the model card.
+Copies the weights of a finished ``sam_tiny.py`` run as half precision, writes the digest that
+``load_sam("tiny")`` checks, and, once ``evaluate.py`` has measured them, the model card.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="folder of pretrain_sam_tiny.py")
+    parser.add_argument("run", type=Path, help="folder of sam_tiny.py")
     parser.add_argument("--results", type=Path, default=Path("book/results/sam_tiny.json"))
     parser.add_argument("--card-only", action="store_true", help="leave the weights as they are")
     arguments = parser.parse_args()

@@ -18,9 +18,11 @@ from typing import Any, NamedTuple
 
 from mfnet_lite.utils.files import write_text
 from scripts.book.marked_section import with_marked
-from scripts.experiments.claims import FEWEST
+from scripts.experiments.claims import FEWEST, Claim
 from scripts.experiments.few_labels.plan import (
     CHANGES,
+    FAST,
+    FEATURES,
     FEW,
     IMAGENET,
     NEIGHBOURHOOD,
@@ -28,15 +30,29 @@ from scripts.experiments.few_labels.plan import (
     PLACES,
     RANDOM,
     SAM_CD,
+    STEADY,
     UNET,
     UNET_HALF,
+    UNMOVED,
     Run,
 )
+from scripts.experiments.few_labels.runs import BRIGHT
 from scripts.experiments.few_labels.verdicts import (
+    CHANGE,
     FORMER,
+    FORMER_FAST,
+    FORMER_FAST_RANDOM,
     FORMER_RANDOM,
+    FORMER_STEADY,
+    JITTERED_FAST,
+    LARGE_FAST,
+    MFNET_FAST,
     MFNET_HALF,
+    MFNET_STEADY,
+    OLD_RECIPE,
     PLACE,
+    RECIPE,
+    STEADY_FAST,
     UNET_FULL,
     at,
     score_in,
@@ -65,12 +81,35 @@ class Way(NamedTuple):
 MAP_WAYS = (
     Way("forest on pixels", PIXELS),
     Way("forest on smoothed bands", NEIGHBOURHOOD),
+    Way("forest on a frozen EfficientNet", FEATURES),
     Way("U-Net", UNET),
     Way("U-Net, class balance 0.5", UNET_HALF),
     Way("U-Net, class balance 1", UNET_FULL),
     Way("UNetFormer from ImageNet, 0.5", FORMER),
     Way("UNetFormer from random, 0.5", FORMER_RANDOM),
     Way("MFNet on the small SAM, 0.5", MFNET_HALF),
+)
+STEADY_WAYS = (
+    Way("U-Net", STEADY),
+    Way("U-Net, no quarter turns", UNMOVED),
+    Way("U-Net, rate 0.01", STEADY_FAST),
+    Way("U-Net, rate 0.01, no quarter turns", replace(UNMOVED, rate=FAST)),
+    Way("U-Net, rate 0.01, crops of 96 pixels", LARGE_FAST),
+    Way("U-Net, rate 0.01, class balance 0", replace(STEADY_FAST, balance=0.0)),
+    Way("U-Net, rate 0.01, class balance 1", replace(STEADY_FAST, balance=1.0)),
+    Way("UNetFormer from ImageNet", FORMER_STEADY),
+    Way("UNetFormer from ImageNet, rate 0.01", FORMER_FAST),
+    Way("UNetFormer from random, rate 0.01", FORMER_FAST_RANDOM),
+    Way("MFNet on the small SAM", MFNET_STEADY),
+    Way("MFNet on the small SAM, rate 0.01", MFNET_FAST),
+)
+BRIGHT_WAYS = (
+    Way("forest on pixels", PIXELS),
+    Way("forest on smoothed bands", NEIGHBOURHOOD),
+    Way("U-Net with jitter, rate 0.01", JITTERED_FAST),
+    Way("U-Net, rate 0.01", STEADY_FAST),
+    Way("UNetFormer from ImageNet, rate 0.01", FORMER_FAST),
+    Way("MFNet on the small SAM", MFNET_STEADY),
 )
 CHANGE_WAYS = (
     Way("forest on pixels", PIXELS),
@@ -80,16 +119,16 @@ CHANGE_WAYS = (
     Way("SAM-CD on EfficientNet, random", replace(SAM_CD, encoder=RANDOM)),
 )
 TILE_WAYS = (
-    Way("forest on smoothed bands", NEIGHBOURHOOD),
-    Way("U-Net, class balance 0.5", UNET_HALF),
-    Way("UNetFormer from ImageNet, 0.5", FORMER),
+    Way("forest on pixels", PIXELS),
+    Way("U-Net, rate 0.01", STEADY_FAST),
+    Way("UNetFormer from ImageNet, rate 0.01", FORMER_FAST),
 )
 
 
 def cell(record: Record, run: Run, score: str) -> str:
     """Mean of a score over the seeds, with the smallest and the largest; empty where it was not measured."""
     row = record["rows"].get(run.row)
-    if row is None or row["n"] < FEWEST:
+    if row is None or row["n"] < FEWEST or score not in row["scores"]:
         return ""
     values = row["scores"][score]["values"].values()
     return f"{row['scores'][score]['mean']:.3f} ({min(values):.2f}–{max(values):.2f})"
@@ -114,11 +153,17 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     )
 
 
+def by_place(record: Record, head: str, ways: Sequence[Way], score: str = "") -> str:
+    """A table of configurations by place, of the usual score if none is named."""
+    lines = [
+        [way.name, *(cell(record, at(way.run, p), score or score_in(p)) for p in PLACES)]
+        for way in ways
+    ]
+    return table([head, *(PLACE[p] for p in PLACES)], lines)
+
+
 def tables(record: Record) -> list[str]:
     """Return the tables that the record has numbers for."""
-    maps = [
-        [way.name, *(cell(record, at(way.run, p), score_in(p)) for p in PLACES)] for way in MAP_WAYS
-    ]
     changes = [
         [way.name, *(cell(record, replace(way.run, data=d), "F1") for d in CHANGES)]
         for way in CHANGE_WAYS
@@ -131,7 +176,9 @@ def tables(record: Record) -> list[str]:
         for way in TILE_WAYS
     ]
     found = [
-        table(["mIoU, mean of the seeds (range)", *(PLACE[p] for p in PLACES)], maps),
+        by_place(record, "mIoU, mean of the seeds (range)", MAP_WAYS),
+        by_place(record, "no brightness jitter, class balance 0.5", STEADY_WAYS),
+        by_place(record, "mIoU, images a quarter brighter", BRIGHT_WAYS, BRIGHT),
         table(["F1 of changed pixels", *(PLACE[d, False] for d in CHANGES)], changes),
     ]
     if any(any(line[1:-1]) for line in tiles):
@@ -140,15 +187,27 @@ def tables(record: Record) -> list[str]:
     return [one for one in found if one.count("\n") > 1]
 
 
-def verdicts(record: Record) -> str:
-    """Return a line for each claim that was measured."""
-    lines = []
-    for claim in record["claims"]:
-        if claim["verdict"] != "not measured":
-            star = " One seed decides." if claim["hangs_on_one_seed"] else ""
-            verdict, told = claim["sentence"].split(":", 1)
-            lines.append(f"- {claim['claim']} **{verdict}:**{told}{star}")
-    return "\n".join(lines)
+def verdict(claim: Record) -> str:
+    """A verdict in a cell: its word, the difference in points, its interval."""
+    if claim["verdict"] == "not measured":
+        return ""
+    low, high = (100 * bound for bound in claim["interval"])
+    missed = "turned" if high < 100 * claim["margin"] else "open"
+    word = "**holds**" if claim["verdict"] == "holds" else missed
+    star = "\\*" if claim["hangs_on_one_seed"] else ""
+    return f"{word}{star} {100 * claim['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def verdicts(record: Record, claims: Sequence[Claim], head: str) -> str:
+    """A table of claims by place; the same words in several places are one row."""
+    found = {claim["name"]: claim for claim in record["claims"]}
+    rows: dict[str, dict[str, str]] = {}
+    for claim in claims:
+        place, _, words = claim.claim.partition(": ")
+        rows.setdefault(words[:1].upper() + words[1:], {})[place] = verdict(found[claim.name])
+    places = list(dict.fromkeys(place for row in rows.values() for place in row))
+    lines = [[words, *(row.get(place, "") for place in places)] for words, row in rows.items()]
+    return table([head, *places], lines)
 
 
 def section(record: Record) -> str:
@@ -160,9 +219,14 @@ def section(record: Record) -> str:
         f"{', '.join(made['dates'])}, commit {commits}, {', '.join(made['hardware'])}; "
         f"torch {made['versions']['torch']}."
     )
+    judged = [
+        verdicts(record, OLD_RECIPE, "With brightness jitter, at the usual rates"),
+        verdicts(record, RECIPE, "Without brightness jitter, networks at rate 0.01"),
+        verdicts(record, CHANGE, "Pairs of images"),
+    ]
     parts = [
         *tables(record),
-        verdicts(record),
+        *(one for one in judged if one.count("\n") > 1),
         f"Rule: {record['rule']}; {record['multiplicity']}.",
         told,
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from scripts.experiments.few_labels import page
 from scripts.experiments.few_labels.plan import PIXELS, UNET
+from scripts.experiments.few_labels.verdicts import CLAIMS, OLD_RECIPE
 
 
 def row(run: Any, score: str, *values: float) -> dict[str, Any]:
@@ -23,10 +24,7 @@ def row(run: Any, score: str, *values: float) -> dict[str, Any]:
 def record(rows: dict[str, Any]) -> dict[str, Any]:
     return {
         "rows": rows,
-        "claims": [
-            {"claim": "This.", "verdict": "holds", "sentence": "Holds: +1.", "hangs_on_one_seed": True},
-            {"claim": "That.", "verdict": "not measured", "sentence": "Not measured yet."},
-        ],
+        "claims": [{"name": claim.name, "verdict": "not measured"} for claim in CLAIMS],
         "rule": "a rule",
         "multiplicity": "two claims",
         "provenance": {
@@ -54,8 +52,7 @@ def test_what_was_not_measured_is_left_out() -> None:
         "| U-Net |  | 0.200 (0.10–0.30) |"
     ]
     text = page.section(record(rows))
-    assert "- This. **Holds:** +1. One seed decides." in text
-    assert "That." not in text
+    assert "help the U-Net" not in text
     assert (
         "6 trainings, 2 minutes of one core; 2026-11-29, commit `abc`, a CPU; torch 2.15.0." in text
     )
@@ -71,7 +68,28 @@ def test_pairs_and_fewer_tiles_have_tables_of_their_own() -> None:
     change, tiles = page.tables(record(rows))
     assert change.splitlines()[-1] == "| forest on pixels | 0.500 (0.25–0.75) |"
     assert tiles.splitlines()[0] == "| Vaihingen, mIoU | 2 tiles |"
-    assert tiles.splitlines()[-1] == "| U-Net, class balance 0.5 | 0.200 (0.20–0.20) |"
+    assert tiles.splitlines()[-1] == "| U-Net, rate 0.01 | 0.200 (0.20–0.20) |"
+
+
+def test_verdicts_stand_by_place() -> None:
+    known = record({})
+    for claim, numbers in zip(
+        known["claims"][:3],
+        [
+            {"verdict": "holds", "interval": (0.005, 0.055), "hangs_on_one_seed": True},
+            {"verdict": "does not hold here", "interval": (-0.02, 0.08), "hangs_on_one_seed": False},
+            {"verdict": "does not hold here", "interval": (-0.02, -0.01), "hangs_on_one_seed": False},
+        ],
+        strict=True,
+    ):  # fmt: skip
+        claim |= numbers | {"difference": sum(numbers["interval"]) / 2, "margin": 0.0}
+    text = page.verdicts(known, OLD_RECIPE, "verdict")
+    assert text.splitlines() == [
+        "| verdict | IGN, optical | IGN, optical and height | Vaihingen, optical |",
+        "|---|--:|--:|--:|",
+        "| Class weights to the power of a half help the U-Net. | **holds**\\* +3.0 (+0.5 to +5.5) "
+        "| open +3.0 (-2.0 to +8.0) | turned -1.5 (-2.0 to -1.0) |",
+    ]
 
 
 def test_check_fails_where_they_differ(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
