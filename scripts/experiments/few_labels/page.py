@@ -117,6 +117,11 @@ CHANGE_WAYS = (
     Way("SAM-CD on the small SAM", SAM_CD),
     Way("SAM-CD on EfficientNet, ImageNet", replace(SAM_CD, encoder=IMAGENET)),
     Way("SAM-CD on EfficientNet, random", replace(SAM_CD, encoder=RANDOM)),
+    Way("U-Net, no jitter", replace(UNET, jitter=0.0)),
+    Way("SAM-CD on the small SAM, no jitter", replace(SAM_CD, jitter=0.0)),
+    Way(
+        "SAM-CD on EfficientNet, ImageNet, no jitter", replace(SAM_CD, encoder=IMAGENET, jitter=0.0)
+    ),
 )
 TILE_WAYS = (
     Way("forest on pixels", PIXELS),

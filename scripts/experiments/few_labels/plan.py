@@ -139,6 +139,11 @@ GROUPS: dict[str, tuple[Run, ...]] = {
             steady(UNETFORMER, FAST),
         )
     ),
+    "steady pairs": tuple(
+        replace(run, data=data, jitter=0.0)
+        for data in CHANGES
+        for run in (UNET, SAM_CD, replace(SAM_CD, encoder=IMAGENET))
+    ),
 }
 """Questions in the order of their importance."""
 

@@ -244,6 +244,27 @@ CHANGE: tuple[Claim, ...] = (
         PAIRS,
         POINTS,
     ),
+    *compared(
+        "change, steady, imagenet",
+        "leaving the brightness of pairs alone helps SAM-CD on ImageNet's weights.",
+        replace(SAM_CD, encoder=IMAGENET, jitter=0.0),
+        replace(SAM_CD, encoder=IMAGENET),
+        PAIRS,
+    ),
+    *compared(
+        "change, steady, sam",
+        "leaving the brightness of pairs alone helps SAM-CD on the small SAM.",
+        replace(SAM_CD, jitter=0.0),
+        SAM_CD,
+        PAIRS,
+    ),
+    *compared(
+        "change, steady, unet",
+        "leaving the brightness of pairs alone helps the U-Net.",
+        replace(UNET, jitter=0.0),
+        UNET,
+        PAIRS,
+    ),
 )
 """Claims about pairs of images."""
 CLAIMS = (*OLD_RECIPE, *RECIPE, *CHANGE)
