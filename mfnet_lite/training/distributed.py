@@ -19,8 +19,6 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import Subset
@@ -28,6 +26,7 @@ from torch.utils.data import Subset
 from mfnet_lite.metrics.segmentation import ConfusionMatrix
 from mfnet_lite.scenes.evaluate import evaluate
 from mfnet_lite.training.config import TrainConfig
+from mfnet_lite.training.fabric import DDPStrategy, Fabric
 from mfnet_lite.tuning.bookkeeping import trained_state
 from mfnet_lite.utils.processes import torchrun_ranks
 from mfnet_lite.utils.samples import Samples

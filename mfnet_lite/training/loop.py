@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -35,6 +34,7 @@ from mfnet_lite.training.distributed import (
     mean_over_processes,
     share_statistics,
 )
+from mfnet_lite.training.fabric import Fabric
 from mfnet_lite.training.log import CsvLog
 from mfnet_lite.training.optim import build_optimizer
 from mfnet_lite.training.sampling import PositionSampler, batches
