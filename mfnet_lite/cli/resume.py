@@ -19,6 +19,8 @@ TRAINED_SAME = (
     "class_balance",
 )
 """What a run and its continuation must share, as fields and among the settings of the training."""
+OPTION = {"light": "jitter"}
+"""Options of the command line that a run's file knows by another name."""
 
 
 def continued(out: Path, run: RunConfig) -> RunConfig:
@@ -56,7 +58,7 @@ def check_same_run(old: RunConfig, new: RunConfig, out: Path) -> None:
             _check_same_tiles(before, now, out)
         elif before != now and not _same_options(old, new, name):
             raise ValueError(
-                f"cannot resume {out}: {name} was {before} and is now {now}; "
+                f"cannot resume {out}: {OPTION.get(name, name)} was {before} and is now {now}; "
                 "give the old settings or choose another --out"
             )
 

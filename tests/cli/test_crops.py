@@ -47,6 +47,7 @@ def test_a_run_remembers_what_its_crops_went_through(folder, tmp_path):
         "turned": ("--jitter", 0, "--quarter-turns"),
         "jittered": ("--jitter", 0.3, "--no-quarter-turns"),
         "authors": ("--recipe", "authors"),
+        "usual": (),
     }.items():
         run = trained(folder, tmp_path / name, *extra)
         told[name] = tuple(settings(run)[key] for key in ("light", "quarter_turns"))
@@ -56,6 +57,7 @@ def test_a_run_remembers_what_its_crops_went_through(folder, tmp_path):
         "turned": (0, True),
         "jittered": (0.3, False),
         "authors": (0, False),
+        "usual": (0, True),
     }
     assert not torch.equal(heads["neither"], heads["turned"])
     assert not torch.equal(heads["neither"], heads["jittered"])
@@ -89,6 +91,8 @@ def test_a_run_goes_on_with_the_same_changes_only(folder, tmp_path):
     refused = call(*again)
     assert refused.exit_code == 1
     assert "quarter_turns was False and is now True" in refused.stderr
+    other = call(*again[:-1], 0.25, "--no-quarter-turns")
+    assert "jitter was 0.0 and is now 0.25" in other.stderr
     assert call(*again, "--no-quarter-turns").exit_code == 0
     # a run of an earlier version: crops were turned where they were jittered
     path = out / "config.json"
