@@ -1,8 +1,9 @@
 """Augmentation of scenes from above, beyond the two flips that random crops make themselves.
 
 Two changes that keep the label true: a quarter turn, since a scene has no upright, and brightness jitter of
-images, since the next flight has another sun. Heights are rotated but never jittered. With one or two tiles
-to learn from, a network otherwise remembers the colour of each roof.
+images, since the next flight has another sun. Heights are rotated but never jittered. Jitter takes away what a
+colour says by itself: where the tiles and the area to be mapped come from one flight, it costs more than it brings
+(``book/few_labels.md`` has numbers).
 """
 
 from __future__ import annotations
