@@ -21,8 +21,7 @@ class CropOptions:
 
     Attributes:
         size: Side in pixels, None for what the network wants.
-        jitter: How far the brightness varies. The default is 0: on real tiles every network lost by it, much more
-            than it gained where the test images were a quarter brighter (``book/few_labels.md``).
+        jitter: How far the brightness varies, None for what the network wants.
         quarter_turns: Whether crops are turned by quarters.
     """
 
@@ -30,11 +29,12 @@ class CropOptions:
         default=None,
         metadata={"help": "Side of a crop in pixels.", "show": partial(usual, "crop")},
     )
-    jitter: float = field(
-        default=0.0,
+    jitter: float | None = field(
+        default=None,
         metadata={
             "help": "Augmentation: largest relative change of the images' brightness, for maps of areas under "
             "another light than the tiles; under the same light it costs accuracy.",
+            "show": partial(usual, "jitter"),
         },
     )
     quarter_turns: bool = field(
@@ -45,19 +45,27 @@ class CropOptions:
         """Say what a run was trained with."""
         return {"light": self.jitter, "quarter_turns": self.quarter_turns}
 
-    def under(self, recipe: str) -> CropOptions:
-        """Return what a recipe makes of them: the authors' turns nothing and leaves brightness alone.
+    def check(self, recipe: str) -> None:
+        """Refuse what a recipe would not do.
 
         Raises:
-            ValueError: If they ask for something else than the recipe.
+            ValueError: If the authors' recipe, which turns nothing and leaves brightness alone, is to vary it.
         """
-        if recipe != "authors":
-            return self
-        if self.jitter:
+        if recipe == "authors" and self.jitter:
             raise ValueError(
                 "--jitter is no part of --recipe authors, which flips crops and does no more; leave it out"
             )
-        return replace(self, quarter_turns=False)
+
+    def settled(self, recipe: str, jitter: float) -> CropOptions:
+        """Return what a training does with them.
+
+        Args:
+            recipe: As given; the authors' turns nothing and leaves brightness alone.
+            jitter: What the network wants.
+        """
+        if recipe == "authors":
+            return replace(self, jitter=0.0, quarter_turns=False)
+        return replace(self, jitter=jitter if self.jitter is None else self.jitter)
 
 
 def training_crops(
@@ -69,7 +77,7 @@ def training_crops(
         tiles: Those to learn from.
         maps: Their maps of objects, none for a training without.
         run: Says which sensors, how large, and the seed.
-        options: Of the augmentation.
+        options: Of the augmentation, settled.
     """
     from mfnet_lite.rasters import RandomCrops, WithObjects
     from mfnet_lite.training.augment.jitter import RandomJitter
@@ -89,7 +97,7 @@ def training_crops(
     samples: Samples = WithObjects(crops, maps, cache=images) if maps else crops
     if not (options.jitter or options.quarter_turns):
         return samples
-    return RandomJitter(samples, run.seed, options.jitter, options.quarter_turns)
+    return RandomJitter(samples, run.seed, options.jitter or 0.0, options.quarter_turns)
 
 
 def validation_tiles(tiles: Sequence[Tile], run: RunConfig) -> WholeTiles | None:

@@ -65,12 +65,13 @@ def train(
     refuse(changed(questions), "is about dialogues: expected --model earthgpt; leave it out")
     loss = objects.loss()
     balance.check()
-    seen = crops.under(recipe)
+    crops.check(recipe)
     refuse_overwriting(out, resume)
 
     data = open_training_data(folder, reading, training["seed"])
     draft = draft_run(model, network, data.dataset, reading, crops.size, training["seed"])
     config = train_config(training, recipe, draft)
+    seen = crops.settled(recipe, draft.network.jitter)
     check_memory(
         4.0 * config.batch * draft.size**2 * sum(draft.channels.values()),
         f"a batch of {config.batch} crops of {draft.size} x {draft.size} pixels",

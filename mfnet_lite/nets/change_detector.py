@@ -29,6 +29,7 @@ class ChangeDetectorConfig(SAMCDConfig):
 
     lr = 1e-3
     crop = 128
+    jitter = 0.25
     recorded = ("backbone", "temporal")
 
     backbone: str = field(

@@ -34,6 +34,8 @@ class NetworkConfig:
     Attributes:
         lr: Base learning rate of AdamW if nobody says.
         crop: Side of a training crop in pixels if nobody says.
+        jitter: Largest relative change of the brightness of crops if nobody says. On few real tiles a U-Net,
+            UNetFormer and MFNet did better without (``book/few_labels.md``).
         recorded: Options that a run writes down even at their defaults; all others only where they differ.
         takes_missing_sensors: Whether the network does its best without one of its sensors, instead of
             refusing.
@@ -41,6 +43,7 @@ class NetworkConfig:
 
     lr: ClassVar[float] = 3e-3
     crop: ClassVar[int] = 96
+    jitter: ClassVar[float] = 0.0
     recorded: ClassVar[tuple[str, ...]] = ()
     takes_missing_sensors: ClassVar[bool] = False
 

@@ -51,6 +51,7 @@ class GoPTConfig(TransformerConfig):
 
     lr = 3e-3
     crop = 128
+    jitter = 0.25
     recorded = ("backbone", "prompters", "bottleneck", "hard", "query", "auxiliary", "head")
     takes_missing_sensors = True
 

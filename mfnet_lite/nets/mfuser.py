@@ -60,6 +60,7 @@ class MFuserConfig(TransformerConfig):
 
     lr = 1e-3
     crop = 128
+    jitter = 0.25
     recorded = ("backbone", "language", "streams", "fusion", "fusers", "direction", "enhancer")
 
     backbone: str = field(

@@ -64,6 +64,7 @@ class SamLPConfig(TransformerConfig):
     """Options of :class:`SamLP`, and the SAM that it is built on."""
 
     crop = 256  # SamLP enlarges whatever it gets to its encoder's own input, as SAM does
+    jitter = 0.25
     recorded = ("backbone", "rank")
 
     backbone: str = field(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
 from mfnet_lite.cli.crops import CropOptions, training_crops
+from mfnet_lite.nets.registry import make_config
 from mfnet_lite.rasters import open_dataset
 from mfnet_lite.runs.run_config import load_config
 
@@ -68,7 +69,7 @@ def test_crops_are_as_bright_as_their_tiles_without_jitter(folder, tmp_path):
     tiles = open_dataset(folder, val_fraction=0.0).tiles("train")
 
     def values(**options: object) -> list[torch.Tensor]:
-        crops = training_crops(tiles, [], run, CropOptions(**options))
+        crops = training_crops(tiles, [], run, CropOptions(**options).settled("default", 0.0))
         return [crops[k]["optical"] for k in range(12)]
 
     plain = values(jitter=0.0, quarter_turns=False)
@@ -109,3 +110,9 @@ def test_the_authors_recipe_has_none_of_it(folder, tmp_path, option):
     assert result.exit_code == 1
     assert "--jitter is no part of --recipe authors" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("model", "jitter"), [("unet", 0.0), ("mfnet", 0.0), ("sam_cd", 0.25)])
+def test_each_network_has_a_jitter_of_its_own(model, jitter):
+    assert CropOptions().settled("default", make_config(model, {}).jitter).jitter == jitter
+    assert CropOptions(jitter=0.1).settled("default", jitter).jitter == 0.1
