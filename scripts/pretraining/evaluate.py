@@ -252,9 +252,7 @@ def main() -> None:
     )
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--scenes", type=int, default=10)
-    parser.add_argument(
-        "--training", type=Path, help="training.json written by sam_tiny.py"
-    )
+    parser.add_argument("--training", type=Path, help="training.json written by sam_tiny.py")
     arguments = parser.parse_args()
 
     sam = load_sam(arguments.weights, image_size=SIZE).eval()

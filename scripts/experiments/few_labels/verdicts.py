@@ -161,6 +161,20 @@ RECIPE: tuple[Claim, ...] = (
         PLACES,
         score=BRIGHT,
     ),
+    *compared(
+        "new, half balance",
+        "class weights to the power of a half help the U-Net.",
+        STEADY_FAST,
+        replace(STEADY_FAST, balance=0.0),
+        PLACES,
+    ),
+    *compared(
+        "new, full balance",
+        "class weights that make all classes alike help the U-Net.",
+        replace(STEADY_FAST, balance=1.0),
+        replace(STEADY_FAST, balance=0.0),
+        PLACES,
+    ),
     *compared("fast", "the higher learning rate helps the U-Net.", STEADY_FAST, STEADY, PLACES),
     *compared(
         "turns", "quarter turns help the U-Net.", STEADY_FAST, replace(UNMOVED, rate=FAST), PLACES
