@@ -21,6 +21,16 @@ SOLUTION = re.compile(
 PYTHON = re.compile(r"^```(?:\{code-block\} )?python\n(.*?)^```\s*$", re.M | re.S)
 
 
+def test_site(python: Callable[..., None], tmp_path: Path) -> None:
+    """Strict build from the committed outputs; all pages there, nothing loaded from a server, every image named.
+
+    Where there is a Chromium, every page is also looked at, on a laptop and on a phone. The longest test stands first,
+    so that no other process waits for it at the end.
+    """
+    python("-m", "scripts.book.build_site", "--notebooks", "book", "--out", tmp_path)
+    python("-m", "scripts.book.check_in_browser", tmp_path / "_build" / "html")
+
+
 def test_stored_outputs(chapter: Path, python: Callable[..., None]) -> None:
     settings = ["-c", HERE / "nbval.ini", f"--nbval-sanitize-with={HERE / 'sanitize.cfg'}"]
     python("-m", "pytest", *settings, f"--rootdir={chapter.parent}", chapter)
@@ -73,12 +83,3 @@ def test_quick_form_and_solutions(
         tmp_path / "out",
         solved,
     )
-
-
-def test_site(python: Callable[..., None], tmp_path: Path) -> None:
-    """Strict build from the committed outputs; all pages there, nothing loaded from a server, every image named.
-
-    Where there is a Chromium, every page is also looked at, on a laptop and on a phone.
-    """
-    python("-m", "scripts.book.build_site", "--notebooks", "book", "--out", tmp_path)
-    python("-m", "scripts.book.check_in_browser", tmp_path / "_build" / "html")
