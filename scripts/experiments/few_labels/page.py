@@ -20,6 +20,7 @@ from mfnet_lite.utils.files import write_text
 from scripts.book.marked_section import with_marked
 from scripts.experiments.claims import FEWEST, Claim
 from scripts.experiments.few_labels.plan import (
+    BRIGHT,
     CHANGES,
     FAST,
     FEATURES,
@@ -31,12 +32,12 @@ from scripts.experiments.few_labels.plan import (
     RANDOM,
     SAM_CD,
     STEADY,
+    STEADY_FAST,
     UNET,
     UNET_HALF,
     UNMOVED,
     Run,
 )
-from scripts.experiments.few_labels.runs import BRIGHT
 from scripts.experiments.few_labels.verdicts import (
     CHANGE,
     FORMER,
@@ -52,7 +53,6 @@ from scripts.experiments.few_labels.verdicts import (
     OLD_RECIPE,
     PLACE,
     RECIPE,
-    STEADY_FAST,
     UNET_FULL,
     at,
     score_in,

@@ -15,6 +15,8 @@ MAPS = ("ign", "vaihingen")
 """Real tiles with a map of classes: of IGN with a height map, of Vaihingen without."""
 CHANGES = ("levir", "dsifn")
 """Real pairs with a map of what has changed."""
+BRIGHT = "mIoU, brighter"
+"""Name of the score under another light."""
 BALANCES = (0.0, 0.5, 1.0)
 """Powers of the class weights."""
 IMAGENET, RANDOM = "ImageNet", "random"
@@ -86,6 +88,8 @@ STEADY = replace(UNET_HALF, jitter=0.0)
 """The U-Net on crops as bright as their tiles."""
 UNMOVED = replace(STEADY, turns=False)
 """The same without quarter turns."""
+STEADY_FAST = replace(STEADY, rate=FAST)
+"""With quarter turns, at the higher learning rate."""
 
 
 def steady(run: Run, rate: float = 0.0) -> Run:
@@ -116,9 +120,9 @@ GROUPS: dict[str, tuple[Run, ...]] = {
         *maps(STEADY),
         *maps(UNMOVED),
         *maps(replace(UNET_HALF, rate=FAST)),
-        *maps(replace(STEADY, rate=FAST)),
+        *maps(STEADY_FAST),
         *maps(replace(UNMOVED, rate=FAST)),
-        *maps(replace(STEADY, rate=FAST, crop=LARGE)),
+        *maps(replace(STEADY_FAST, crop=LARGE)),
     ),
     "recipe, pre-trained": (
         *maps(steady(UNETFORMER)),
@@ -127,15 +131,13 @@ GROUPS: dict[str, tuple[Run, ...]] = {
         *maps(steady(MFNET, FAST)),
         *maps(replace(steady(UNETFORMER, FAST), encoder=RANDOM)),
     ),
-    "recipe, balance": tuple(
-        r for p in BALANCES for r in maps(replace(STEADY, balance=p, rate=FAST))
-    ),
+    "recipe, balance": tuple(r for p in BALANCES for r in maps(replace(STEADY_FAST, balance=p))),
     "fewer tiles": tuple(
         replace(run, data="vaihingen", tiles=k)
         for k in FEW
         for run in (
             PIXELS,
-            replace(STEADY, rate=FAST),
+            STEADY_FAST,
             steady(UNETFORMER, FAST),
         )
     ),

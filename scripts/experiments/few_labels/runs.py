@@ -26,7 +26,7 @@ from mfnet_lite.training.augment.jitter import IMAGES, RandomJitter
 from mfnet_lite.utils.samples import Samples
 from scripts.experiments.few_labels.data import drawn, halves
 from scripts.experiments.few_labels.forests import ENCODER, FORESTS, Counts, forest
-from scripts.experiments.few_labels.plan import CHANGES, IMAGENET, RANDOM, Run
+from scripts.experiments.few_labels.plan import BRIGHT, CHANGES, IMAGENET, RANDOM, Run
 from scripts.experiments.sam_cd.runs import Pool, Remembering
 
 BATCH, STEPS = 4, 200
@@ -39,8 +39,6 @@ POOL = 200
 """Crops that a training draws from."""
 BRIGHTER = 1.25
 """What the test images are multiplied by for a score under another light."""
-BRIGHT = "mIoU, brighter"
-"""Name of that score."""
 DATES = ("before", "after")
 CHANGED = (1.0, 4.0)
 """Weights of unchanged and changed pixels."""

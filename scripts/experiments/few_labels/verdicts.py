@@ -24,6 +24,7 @@ from scripts.experiments.claims import (
 )
 from scripts.experiments.few_labels.plan import (
     BEST,
+    BRIGHT,
     CHANGES,
     FAST,
     IMAGENET,
@@ -35,6 +36,7 @@ from scripts.experiments.few_labels.plan import (
     RANDOM,
     SAM_CD,
     STEADY,
+    STEADY_FAST,
     UNET,
     UNET_HALF,
     UNETFORMER,
@@ -42,7 +44,6 @@ from scripts.experiments.few_labels.plan import (
     Run,
     steady,
 )
-from scripts.experiments.few_labels.runs import BRIGHT
 
 PLACE = {
     ("ign", False): "IGN, optical",
@@ -95,7 +96,6 @@ def helps(name: str, claim: str, run: Run) -> list[Claim]:
 
 
 PAIRS = tuple((data, False) for data in CHANGES)
-STEADY_FAST = replace(STEADY, rate=FAST)
 JITTERED_FAST = replace(UNET_HALF, rate=FAST)
 LARGE_FAST = replace(STEADY_FAST, crop=LARGE)
 FORMER_STEADY, MFNET_STEADY = steady(UNETFORMER), steady(MFNET)
