@@ -39,7 +39,7 @@ test: lint types  ## everything CI runs: lint, types, library, notebooks, site, 
 	@echo "== tests of the library"
 	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile
 	@echo "== tests of the book: papermill, nbval, site, wheel"
-	$(BIN)/python -m pytest -m book -v -n 2
+	$(BIN)/python -m pytest tests/notebooks/test_runs.py tests/test_wheel.py -m book -v -n 2
 
 test-fast: env  ## the library's tests only
 	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile

@@ -327,3 +327,14 @@ def test_the_two_commands() -> None:
     run = ROOT / ".ci" / "run"
     assert os.access(run, os.X_OK)
     assert run.read_text(encoding="utf-8").rstrip().endswith("make test")
+
+
+def test_no_test_of_the_book_is_left_out() -> None:
+    """The Makefile names their files, since collecting all others takes as long as some of these tests."""
+    mark = re.compile(r"^pytestmark = pytest\.mark\.book$|^@pytest\.mark\.book$", re.M)
+    texts = {p: p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py")}
+    marked = {
+        path.relative_to(ROOT).as_posix() for path, text in texts.items() if mark.search(text)
+    }
+    (line,) = re.findall(r"pytest (.*) -m book ", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert marked == set(line.split())

@@ -182,6 +182,7 @@ def refuse_pixel_training(
     names = [name for group in groups for name in changed(group)]
     names += ["recipe"] if recipe != "default" else []
     names += ["keep"] if training.get("keep", "last") != "last" else []
+    names += ["mixing_lr"] if training.get("mixing_lr", 1.0) != 1 else []
     names += ["evaluate_every"] if training.get("evaluate_every") else []
     refuse(
         names,

@@ -98,11 +98,13 @@ def built(
         The network with its initial weights, and the whole config of the run.
 
     Raises:
-        ValueError: If crops or losses do not fit the network.
+        ValueError: If crops, losses or a learning rate do not fit the network.
     """
     from mfnet_lite.runs.folder import frozen_hash
+    from mfnet_lite.training.optim import check_mixing
 
     network = draft.build()
+    check_mixing(network, config)
     check_crop(draft.size, draft.network.crop_multiple(network))
     for name in ("objects", "class_balance"):
         if name in extra and callable(getattr(network, "loss", None)):

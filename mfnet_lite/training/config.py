@@ -37,6 +37,9 @@ class TrainConfig:
         batch: Samples per forward pass and device.
         accumulate: Forward passes per step; the gradient is that of ``batch × accumulate`` samples of each device.
         lr: Base learning rate.
+        mixing_lr: Learning rate of the mixing weights w of MMLoRA and MMAdapter, as a multiple of ``lr``. They
+            start at ½ and decide alone how much the sensors exchange; at the rate of the matrices some hundred
+            steps hardly move them.
         optimizer: ``"adamw"`` or ``"sgd"``.
         weight_decay: Decay of the weights.
         decay_all: Decay also biases, norms and scalars; the usual choice is not to.
@@ -72,6 +75,10 @@ class TrainConfig:
     )
     accumulate: int = field(default=1, metadata={"help": "Batches per step."})
     lr: float = field(default=1e-3, metadata={"help": "Base learning rate.", "command": None})
+    mixing_lr: float = field(
+        default=1.0,
+        metadata={"help": "Learning rate of the sensors' mixing weights, as a multiple of lr."},
+    )
     optimizer: Literal["adamw", "sgd"] = "adamw"
     weight_decay: float = 1e-2
     decay_all: bool = False
@@ -141,6 +148,10 @@ class TrainConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not 0 < self.lr < 1e30:  # beyond, a step is none in single precision
             raise ValueError(f"lr must be positive and below 1e30, got {self.lr}")
+        if not 0 < self.mixing_lr <= 1000:
+            raise ValueError(
+                f"mixing_lr, a multiple of lr, must be positive and at most 1000, got {self.mixing_lr}"
+            )
         if abs(self.seed) >= 2**63:
             raise ValueError(f"seed must have at most 63 bits, got {self.seed}")
         for name, allowed in (
@@ -206,9 +217,9 @@ class TrainConfig:
                     "of processes stays the same"
                 )
         differing = [
-            f"{f.name} was {saved.get(f.name)!r} and is now {ours[f.name]!r}"
+            f"{f.name} was {saved.get(f.name, f.default)!r} and is now {ours[f.name]!r}"
             for f in fields(self)
-            if f.name not in free and saved.get(f.name) != ours[f.name]
+            if f.name not in free and saved.get(f.name, f.default) != ours[f.name]
         ]
         if differing:
             raise ValueError(

@@ -134,7 +134,7 @@ def fit(
             while run.step < config.steps:
                 rate = config.lr * factor(config.schedule, run.step, config.steps, config.warmup)
                 for group in optimizer.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group.get("times_lr", 1.0)  # older states have none
                 total = torch.zeros((), device=fabric.device)
                 for part in range(config.accumulate):
                     batch = fabric.to_device(next(stream))

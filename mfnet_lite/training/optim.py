@@ -21,25 +21,32 @@ def build_optimizer(
 
     Args:
         model: The model.
-        config: Its fields ``optimizer``, ``lr``, ``weight_decay``, ``decay_all``, ``momentum``.
+        config: Its fields ``optimizer``, ``lr``, ``mixing_lr``, ``weight_decay``, ``decay_all``, ``momentum``.
         sharded: Whether each of several processes, which must have met, keeps the state of its share of the
             parameters only (ZeRO, stage 1: Rajbhandari et al. 2020).
 
     Raises:
-        ValueError: If nothing is trainable.
+        ValueError: If nothing is trainable, or if mixing weights that the model lacks get a rate of their own.
+
+    Returns:
+        Groups with a key ``"times_lr"``, by which a schedule multiplies its learning rate.
     """
     trainable = [p for p in model.parameters() if p.requires_grad]
     if not trainable:
         raise ValueError("the model has no trainable parameter; unfreeze or attach something first")
+    check_mixing(model, config)
+    mixing = set() if config.mixing_lr == 1 else set(map(id, mixing_weights(model)))
     chosen = {id(p) for p in trainable} if config.decay_all else set(map(id, decayed(model)))
-    groups = [
+    groups: list[dict[str, Any]] = [
         {
-            "params": [p for p in trainable if id(p) in chosen],
-            "weight_decay": config.weight_decay,
-        },
-        {"params": [p for p in trainable if id(p) not in chosen], "weight_decay": 0.0},
+            "params": [p for p in trainable if id(p) in own and (id(p) in chosen) == decays],
+            "weight_decay": config.weight_decay if decays else 0.0,
+            "times_lr": times,
+        }
+        for times, own in ((1.0, {id(p) for p in trainable} - mixing), (config.mixing_lr, mixing))
+        for decays in (True, False)
     ]
-    groups = [group for group in groups if group["params"]]
+    groups = [group | {"lr": config.lr * group["times_lr"]} for group in groups if group["params"]]
     kind: type[torch.optim.Optimizer] = torch.optim.AdamW
     settings: dict[str, Any] = {"lr": config.lr}
     if config.optimizer == "sgd":
@@ -49,6 +56,37 @@ def build_optimizer(
 
         return ZeroRedundancyOptimizer(groups, kind, **settings)
     return kind(groups, **settings)
+
+
+def check_mixing(model: nn.Module, config: TrainConfig) -> None:
+    """Refuse a learning rate for mixing weights that are not there.
+
+    Args:
+        model: The network that is to be trained.
+        config: Its field ``mixing_lr``.
+
+    Raises:
+        ValueError: If the rate is not that of the other weights, and nothing would learn at it.
+    """
+    if config.mixing_lr != 1 and not mixing_weights(model):
+        raise ValueError(
+            f"mixing_lr is {config.mixing_lr:g}, and the model has no mixing weights to train: expected "
+            "MMLoRA or MMAdapter with several sensors; leave mixing_lr at 1"
+        )
+
+
+def mixing_weights(model: nn.Module) -> list[nn.Parameter]:
+    """List the trainable shares w that MMLoRA and MMAdapter keep of a sensor's own update.
+
+    Args:
+        model: Any network.
+
+    Returns:
+        One parameter of a number per sensor for each place where sensors exchange; empty without any. A
+        sensor that is alone keeps the whole of its own, whatever its share, so that is none.
+    """
+    found = [module._parameters.get("mix") for module in model.modules()]
+    return [w for w in found if w is not None and w.requires_grad and w.numel() > 1]
 
 
 def decayed(model: nn.Module) -> list[nn.Parameter]:

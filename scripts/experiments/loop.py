@@ -163,13 +163,15 @@ class Experiment:
             raise SystemExit(
                 f"{options.out / 'runs.jsonl'} holds no line for these weights yet; start the runs first"
             )
+        unusual = options.steps != self.defaults.steps
+        other = {"steps": options.steps} if unusual else {}
         content = {
             "question": self.question,
             "data": self.data,
-            "settings": self.settings(),
+            "settings": {**self.settings(), **other},
             **self.summary(lines),
             "provenance": {
-                "command": self.command,
+                "command": " ".join([self.command, *(f"--{k} {v}" for k, v in other.items())]),
                 **provenance(lines),
                 **today,
                 **spent(lines),

@@ -270,24 +270,24 @@ def test_devices_and_places_that_do_not_exist(run, folder, tmp_path, monkeypatch
     assert file.read_text() == "x"
 
 
-@pytest.mark.slow
-def test_pairs_from_end_to_end_in_other_processes(tmp_path):
-    def shell(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "mfnet_lite.cli", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-
-    made = shell("world", "make", "pairs", "--tiles", 3, "--size", 64, "--pairs")
-    assert made.returncode == 0, made.stderr
-    trained = shell("train", "pairs", "--out", "run", *SMALL)
-    assert trained.returncode == 0, trained.stderr
-    scored = shell("evaluate", "run", "pairs", "--json")
+def test_pairs_from_end_to_end(tmp_path):
+    pairs, run = tmp_path / "pairs", tmp_path / "run"
+    assert call("world", "make", pairs, "--tiles", 3, "--size", 64, "--pairs").exit_code == 0
+    trained = call("train", pairs, "--out", run, *SMALL, "--device", "cpu")
+    assert trained.exit_code == 0, trained.output
+    scored = call("evaluate", run, pairs, "--json", "--device", "cpu")
     assert set(json.loads(scored.stdout)["per_class"]) == {"unchanged", "changed"}
-    before = only(tmp_path / "pairs" / "test" / "A")
-    after = tmp_path / "pairs" / "test" / "B" / before.name
-    mapped = shell("predict", "run", "--before", before, "--after", after, "--out", "m.tif")
-    assert mapped.returncode == 0, mapped.stderr
-    assert (tmp_path / "m.tif").is_file()
-    wrong = shell("train", "nowhere", "--out", "run2")
+    before = only(pairs / "test" / "A")
+    dates = "--before", before, "--after", pairs / "test" / "B" / before.name
+    mapped = call("predict", run, *dates, "--out", tmp_path / "m.tif", "--device", "cpu")
+    assert mapped.exit_code == 0, mapped.output
+    assert set(np.unique(read_raster(tmp_path / "m.tif").array)) <= {0, 1}
+
+
+@pytest.mark.slow
+def test_a_mistake_ends_a_process_with_one_sentence(tmp_path):
+    command = [sys.executable, "-m", "mfnet_lite.cli", "train", "nowhere", "--out", "run"]
+    wrong = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("error: nowhere is no folder")
     assert "Traceback" not in wrong.stderr

@@ -199,6 +199,7 @@ def test_other_dialogues_first_and_one_file_for_all(folder, tmp_path):
         (("--recipe", "authors"), "--recipe is about"),
         (("--keep", "best"), "--keep is about"),
         (("--evaluate-every", 5), "--evaluate-every is about"),
+        (("--mixing-lr", 10), "--mixing-lr is about"),
         (("--precision", "bf16-mixed"), "keeps its frozen weights in bfloat16 by itself"),
         (("--rank", 4), "--rank is no option of earthgpt, it belongs to mfnet"),
         (("--words", "x"), None),

@@ -293,6 +293,44 @@ def test_biases_and_norms_are_not_decayed():
     assert all(p.ndim == 1 for p in groups[1]["params"])
 
 
+def test_the_schedule_keeps_the_ratio_of_the_rates():
+    """Plain gradient descent of one step: ten times the rate, ten times the way."""
+
+    class Mixed(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix = nn.Parameter(torch.tensor([0.5]))
+
+        def forward(self, sample: dict[str, torch.Tensor]) -> torch.Tensor:
+            return super().forward(sample) * self.mix
+
+    ways = []
+    for times in (1, 10):
+        torch.manual_seed(0)
+        net = Mixed()
+        config = replace(CONFIG, steps=1, clip=0.0, optimizer="sgd", momentum=0.0, mixing_lr=times)
+        fit(net, Stripes(4), config=config)
+        ways.append(((net.mix - 0.5).item(), net.head.bias.tolist()))
+    (slow, bias), (fast, same_bias) = ways
+    assert abs(slow) > 1e-7
+    assert fast == pytest.approx(10 * slow, rel=1e-3)
+    assert bias == same_bias
+
+
+def test_a_run_of_before_mixing_weights_had_a_rate_goes_on(tmp_path):
+    straight, resumed = make(), make()
+    fit(straight, Stripes(), None, CONFIG, tmp_path / "a")
+    with pytest.raises(KilledError):
+        fit(make(), KilledAt(reads=9), None, CONFIG, tmp_path / "b")
+    state = load_state(tmp_path / "b" / "state.pt")
+    del state["config"]["mixing_lr"]
+    for group in state["optimizer"]["param_groups"]:
+        del group["times_lr"]
+    torch.save(state, tmp_path / "b" / "state.pt")
+    fit(resumed, Stripes(), None, CONFIG, tmp_path / "b", resume=True)
+    assert same(straight, resumed)
+
+
 def test_statistics_of_frozen_layers_stay(tmp_path):
     """A frozen encoder is the one that was loaded, also after training beside it."""
 

@@ -9,7 +9,7 @@ from torch import nn
 from mfnet_lite.nets import MFNet
 from mfnet_lite.sam import build_sam
 from mfnet_lite.training.config import TrainConfig
-from mfnet_lite.training.optim import build_optimizer, decayed
+from mfnet_lite.training.optim import build_optimizer, decayed, mixing_weights
 from mfnet_lite.tuning import MMAdapter, SensorAdapter, attach_adapters
 from tests.small_sam import SMALL
 
@@ -87,3 +87,28 @@ def test_nothing_to_train_is_an_error() -> None:
     with pytest.raises(ValueError, match="no trainable parameter"):
         build_optimizer(SensorAdapter(4, 1).requires_grad_(False), TrainConfig())
     assert torch.optim.AdamW is type(build_optimizer(nn.Linear(2, 2), TrainConfig()))
+
+
+@pytest.mark.parametrize("decay_all", [False, True])
+def test_mixing_weights_get_a_rate_of_their_own(decay_all: bool) -> None:
+    net = MFNet(build_sam(SMALL), 6, tuning="mmlora")
+    names = {id(p): name for name, p in net.named_parameters()}
+    assert {names[id(w)].rpartition(".")[2] for w in mixing_weights(net)} == {"mix"}
+    config = TrainConfig(lr=1e-3, mixing_lr=10, weight_decay=0.1, decay_all=decay_all)
+    *others, own = build_optimizer(net, config).param_groups
+    assert list(map(id, own["params"])) == list(map(id, mixing_weights(net)))
+    assert own["weight_decay"] == (0.1 if decay_all else 0.0)
+    assert (own["lr"], own["times_lr"]) == (pytest.approx(1e-2), 10)
+    assert {(g["lr"], g["times_lr"]) for g in others} == {(1e-3, 1.0)}
+    trained = [p for g in (*others, own) for p in g["params"]]
+    assert sorted(map(id, trained)) == sorted(id(p) for p in net.parameters() if p.requires_grad)
+
+
+def test_a_rate_for_mixing_weights_that_are_not_there_is_an_error() -> None:
+    for net in (nn.Linear(2, 2), MFNet(build_sam(SMALL), 6, tuning="lora")):
+        assert mixing_weights(net) == []
+        with pytest.raises(ValueError, match="no mixing weights to train: expected MMLoRA or"):
+            build_optimizer(net, TrainConfig(mixing_lr=10))
+    for wrong in (0, -1, float("nan"), 1e9):
+        with pytest.raises(ValueError, match="mixing_lr, a multiple of lr"):
+            TrainConfig(mixing_lr=wrong)

@@ -19,6 +19,7 @@ from mfnet_lite.sam import TINY, build_sam
 from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
+from mfnet_lite.training.optim import mixing_weights
 from mfnet_lite.tuning import count
 from mfnet_lite.world import WorldConfig, write_folder
 from scripts.experiments.ign import TileTraining, train_on_tile
@@ -73,7 +74,18 @@ def build(run: Run, channels: Mapping[str, int], classes: int) -> nn.Module:
         fusion=run.fusion,
         rank=run.rank,
         sensor_dropout=run.drop,
+        official=run.official,
     )
+
+
+def shares(model: nn.Module) -> dict[str, Any]:
+    """Shares w that the sensors keep of their own updates, in the order of the sensors; empty where none are learnt."""
+    weights = mixing_weights(model)
+    if not weights:
+        return {}
+    found = torch.stack([weight.detach() for weight in weights])  # (place, sensor)
+    kept = {"mean": found.mean(0), "least": found.amin(0), "most": found.amax(0)}
+    return {"shares": {name: [round(x, 4) for x in w.tolist()] for name, w in kept.items()}}
 
 
 class Spoiled:
@@ -150,7 +162,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
     steps = round(steps * run.effort)
     config = TrainConfig(
         steps=steps, batch=BATCH, lr=rate, weight_decay=WEIGHT_DECAY, warmup=10,
-        seed=run.seed, device="cpu", progress=False,
+        seed=run.seed, device="cpu", progress=False, mixing_lr=run.mixing,
     )  # fmt: skip
     summary = fit(model, RandomJitter(crops, seed=run.seed, brightness=0.0), config=config)
     test = open_dataset(test_folder, sensors=run.sensors).tiles("test")
@@ -164,7 +176,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
         "trained": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "parameters": count(model).base + count(model).added,
     }
-    result["scaling"] = scaling
+    result |= {"scaling": scaling, **shares(model)}
     result["test_seconds"] = round(time.perf_counter() - begun, 2)
     result["also"] = spoiled_scores(run, model, tiles, root, classes)
     return result

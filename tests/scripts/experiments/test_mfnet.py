@@ -93,8 +93,13 @@ def test_spoiled_tiles():
 
 
 def test_runs_resume_and_sum_up(monkeypatch, tmp_path):
-    rows = (replace(plan.UNET, scenes=1), replace(plan.BASE, scenes=1))
-    monkeypatch.setitem(plan.GROUPS, "main", rows)
+    rows = (
+        replace(plan.UNET, scenes=1),
+        replace(plan.BASE, scenes=1),
+        replace(plan.BASE, scenes=1, mixing=plan.FASTER),
+        replace(plan.OPTICAL, scenes=1, official=True),
+    )
+    monkeypatch.setattr(plan, "GROUPS", {"main": rows})
     for name, value in (
         ("SIZE", 32),
         ("TEST_STRIDE", 32),
@@ -103,20 +108,27 @@ def test_runs_resume_and_sum_up(monkeypatch, tmp_path):
         ("TEST_SCENES", 1),
     ):
         monkeypatch.setattr(runs, name, value)
-    options = Options(tmp_path, tmp_path / "r.json", seeds=(0,), steps=2, only="main")
+    options = Options(tmp_path, tmp_path / "r.json", seeds=(0,), steps=4, only="main")
     experiment.EXPERIMENT.train_missing(options)
     first = (tmp_path / "runs.jsonl").read_text()
-    assert len(first.splitlines()) == 2
+    assert len(first.splitlines()) == len(rows)
     experiment.EXPERIMENT.train_missing(options)
     assert (tmp_path / "runs.jsonl").read_text() == first
     lines = [json.loads(text) for text in first.splitlines()]
-    assert [line["scaling"] for line in lines] == ["ground", "robust"]
-    assert [experiment.scaled_as_planned(line) for line in lines] == [True, True]
-    for line, scaling in zip(lines, ("robust", "ground"), strict=True):
+    assert [line["scaling"] for line in lines] == ["ground", "robust", "robust", "robust"]
+    assert all(experiment.scaled_as_planned(line) for line in lines)
+    for line, scaling in zip(lines[:2], ("robust", "ground"), strict=True):
         assert not experiment.scaled_as_planned(line | {"scaling": scaling})
     experiment.EXPERIMENT.summarise(options)
     content = json.loads((tmp_path / "r.json").read_text())
     assert set(content["rows"]) == {run.row for run in rows}
     assert all(0 < row["mIoU"]["mean"] < 1 for row in content["rows"].values())
-    assert content["provenance"]["runs"] == 2
+    assert content["provenance"]["runs"] == len(rows)
+    assert content["settings"]["steps"] == 4
+    assert content["provenance"]["command"].endswith(" --steps 4")
+    _, common, own, alone = (content["rows"][run.row].get("shares") for run in rows)
+    assert alone is None  # one sensor exchanges with nobody
+    assert set(own) == {"mean", "least", "most"}
+    moved = [max(abs(w - 0.5) for w in (*s["least"], *s["most"])) for s in (common, own)]
+    assert moved[1] > 3 * moved[0] > 0
     assert {c["verdict"] for c in content["claims"]} == {"not measured", "not tested here"}
