@@ -58,17 +58,9 @@ class BookFigure(Figure):
             scale: Pixels for each one of the figure's own size.
 
         Returns:
-            The file's bytes; equal figures give equal bytes. The layout is settled by the first call.
+            The file's bytes; equal figures give equal bytes.
         """
-        if self.get_layout_engine() is not None:
-            # The constrained layout moves a little with every drawing; done once, equal figures give equal bytes.
-            self.draw_without_rendering()
-            self.set_layout_engine("none")
-        raw = io.BytesIO()
-        self.savefig(raw, format="png", dpi=scale * self.dpi, metadata={"Software": None})
-        raw.seek(0)
-        with Image.open(raw) as image:
-            small = image.convert("RGB").quantize(colours, dither=Image.Dither.FLOYDSTEINBERG)
+        small = self._drawn(scale).quantize(colours, dither=Image.Dither.FLOYDSTEINBERG)
         packed = io.BytesIO()
         small.save(packed, format="png", optimize=True)
         return packed.getvalue()
@@ -79,8 +71,19 @@ class BookFigure(Figure):
         Args:
             scale: Pixels for each one of the figure's own size.
         """
-        with Image.open(io.BytesIO(self.png(scale=scale))) as image:
-            return np.asarray(image.convert("RGB"))
+        return np.asarray(self._drawn(scale))
+
+    def _drawn(self, scale: float) -> Image.Image:
+        """Draw the figure, in all colours. The layout is settled by the first call."""
+        if self.get_layout_engine() is not None:
+            # The constrained layout moves a little with every drawing; done once, equal figures give equal bytes.
+            self.draw_without_rendering()
+            self.set_layout_engine("none")
+        # The bare pixels: packing them as a PNG and unpacking it again takes longer than drawing them.
+        dpi, raw = scale * self.dpi, io.BytesIO()
+        self.savefig(raw, format="rgba", dpi=dpi)
+        size = int(self.get_figwidth() * dpi), int(self.get_figheight() * dpi)
+        return Image.frombytes("RGBA", size, raw.getvalue()).convert("RGB")
 
     def _ipython_display_(self) -> None:
         """Show the figure in a notebook (IPython asks for this name)."""

@@ -72,7 +72,7 @@ def _encode(image: Image.Image, encoding: Encoding, quality: int) -> bytes:
     if encoding == "png":
         image.quantize(256).save(packed, format="png", optimize=True)
     elif encoding == "webp":
-        image.save(packed, format="webp", quality=quality, method=6)
+        image.save(packed, format="webp", quality=quality, method=4)
     else:
         image.save(packed, format="jpeg", quality=quality, optimize=True)
     return packed.getvalue()
