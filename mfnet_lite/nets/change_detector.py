@@ -29,7 +29,6 @@ class ChangeDetectorConfig(SAMCDConfig):
 
     lr = 1e-3
     crop = 128
-    jitter = 0.25
     recorded = ("backbone", "temporal")
 
     backbone: str = field(

@@ -35,7 +35,7 @@ class NetworkConfig:
         lr: Base learning rate of AdamW if nobody says.
         crop: Side of a training crop in pixels if nobody says.
         jitter: Largest relative change of the brightness of crops if nobody says. On few real tiles a U-Net,
-            UNetFormer and MFNet did better without (``book/few_labels.md``).
+            UNetFormer, MFNet and SAM-CD did better without (``book/few_labels.md``).
         recorded: Options that a run writes down even at their defaults; all others only where they differ.
         takes_missing_sensors: Whether the network does its best without one of its sensors, instead of
             refusing.

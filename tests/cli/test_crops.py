@@ -112,7 +112,9 @@ def test_the_authors_recipe_has_none_of_it(folder, tmp_path, option):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(("model", "jitter"), [("unet", 0.0), ("mfnet", 0.0), ("sam_cd", 0.25)])
+@pytest.mark.parametrize(
+    ("model", "jitter"), [("unet", 0.0), ("mfnet", 0.0), ("sam_cd", 0.0), ("gopt", 0.25)]
+)
 def test_each_network_has_a_jitter_of_its_own(model, jitter):
     assert CropOptions().settled("default", make_config(model, {}).jitter).jitter == jitter
     assert CropOptions(jitter=0.1).settled("default", jitter).jitter == 0.1
