@@ -37,19 +37,19 @@ book: env  ## run every chapter and build the site into _build/html
 
 test: lint types  ## everything CI runs: lint, types, library, notebooks, site, wheel
 	@echo "== tests of the library"
-	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile --no-loadscope-reorder
 	@echo "== tests of the book: papermill, nbval, site, wheel"
 	$(BIN)/python -m pytest tests/notebooks/test_runs.py tests/test_wheel.py -m book -v -n 2
 
 test-fast: env  ## the library's tests only
-	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not book" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-oldest: env  ## the library's tests with the oldest versions that pyproject.toml allows
 	@# in an environment of its own; scripts and notebooks run on the pins alone, and old releases warn of each other
 	$(PYTHON) -m venv .venv-oldest
 	$(BIN)/python -m scripts.environment.oldest > .venv-oldest/oldest.txt
 	.venv-oldest/bin/python -m pip install --progress-bar off --requirement .venv-oldest/oldest.txt
-	.venv-oldest/bin/python -m pytest -m "not book" -n 2 --dist loadfile -o filterwarnings=default --ignore tests/scripts --ignore tests/notebooks
+	.venv-oldest/bin/python -m pytest -m "not book" -n 2 --dist loadfile --no-loadscope-reorder -o filterwarnings=default --ignore tests/scripts --ignore tests/notebooks
 
 faults: env  ## damage files, fill disks, kill at random moments; writes the table of book/faults.md
 	$(BIN)/python -m scripts.faults

@@ -94,6 +94,7 @@ def test_the_file_maps_other_inputs_as_the_network_does(run, onnx, tmp_path):
     assert told["model"] == config.model
 
 
+@pytest.mark.slow
 def test_a_sam_becomes_two_files(data, onnx, tmp_path):
     result = call("export", data / "sam.pth", "--onnx", tmp_path / "small.onnx")
     assert result.exit_code == 0, result.output

@@ -474,6 +474,7 @@ def test_opened_twice_with_one_seed_is_the_same() -> None:
     assert isinstance(config.open().perception.vit, SamViT)
 
 
+@pytest.mark.slow
 def test_imports_need_no_transformers() -> None:
     code = (
         "import sys; sys.modules['transformers'] = None; sys.modules['timm'] = None; "

@@ -91,6 +91,7 @@ def test_loss_does_not_count_padding():
     assert torch.equal(net.loss(out, batch), net.loss(out, padded))
 
 
+@pytest.mark.slow
 def test_learns_to_tell_three_grey_values():
     net = network()
     freeze(net)

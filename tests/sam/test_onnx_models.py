@@ -71,6 +71,7 @@ def test_decoder_gives_our_answers(sam, image):
     torch.testing.assert_close(iou, ours.iou[0], atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_files_are_written_whole_or_not_at_all(sam, image, tmp_path: Path, monkeypatch):
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name, reason=EXTRA)

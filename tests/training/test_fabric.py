@@ -31,6 +31,7 @@ def asked(before: str = "") -> tuple[list[str], bool, str]:
     return tuple(json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_a_training_imports_no_torchmetrics_and_fabric_still_finds_it() -> None:
     pytest.importorskip("torchmetrics")
     heavy, found, _ = asked()

@@ -71,6 +71,7 @@ def test_a_row_compares_within_turns() -> None:
     assert row["windows_per_second"] == 1.3  # 2 x 2 windows in 3 seconds
 
 
+@pytest.mark.slow
 def test_a_loop_of_the_authors_form_gives_our_map(tmp_path: Path, checkout: Path) -> None:
     write_large(tmp_path, 300, quiet=True)
     compared = scenes.ways(checkout)
@@ -88,6 +89,7 @@ def test_a_folder_without_the_loop_is_refused(tmp_path: Path) -> None:
         peer_loops.authors(tmp_path)
 
 
+@pytest.mark.slow
 def test_smoke_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

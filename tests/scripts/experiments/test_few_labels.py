@@ -94,6 +94,7 @@ def test_pairs_are_halved(real: Path, tmp_path: Path) -> None:
     assert len(here) == 2
 
 
+@pytest.mark.slow
 def test_forests_learn_what_is_easy(real: Path, tmp_path: Path) -> None:
     for model in forests.FORESTS:
         run = replace(plan.PIXELS, data="vaihingen", model=model)

@@ -77,6 +77,7 @@ def options(**others):
     return {"seed": 3, "device": cpu, "bf16": False, "config": SMALL, "log_every": 1} | others
 
 
+@pytest.mark.slow
 def test_a_stopped_run_continues_to_the_last_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(sam_tiny, "POOL", 4)
     whole = load_file(sam_tiny.train(tmp_path / "whole", stages(3), **options(save_every=1)))
@@ -121,6 +122,7 @@ def test_kept_weights_are_the_running_average(tmp_path, monkeypatch):
     assert not torch.allclose(seen[0][0], seen[1][0])
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path):
     """Both halves of a step count: the shared run differs from either process alone, and they agree."""
     program = tmp_path / "part.py"
