@@ -79,11 +79,11 @@ class BookFigure(Figure):
             # The constrained layout moves a little with every drawing; done once, equal figures give equal bytes.
             self.draw_without_rendering()
             self.set_layout_engine("none")
-        # The bare pixels: packing them as a PNG and unpacking it again takes longer than drawing them.
-        dpi, raw = scale * self.dpi, io.BytesIO()
-        self.savefig(raw, format="rgba", dpi=dpi)
-        size = int(self.get_figwidth() * dpi), int(self.get_figheight() * dpi)
-        return Image.frombytes("RGBA", size, raw.getvalue()).convert("RGB")
+        # Not packed, since packing takes longer than drawing; but a PNG, which knows its own size.
+        raw = io.BytesIO()
+        self.savefig(raw, format="png", dpi=scale * self.dpi, pil_kwargs={"compress_level": 0})
+        with Image.open(raw) as image:
+            return image.convert("RGB")
 
     def _ipython_display_(self) -> None:
         """Show the figure in a notebook (IPython asks for this name)."""

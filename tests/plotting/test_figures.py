@@ -163,6 +163,19 @@ def test_images_have_two_pixels_for_each_that_is_shown() -> None:
     assert figure.pixels().shape == double.shape
 
 
+@pytest.mark.parametrize("columns", [1, 2, 3, 4])
+@pytest.mark.parametrize("scale", [1, 1.5, 2])
+def test_pixels_are_those_that_matplotlib_writes(columns: int, scale: float) -> None:
+    """Also where the width is no whole number of pixels, such as that of three panels of 2.9 inches."""
+    figure, axes = plotting.panels([str(k) for k in range(columns)], columns, width=2.9, aspect=0.7)
+    axes[0].plot([0, 1, 0.5])
+    found = figure.pixels(scale)
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=scale * figure.dpi)
+    with Image.open(written) as image:
+        assert np.array_equal(found, np.asarray(image.convert("RGB")))
+
+
 @pytest.mark.parametrize(("side", "form"), [(60, 0), (600, 4)])
 def test_a_figure_full_of_grain_is_kept_in_a_smaller_form(
     monkeypatch: pytest.MonkeyPatch, side: int, form: int

@@ -63,6 +63,8 @@ PAGE = ROOT / "book" / "few_labels.md"
 RECORD = ROOT / "book" / "results" / "few_labels_experiments.json"
 MARKS = ("<!-- from book/results/few_labels_experiments.json -->", "<!-- to here -->")
 
+JOINED = "\N{WORD JOINER}"
+
 Record = dict[str, Any]
 
 
@@ -131,12 +133,16 @@ TILE_WAYS = (
 
 
 def cell(record: Record, run: Run, score: str) -> str:
-    """Mean of a score over the seeds, with the smallest and the largest; empty where it was not measured."""
+    """Mean of a score over the seeds, with the smallest and the largest, in points; empty where it was not measured.
+
+    A line may break before the bracket, not inside: cells stay narrow enough for a telephone, and ranges whole.
+    """
     row = record["rows"].get(run.row)
     if row is None or row["n"] < FEWEST or score not in row["scores"]:
         return ""
     values = row["scores"][score]["values"].values()
-    return f"{row['scores'][score]['mean']:.3f} ({min(values):.2f}–{max(values):.2f})"
+    mean, low, high = (100 * x for x in (row["scores"][score]["mean"], min(values), max(values)))
+    return f"{mean:.1f} ({low:.0f}{JOINED}–{JOINED}{high:.0f})"
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
@@ -181,14 +187,14 @@ def tables(record: Record) -> list[str]:
         for way in TILE_WAYS
     ]
     found = [
-        by_place(record, "mIoU, mean of the seeds (range)", MAP_WAYS),
+        by_place(record, "mIoU in points, mean of the seeds (range)", MAP_WAYS),
         by_place(record, "mIoU, no brightness jitter, class balance 0.5", STEADY_WAYS),
         by_place(record, "mIoU, images a quarter brighter", BRIGHT_WAYS, BRIGHT),
-        table(["F1 of changed pixels", *(PLACE[d, False] for d in CHANGES)], changes),
+        table(["F1 of changed pixels, points", *(PLACE[d, False] for d in CHANGES)], changes),
     ]
     if any(any(line[1:-1]) for line in tiles):
         numbers = [f"{k} tile{'s' if k > 1 else ''}" for k in FEW]
-        found.append(table(["Vaihingen, mIoU", *numbers, "all 8"], tiles))
+        found.append(table(["mIoU on Vaihingen", *numbers, "all 8"], tiles))
     return [one for one in found if one.count("\n") > 1]
 
 

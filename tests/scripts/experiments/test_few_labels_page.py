@@ -13,6 +13,8 @@ from scripts.experiments.few_labels import page
 from scripts.experiments.few_labels.plan import PIXELS, UNET
 from scripts.experiments.few_labels.verdicts import CLAIMS, OLD_RECIPE
 
+J = page.JOINED
+
 
 def row(run: Any, score: str, *values: float) -> dict[str, Any]:
     return {
@@ -46,10 +48,10 @@ def test_what_was_not_measured_is_left_out() -> None:
         UNET.row: row(UNET, "mIoU", 0.1, 0.2),  # two seeds are too few
     }
     assert page.tables(record(rows)) == [
-        "| mIoU, mean of the seeds (range) | IGN, optical | IGN, optical and height |\n"
+        "| mIoU in points, mean of the seeds (range) | IGN, optical | IGN, optical and height |\n"
         "|---|--:|--:|\n"
-        "| forest on pixels | 0.500 (0.25–0.75) |  |\n"
-        "| U-Net |  | 0.200 (0.10–0.30) |"
+        f"| forest on pixels | 50.0 (25{J}–{J}75) |  |\n"
+        f"| U-Net |  | 20.0 (10{J}–{J}30) |"
     ]
     text = page.section(record(rows))
     assert "help the U-Net" not in text
@@ -66,9 +68,9 @@ def test_pairs_and_fewer_tiles_have_tables_of_their_own() -> None:
         ),
     }
     change, tiles = page.tables(record(rows))
-    assert change.splitlines()[-1] == "| forest on pixels | 0.500 (0.25–0.75) |"
-    assert tiles.splitlines()[0] == "| Vaihingen, mIoU | 2 tiles |"
-    assert tiles.splitlines()[-1] == "| U-Net, rate 0.01 | 0.200 (0.20–0.20) |"
+    assert change.splitlines()[-1] == f"| forest on pixels | 50.0 (25{J}–{J}75) |"
+    assert tiles.splitlines()[0] == "| mIoU on Vaihingen | 2 tiles |"
+    assert tiles.splitlines()[-1] == f"| U-Net, rate 0.01 | 20.0 (20{J}–{J}20) |"
 
 
 def test_verdicts_stand_by_place() -> None:
