@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -179,11 +179,13 @@ def refuse_pixel_training(
     Raises:
         ValueError: Naming the first that is not as by default.
     """
+    from mfnet_lite.training import TrainConfig
+
     names = [name for group in groups for name in changed(group)]
     names += ["recipe"] if recipe != "default" else []
-    names += ["keep"] if training.get("keep", "last") != "last" else []
-    names += ["mixing_lr"] if training.get("mixing_lr", 1.0) != 1 else []
-    names += ["evaluate_every"] if training.get("evaluate_every") else []
+    usual = {f.name: f.default for f in fields(TrainConfig)}
+    about_pixels = ("keep", "mixing_lr", "evaluate_every")
+    names += [n for n in about_pixels if training.get(n, usual[n]) != usual[n]]
     refuse(
         names,
         f"is about maps of classes, and {model} answers questions; leave it out or choose another --model",
