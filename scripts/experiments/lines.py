@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,19 @@ def weights() -> str:
     return hashlib.sha256(find_checkpoint("tiny").read_bytes()).hexdigest()
 
 
-def made_with(line: dict[str, Any], digest: str) -> bool:
-    """Return whether a line was made with these weights, or without any."""
-    return line["weights_sha256"] in (digest, ANY)
+def with_equal_masks() -> frozenset[str]:
+    """Return the SHA-256 of today's file of the small SAM, and of files before it that answer with the same masks.
+
+    They differ in the head that estimates IoU alone: what reads the encoder, or masks without choosing among them,
+    comes out the same to the bit.
+    """
+    facts = json.loads(find_checkpoint("tiny").with_suffix(".json").read_text(encoding="utf-8"))
+    return frozenset({facts["sha256"], *facts.get("equal_masks_sha256", ())})
+
+
+def made_with(line: dict[str, Any], digests: Container[str]) -> bool:
+    """Return whether a line was made with one of these weights, or without any."""
+    return line["weights_sha256"] == ANY or line["weights_sha256"] in digests
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

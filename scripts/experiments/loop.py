@@ -23,6 +23,7 @@ from scripts.experiments.lines import (
     read_lines,
     stamp,
     weights,
+    with_equal_masks,
 )
 from scripts.experiments.options import LIST, SUMMARISE, Defaults, Options, parse
 
@@ -82,6 +83,8 @@ class Experiment:
         summary: Rows and verdicts of all lines.
         counts: Whether a line made with the right weights belongs to the plan as it is today.
         marks: What every line carries beside its result, and the file of results too.
+        chooses_masks: Whether results depend on the small SAM's estimate of IoU, and not only on its encoder and
+            masks; then lines made before that estimate was taught anew do not count.
     """
 
     question: str
@@ -95,6 +98,7 @@ class Experiment:
     summary: Callable[[Sequence[Line]], dict[str, Any]]
     counts: Callable[[Line, Options], bool]
     marks: Callable[[Options], dict[str, Any]] = lambda options: {}
+    chooses_masks: bool = False
 
     def today(self, options: Options) -> dict[str, Any]:
         """Return the marks and the weights' hash that lines must carry; files are hashed, so call it once."""
@@ -104,10 +108,11 @@ class Experiment:
         """Return the lines that count: made with today's weights or without any, on today's data, as planned today."""
         marks = dict(self.today(options) if today is None else today)
         digest = marks.pop("weights_sha256")
+        digests = {digest} if self.chooses_masks else {digest} | with_equal_masks()
         return [
             line
             for line in read_lines(options.out / "runs.jsonl")
-            if made_with(line, digest)
+            if made_with(line, digests)
             and all(line.get(name) == value for name, value in marks.items())
             and self.counts(line, options)
         ]
@@ -154,29 +159,39 @@ class Experiment:
     def summarise(self, options: Options) -> None:
         """Write the file of results from the lines so far.
 
+        Of a part of the plan (``--only``) come the claims that a line of it can speak to.
+
         Raises:
             SystemExit: If there are no lines.
         """
         today = self.today(options)
         lines = self.lines(options, today)
+        if options.only:
+            asked = {run.key for _, run in self.plan(options.seeds, options.only)}
+            lines = [line for line in lines if line["key"] in asked]
         if not lines:
             raise SystemExit(
                 f"{options.out / 'runs.jsonl'} holds no line for these weights yet; start the runs first"
             )
+        used = [d for line in lines if (d := line["weights_sha256"]) != ANY]
         unusual = options.steps != self.defaults.steps
         other = {"steps": options.steps} if unusual else {}
+        chosen = other | ({"only": options.only} if options.only else {})
         content = {
             "question": self.question,
             "data": self.data,
             "settings": {**self.settings(), **other},
             **self.summary(lines),
             "provenance": {
-                "command": " ".join([self.command, *(f"--{k} {v}" for k, v in other.items())]),
+                "command": " ".join([self.command, *(f"--{k} {v}" for k, v in chosen.items())]),
                 **provenance(lines),
                 **today,
+                **({"weights_sha256": used[-1]} if used else {}),
                 **spent(lines),
             },
         }
+        if options.only:
+            content["claims"] = [c for c in content["claims"] if c.get("n")]
         write_text(options.result, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         for claim in content["claims"]:
             print(f"{claim['verdict']:20s} {claim['claim']} {claim['sentence']}")

@@ -2,13 +2,15 @@
 
 Four sets of objects: held-out procedural pictures, objects of world scenes, and two kinds of real ones when a
 folder of real tiles is given (tree crowns known by their boxes, new buildings known by their masks).
-Writes the figures with their provenance as JSON and, with ``--card``, the model card's table.
+Beside the masks it measures the choice among them: the candidate that the model expects most of, the most stable one
+and the best one, and how far the expected IoU can be believed. Writes the figures with their provenance as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import hashlib
 import json
 import platform
 import xml.etree.ElementTree as ElementTree
@@ -22,12 +24,15 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.stats import spearmanr
 from segment_anything.modeling import Sam
 from skimage.segmentation import felzenszwalb
 from torch.nn import functional as F
 from tqdm import tqdm
 
 from mfnet_lite import load_sam
+from mfnet_lite.sam.automatic import stability
+from mfnet_lite.sam.checkpoints import find_checkpoint
 from mfnet_lite.sam.interactive import Clicks, correction_clicks, mask_boxes, pick_best
 from mfnet_lite.sam.prompt_sampling import distance_transform_centres
 from mfnet_lite.sam.prompts import Prediction, embed_images, embed_points, predict_masks
@@ -128,9 +133,26 @@ def full_size(logits: torch.Tensor) -> torch.Tensor:
     return F.interpolate(logits, size=(SIZE, SIZE), mode="bilinear", align_corners=False)
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What the model said about the objects of a picture.
+
+    Attributes:
+        masks: Masks (n, SIZE, SIZE) of one click, three clicks and a box.
+        candidates: All three answers to one click, (n, 3, SIZE, SIZE).
+        expected: IoU that the model expects of each candidate, (n, 3).
+        stability: Stability score of each candidate, (n, 3).
+    """
+
+    masks: dict[str, NDArray[np.bool_]]
+    candidates: NDArray[np.bool_]
+    expected: NDArray[np.floating]
+    stability: NDArray[np.floating]
+
+
 @torch.no_grad()
-def with_sam(sam: Sam, case: Case) -> dict[str, NDArray[np.bool_]]:
-    """Masks (n, SIZE, SIZE) of one click, three clicks and a box; ``oracle`` holds all candidates."""
+def with_sam(sam: Sam, case: Case) -> Answers:
+    """Ask for every object of a picture by one click, three clicks and a box."""
     image = torch.from_numpy(case.image.copy()).permute(2, 0, 1)[None].float().to(sam.device)
     truth = torch.from_numpy(case.masks)[None].to(sam.device)
     embedding = embed_images(sam, image)
@@ -148,8 +170,8 @@ def with_sam(sam: Sam, case: Case) -> dict[str, NDArray[np.bool_]]:
 
     prediction = ask(clicks, None, True)
     best = pick_best(prediction)
-    three = torch.stack([full_size(prediction.masks[:, :, k]) for k in range(3)], dim=2)
-    found = {"one click": full_size(best)[0], "candidates": three[0]}
+    three = torch.stack([full_size(prediction.masks[:, :, k]) for k in range(3)], dim=2)[0]
+    found = {"one click": full_size(best)[0]}
     generator = torch.Generator(device=sam.device).manual_seed(0)
     for _ in range(2):
         clicks = clicks.add(correction_clicks(full_size(best), truth, generator))
@@ -157,7 +179,22 @@ def with_sam(sam: Sam, case: Case) -> dict[str, NDArray[np.bool_]]:
     found["three clicks"] = full_size(best)[0]
     boxed = predict_masks(sam, embedding, boxes=mask_boxes(truth), multimask=False)
     found["box"] = full_size(boxed.masks[:, :, 0])[0]
-    return {name: (logits > 0).cpu().numpy() for name, logits in found.items()}
+    return Answers(
+        {name: (logits > 0).cpu().numpy() for name, logits in found.items()},
+        (three > 0).cpu().numpy(),
+        prediction.iou[0].cpu().numpy(),
+        # No stability where nothing lies above either threshold: such a mask is never chosen.
+        stability(three, 0.0, 1.0).nan_to_num(-1.0).cpu().numpy(),
+    )
+
+
+def calibration_error(
+    expected: NDArray[np.floating], true: NDArray[np.floating], bins: int = 10
+) -> float:
+    """Mean distance of expected from true IoU over bins of equal width, weighted by their number of masks."""
+    place = np.clip((expected * bins).astype(int), 0, bins - 1)
+    gaps = [abs(expected[place == k].sum() - true[place == k].sum()) for k in range(bins)]
+    return float(sum(gaps) / len(expected))
 
 
 def segment_under_click(case: Case) -> NDArray[np.bool_]:
@@ -196,13 +233,18 @@ def grab_cut(case: Case) -> NDArray[np.bool_]:
 def measure(
     sam: Sam, cases: list[Case], name: str, score: Callable[..., float] = iou, boxes: bool = True
 ) -> dict:
-    """Mean scores over all objects of a set."""
+    """Mean scores over all objects of a set, and how far what the model expects of a candidate can be believed."""
     sums: dict[str, list[float]] = {}
+    expected, true = [], []
     for case in tqdm(cases, desc=name):
         if not len(case.masks):
             continue
-        found = with_sam(sam, case)
-        candidates = found.pop("candidates")
+        answers = with_sam(sam, case)
+        found = dict(answers.masks)
+        rows = np.arange(len(case.masks))
+        found["one click, most stable of three"] = answers.candidates[
+            rows, answers.stability.argmax(axis=1)
+        ]
         found["felzenszwalb under the click"] = segment_under_click(case)
         if boxes:
             found["grabcut from the box"] = grab_cut(case)
@@ -212,20 +254,39 @@ def measure(
             sums.setdefault(method, []).extend(
                 score(m, t) for m, t in zip(masks, case.masks, strict=True)
             )
-        sums.setdefault("one click, best of three", []).extend(
-            max(score(k, t) for k in m) for m, t in zip(candidates, case.masks, strict=True)
-        )
+        each = [
+            [score(m, t) for m in three]
+            for three, t in zip(answers.candidates, case.masks, strict=True)
+        ]
+        sums.setdefault("one click, best of three", []).extend(max(scores) for scores in each)
+        expected.append(answers.expected.ravel())
+        true.append(np.ravel(each))
     means = {method: round(float(np.mean(values)), 4) for method, values in sums.items()}
-    return {"objects": len(sums["one click"]), "pictures": len(cases), "mean_iou": means}
+    said, worth = np.concatenate(expected), np.concatenate(true)
+    return {
+        "objects": len(sums["one click"]),
+        "pictures": len(cases),
+        "mean_iou": means,
+        "expected_iou": {
+            "rank_correlation": round(float(spearmanr(said, worth).statistic), 4),
+            "calibration_error": round(calibration_error(said, worth), 4),
+        },
+    }
 
 
 METHODS = {
     "one click": "one click, most confident of three",
+    "one click, most stable of three": "one click, most stable of three",
     "one click, best of three": "one click, best of three",
     "three clicks": "three clicks",
     "box": "box",
     "felzenszwalb under the click": "*no learning:* Felzenszwalb segment under the click",
     "grabcut from the box": "*no learning:* GrabCut from the box",
+}
+
+BELIEF = {
+    "rank_correlation": "expected and true IoU of the three, Spearman's rank correlation",
+    "calibration_error": "expected and true IoU of the three, calibration error (10 bins)",
 }
 
 
@@ -238,6 +299,9 @@ def table(sets: dict[str, dict]) -> str:
             f"{s['mean_iou'][key]:.3f}" if key in s["mean_iou"] else "–" for s in sets.values()
         ]
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
+    for key, title in BELIEF.items():
+        cells = [f"{s['expected_iou'][key]:.3f}" for s in sets.values()]
+        lines.append(f"| {title} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -249,6 +313,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("book/results/sam_tiny.json"))
     parser.add_argument(
         "--realdata", type=Path, help="folder with change_levir and deepforest_boxes"
+    )
+    parser.add_argument(
+        "--crowns", type=Path, help="more tiles with crowns, PNG and XML, as deepforest brings them"
     )
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--scenes", type=int, default=10)
@@ -265,6 +332,11 @@ def main() -> None:
         sets["real buildings (LEVIR-CD)"] = measure(sam, buildings, "buildings")
         trees = list(crowns(arguments.realdata / "deepforest_boxes"))
         sets["real crowns (NEON), box IoU"] = measure(sam, trees, "crowns", box_iou, boxes=False)
+    if arguments.crowns:
+        trees = list(crowns(arguments.crowns))
+        sets["crowns of other tiles (NEON), box IoU"] = measure(
+            sam, trees, "more crowns", box_iou, boxes=False
+        )
     record = {
         "what": "mean IoU per object of the small SAM and of methods without learning",
         "sets": sets,
@@ -273,6 +345,9 @@ def main() -> None:
         "seeds": {"pictures": HELD_OUT, "scenes": FIRST_SCENE},
         "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
+        "weights_sha256": hashlib.sha256(
+            find_checkpoint(arguments.weights).read_bytes()
+        ).hexdigest(),
         "commit": commit(Path(__file__).parent, short=True),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

@@ -1,7 +1,7 @@
 """Put a pre-trained small SAM into the package: ``python -m scripts.pretraining.ship RUN``.
 
-Copies the weights of a finished ``sam_tiny.py`` run as half precision, writes the digest that
-``load_sam("tiny")`` checks, and, once ``evaluate.py`` has measured them, the model card.
+Copies the weights of a finished ``sam_tiny_head.py`` run as half precision, writes the digest that
+``load_sam("tiny")`` checks. Once ``evaluate.py`` has measured these, ``--card-only`` writes the model card.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ and depth 6 (patch 8, window 8, global attention in blocks 2 and 5), prompt and 
 substitute for the official ViT-B, ViT-L or ViT-H, and nothing measured with it is a benchmark result.
 
 **Trained on** procedural pictures without classes (`mfnet_lite/world/shapes/images.py`): overlapping shapes with
-textures, shadows, blur and noise; every pixel belongs to a part, an object and a group. No remote-sensing
-scene, no height map, no photograph, no other model's output.
+textures, shadows, blur and noise; every pixel belongs to a part, an object and a group. The head that estimates
+IoU has seen collages as well (`scripts/pretraining/collages.py`), whose textures are cut from the photographs inside
+scikit-image and scikit-learn. No remote-sensing scene, no height map, no other model's output.
 
 **Recipe** (`scripts/pretraining/sam_tiny.py`, seed {seed}, {hours:.1f} hours on {processes} CPU core(s)):
 
@@ -42,6 +43,7 @@ are a running average of those of the steps. Windows of 128 pixels are cut from 
 the position tables of the model of 256 (`scripts/pretraining/windows.py`). Masks: 20 · focal + dice, the best of
 three candidates learns, the single mask learns from every prompt; IoU head by squared error; later rounds click
 into the error region and feed back the raw logits. {note}
+{head}
 
 **Differs from Segment Anything's own recipe**: instead of starting from a masked auto-encoder, the encoder first
 learns three things that a linear map can read from its embedding (`scripts/pretraining/dense.py`): which places
@@ -57,8 +59,10 @@ pixel farthest from the object's border. `{commit}`, {date}, {hardware}.
 {table}
 
 The crowns are known by their boxes alone, so their score is the IoU of the predicted mask's bounding box.
-Real tiles: LEVIR-CD samples (buildings that are new in the later picture) and one NEON tile; too few objects for
-more than a hint.
+Real tiles: LEVIR-CD samples (buildings that are new in the later picture), one NEON tile, and two more of the
+package deepforest that were looked at for this table alone; too few for more than a hint. The last two rows say how
+far the estimate can be believed: the rank correlation of expected with true IoU, and by how much the two differ on
+average in ten classes of the expected one.
 
 ## Goals
 
@@ -67,6 +71,13 @@ more than a hint.
 ## Files
 
 `sam_tiny.safetensors` ({size:.1f} MB, half precision, loaded as float32), SHA-256 `{sha256}`.
+"""
+
+HEAD = """
+*The head that estimates IoU* was fitted anew afterwards (`scripts/pretraining/sam_tiny_head.py`), on what it sees of
+{examples:,} prompts in {pictures:,} pictures: masks drawn by lot, so that small ones are common, collages in three
+pictures of four. On the fifth that was held out, the candidate that it chooses has a mean IoU of {after:.3f} instead of
+{before:.3f}. No other weight changed, so every mask is what it was before, to the bit.
 """
 
 
@@ -79,20 +90,32 @@ def ship_weights(run: Path) -> None:
     target = WEIGHTS / "sam_tiny.safetensors"
     with replacing(target) as temporary:
         save_file(tensors, temporary, metadata=metadata)
+    training = json.loads((run / "training.json").read_text())
+    equal = training.pop("equal_masks_sha256", [])
     facts = {
         "file": target.name,
         "size": target.stat().st_size,
         "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
+        **({"equal_masks_sha256": equal} if equal else {}),
         "config": json.loads(metadata["sam_config"]),
-        "training": json.loads((run / "training.json").read_text()),
+        "training": training,
     }
     write_text(WEIGHTS / "sam_tiny.json", json.dumps(facts, indent=1) + "\n")
 
 
 def write_card(results: Path) -> None:
-    """Write the model card from the measured figures."""
+    """Write the model card from the measured figures.
+
+    Raises:
+        SystemExit: If the figures are those of other weights.
+    """
     record = json.loads(results.read_text())
     facts = json.loads((WEIGHTS / "sam_tiny.json").read_text())
+    if record.get("weights_sha256") != facts["sha256"]:
+        raise SystemExit(
+            f"{results}: expected figures of the weights {facts['sha256'][:8]}, found those of "
+            f"{str(record.get('weights_sha256'))[:8]}; run python -m scripts.pretraining.evaluate first"
+        )
     training = facts["training"]
     workers = training["processes"]
     stages = []
@@ -108,27 +131,29 @@ def write_card(results: Path) -> None:
             f"{s['last_rate']:g}, weight of the dense losses {s['dense']:g}"
         )
     sets = record["sets"]
-    held, world = sets["held-out pictures"]["mean_iou"], sets["world objects"]["mean_iou"]
-    baseline = max(world["felzenszwalb under the click"], world["grabcut from the box"])
-    click_gap = world["one click"] - world["felzenszwalb under the click"]
-    box_gap = world["box"] - world["grabcut from the box"]
+    held = sets["held-out pictures"]["mean_iou"]
     goals = [
-        (
-            "held-out pictures, one click, at least 0.80",
-            held["one click"],
-            held["one click"] >= 0.8,
-        ),
-        ("held-out pictures, box, at least 0.90", held["box"], held["box"] >= 0.9),
-        ("world objects, click at least 0.10 ahead of Felzenszwalb", click_gap, click_gap >= 0.1),
-        ("world objects, box at least 0.10 ahead of GrabCut", box_gap, box_gap >= 0.1),
-        (
-            "world objects, box at least 0.10 ahead of the better of the two",
-            world["box"] - baseline,
-            world["box"] - baseline >= 0.1,
-        ),
+        ("held-out pictures, one click, at least 0.75", held["one click"], 0.75),
+        ("held-out pictures, box, at least 0.85", held["box"], 0.85),
     ]
+    crowns = [name for name in sets if "crowns" in name]
+    for name in [name for name in sets if name not in ("held-out pictures", *crowns)]:
+        found = sets[name]["mean_iou"]
+        free = max(found["felzenszwalb under the click"], found["grabcut from the box"])
+        goals += [
+            (f"{name}, {prompt}, at least 0.10 ahead of both methods without learning",
+             found[prompt] - free, 0.10)
+            for prompt in ("one click", "box")
+        ]  # fmt: skip
+        own = found["one click"] - found["felzenszwalb under the click"]
+        goals.append((f"{name}, one click, at least 0.10 ahead of Felzenszwalb's", own, 0.10))
+    for name in crowns:
+        found = sets[name]["mean_iou"]
+        ahead = found["one click"] - found["felzenszwalb under the click"]
+        goals.append((f"{name}, one click, ahead of Felzenszwalb's", ahead, 0.0))
     lines = [
-        f"- {'reached' if ok else 'not reached'}: {goal} (got {got:.3f})" for goal, got, ok in goals
+        f"- {'reached' if got >= least else 'not reached'}: {goal} (got {got:+.3f})"
+        for goal, got, least in goals
     ]
     text = CARD.format(
         millions=training["parameters"] / 1e6,
@@ -137,6 +162,7 @@ def write_card(results: Path) -> None:
         processes=workers * training["threads"],
         rounds=max(s["rounds"] for s in training["stages"]),
         note=training.get("note", ""),
+        head=_head(training),
         hours=training["seconds"] / 3600,
         smallest=record["smallest_object_px"],
         commit=record["commit"],
@@ -150,6 +176,14 @@ def write_card(results: Path) -> None:
     write_text(WEIGHTS / "sam_tiny.md", text)
 
 
+def _head(training: dict) -> str:
+    """The paragraph on the head, where it was fitted anew."""
+    if not (fitted := training.get("head")):
+        return ""
+    ious = {when: fitted[when]["chosen_iou"] for when in ("before", "after")}
+    return HEAD.format(examples=fitted["examples"], pictures=fitted["pictures"], **ious)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -158,10 +192,11 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("book/results/sam_tiny.json"))
     parser.add_argument("--card-only", action="store_true", help="leave the weights as they are")
     arguments = parser.parse_args()
-    if not arguments.card_only:
-        ship_weights(arguments.run)
-    if arguments.results.exists():
+    if arguments.card_only:
         write_card(arguments.results)
+    else:
+        ship_weights(arguments.run)
+        print("now: python -m scripts.pretraining.evaluate, then this again with --card-only")
 
 
 if __name__ == "__main__":

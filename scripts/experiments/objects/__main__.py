@@ -86,6 +86,7 @@ EXPERIMENT = Experiment(
     settings=settings,
     summary=verdicts.summary,
     counts=as_planned,
+    chooses_masks=True,
 )
 
 

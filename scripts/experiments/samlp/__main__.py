@@ -44,6 +44,7 @@ EXPERIMENT = Experiment(
     summary=verdicts.summary,
     counts=planned_steps,
     marks=lambda options: {"pictures_sha256": runs.digest(options.out)},
+    chooses_masks=True,
 )
 
 

@@ -32,6 +32,7 @@ class Run:
 @pytest.fixture(autouse=True)
 def known_weights(monkeypatch):
     monkeypatch.setattr(loop, "weights", lambda: "w" * 64)
+    monkeypatch.setattr(loop, "with_equal_masks", lambda: frozenset({"w" * 64, "before"}))
 
 
 @pytest.fixture
@@ -47,7 +48,11 @@ def experiment(train=lambda run, options, digest: {"steps": 10, "score": run.see
         plan=lambda seeds, only: (("g", Run(s, w)) for w in "ab" for s in seeds if only in w),
         describe=lambda line: str(line["score"]),
         summary=lambda lines: {
-            "claims": [{"verdict": "holds", "claim": "c", "sentence": "s"}], "n": len(lines)
+            "claims": [
+                {"verdict": "holds", "claim": "c", "sentence": "s", "n": 2},
+                {"verdict": "not measured", "claim": "d", "sentence": "s", "n": 0},
+            ],
+            "n": len(lines),
         },
         counts=loop.planned_steps, **more,
     )  # fmt: skip
@@ -75,6 +80,14 @@ def test_trains_what_is_missing_and_sums_up(options, capsys):
     assert content["n"] == content["provenance"]["runs"] == 3
     assert content["provenance"]["weights_sha256"] == "w" * 64
     assert content["provenance"]["cpu_seconds"] >= 0
+    assert [claim["claim"] for claim in content["claims"]] == ["c", "d"]
+    capsys.readouterr()
+
+    here.summarise(replace(options, only="b"))
+    part = json.loads(options.result.read_text())
+    assert part["n"] == 1
+    assert part["provenance"]["command"] == "none --only b"
+    assert [claim["claim"] for claim in part["claims"]] == ["c"]  # nothing of it can speak to d
 
 
 def test_lines_of_other_weights_data_or_steps_do_not_count(options):
@@ -87,6 +100,19 @@ def test_lines_of_other_weights_data_or_steps_do_not_count(options):
     path.write_text(text + "\n{cut", encoding="utf-8")
     here = experiment(marks=lambda options: {"pictures": "p"})
     assert here.lines(options) == [good, longer, without]
+
+
+def test_lines_of_weights_with_equal_masks_count_where_nothing_is_chosen(options):
+    now = {"weights_sha256": "w" * 64, "steps": 10, "run": {}, "seed": 0, "key": "a seed=0"} | {
+        "commit": "c", "date": "d", "hardware": "h"
+    }  # fmt: skip
+    before = now | {"weights_sha256": "before", "key": "b seed=0"}
+    text = "\n".join(map(json.dumps, [now, before, now | {"weights_sha256": "other"}]))
+    (options.out / "runs.jsonl").write_text(text + "\n", encoding="utf-8")
+    assert experiment().lines(options) == [now, before]
+    assert experiment(chooses_masks=True).lines(options) == [now]
+    experiment().summarise(options)  # names the weights that the last line was made with
+    assert json.loads(options.result.read_text())["provenance"]["weights_sha256"] == "before"
 
 
 def test_a_line_cut_short_is_passed_over_and_not_continued(options):

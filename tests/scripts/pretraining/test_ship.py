@@ -38,3 +38,31 @@ def test_weights_are_halved_and_named_by_their_digest(own_folder, tmp_path):
     assert sorted(p.name for p in ship.WEIGHTS.iterdir()) == [
         "sam_tiny.json", "sam_tiny.safetensors"
     ]  # fmt: skip
+
+
+def test_the_head_is_told_and_files_with_equal_masks_are_named(own_folder, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    save_file({"a": torch.ones(2)}, run / "sam_tiny.safetensors", {METADATA_KEY: TINY.to_json()})
+    ious = {"before": {"chosen_iou": 0.5}, "after": {"chosen_iou": 0.625}}
+    head = {"pictures": 1000, "examples": 24_000, **ious}
+    training = {"head": head, "equal_masks_sha256": ["f" * 64]}
+    (run / "training.json").write_text(json.dumps(training))
+    ship.ship_weights(run)
+    facts = json.loads((ship.WEIGHTS / "sam_tiny.json").read_text())
+    assert facts["equal_masks_sha256"] == ["f" * 64]
+    assert facts["training"] == {"head": head}
+    told = " ".join(ship._head(facts["training"]).split())
+    assert "24,000 prompts in 1,000 pictures" in told
+    assert "IoU of 0.625 instead of 0.500" in told
+    assert ship._head({}) == ""
+
+
+def test_no_card_from_figures_of_other_weights(own_folder, tmp_path):
+    ship.WEIGHTS.mkdir()
+    (ship.WEIGHTS / "sam_tiny.json").write_text(json.dumps({"sha256": "a" * 64}))
+    results = tmp_path / "results.json"
+    results.write_text(json.dumps({"weights_sha256": "b" * 64}))
+    with pytest.raises(SystemExit, match=r"weights aaaaaaaa, found those of bbbbbbbb; run python"):
+        ship.write_card(results)
+    assert not (ship.WEIGHTS / "sam_tiny.md").exists()
