@@ -13,7 +13,8 @@ official models start from a masked auto-encoder; a stage without prompts would 
 five pictures are collages of real textures (``collages.py``).
 
 The weights that the package brings are older than these stages: their own, with a stage for the encoder alone at the
-start and without collages, are in ``mfnet_lite/weights/sam_tiny.md``.
+start and without collages, are in ``mfnet_lite/weights/sam_tiny.md``. What the IoU head says of small things is mended
+afterwards, by ``sam_tiny_head.py``.
 
 The weights that are kept are a running average of the trained ones. The run can be stopped at any time and
 continued by the same command; pictures and prompts of a step depend on the seed and the step's number alone.

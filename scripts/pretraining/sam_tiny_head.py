@@ -114,7 +114,7 @@ def examples(sam: Sam, picture: int) -> Examples:
             ious.append(
                 mask_losses(every.masks, low_resolution(masks, every.masks.shape[-1]))[1][0]
             )
-            # One mask is right after a correction; before, the best of three is fed back as in training.
+            # As in training: the chosen one of three is fed back, and after a correction the single mask.
             chosen = slice(1, None) if number == 0 else slice(0, 1)
             fed_back = pick_best(Prediction(every.masks[:, :, chosen], every.iou[:, :, chosen]))
             full = F.interpolate(fed_back, size=(side, side), mode="bilinear", align_corners=False)

@@ -184,7 +184,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("run", type=Path, help="folder of sam_tiny.py")
+    parser.add_argument("run", type=Path, help="folder of sam_tiny_head.py")
     parser.add_argument("--results", type=Path, default=Path("book/results/sam_tiny.json"))
     parser.add_argument("--card-only", action="store_true", help="leave the weights as they are")
     arguments = parser.parse_args()
