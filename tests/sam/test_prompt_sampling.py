@@ -59,6 +59,14 @@ def test_inmost_point_of_an_l_lies_in_its_thick_arm() -> None:
     assert set(points[0, 1, 0].tolist()) <= {5.0, 6.0}
 
 
+def test_an_object_that_fills_its_tile_has_its_middle_in_the_middle() -> None:
+    """The image's border counts: without it SciPy measures from a point above the upper left corner."""
+    lake = torch.ones(1, 1, 5, 9, dtype=torch.bool)
+    assert distance_transform_centres(lake).tolist() == [[[[2.0, 2.0]]]]
+    square = torch.ones(1, 1, 7, 7, dtype=torch.bool)
+    assert distance_transform_centres(square).tolist() == [[[[3.0, 3.0]]]]
+
+
 def test_scene_objects_are_instances_and_repeat_only_if_needed() -> None:
     image, masks = scene_objects(4, 3, size=96)
     assert image.shape == (1, 3, 96, 96)
