@@ -159,16 +159,13 @@ class Experiment:
     def summarise(self, options: Options) -> None:
         """Write the file of results from the lines so far.
 
-        Of a part of the plan (``--only``) come the claims that a line of it can speak to.
+        For a part of the plan (``--only``) come the claims alone that some seed has all terms of.
 
         Raises:
             SystemExit: If there are no lines.
         """
         today = self.today(options)
         lines = self.lines(options, today)
-        if options.only:
-            asked = {run.key for _, run in self.plan(options.seeds, options.only)}
-            lines = [line for line in lines if line["key"] in asked]
         if not lines:
             raise SystemExit(
                 f"{options.out / 'runs.jsonl'} holds no line for these weights yet; start the runs first"
