@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The distance to the border of an object that fills its tile: SciPy measures from a point above the upper left
-# corner, chamfer distances are -1, OpenCV's the largest float. Each names another pixel as the object's middle.
+# corner, chamfer distances are -1, OpenCV's a huge number. The pixel farthest from the border is a corner each time.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
 import time
 from collections.abc import Container, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mfnet_lite.sam import find_checkpoint
+from mfnet_lite.utils.hashes import sha256_of
 from mfnet_lite.utils.provenance import commit, versions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,9 +24,10 @@ ANY = "any"
 
 def weights() -> str:
     """Return the SHA-256 of the file of the small SAM."""
-    return hashlib.sha256(find_checkpoint("tiny").read_bytes()).hexdigest()
+    return sha256_of(find_checkpoint("tiny"))
 
 
+@cache
 def with_equal_masks() -> frozenset[str]:
     """Return the SHA-256 of today's file of the small SAM, and of files before it that answer with the same masks.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from mfnet_lite.cli import app
+from mfnet_lite.utils.hashes import sha256_of
 
 
 class Fault(AssertionError):  # noqa: N818  # what is found, and no error of this script
@@ -75,7 +75,7 @@ def contents(folder: Path, without: Iterable[Path] = ()) -> dict[str, str]:
     """
     left_out = set(without)
     return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        str(path.relative_to(folder)): sha256_of(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path not in left_out
     }

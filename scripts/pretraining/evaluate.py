@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import hashlib
 import json
 import platform
 import xml.etree.ElementTree as ElementTree
@@ -37,6 +36,7 @@ from mfnet_lite.sam.interactive import Clicks, correction_clicks, mask_boxes, pi
 from mfnet_lite.sam.prompt_sampling import distance_transform_centres
 from mfnet_lite.sam.prompts import Prediction, embed_images, embed_points, predict_masks
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.hashes import sha256_of
 from mfnet_lite.utils.provenance import commit
 from mfnet_lite.world import make_scene
 from mfnet_lite.world.shapes.images import make_images
@@ -345,9 +345,7 @@ def main() -> None:
         "seeds": {"pictures": HELD_OUT, "scenes": FIRST_SCENE},
         "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
-        "weights_sha256": hashlib.sha256(
-            find_checkpoint(arguments.weights).read_bytes()
-        ).hexdigest(),
+        "weights_sha256": sha256_of(find_checkpoint(arguments.weights)),
         "commit": commit(Path(__file__).parent, short=True),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

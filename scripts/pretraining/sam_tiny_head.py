@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import hashlib
 import json
 import math
 import time
@@ -45,6 +44,7 @@ from mfnet_lite.sam.prompts import (
     predict_masks,
 )
 from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.hashes import sha256_of
 from mfnet_lite.world.shapes.images import make_images
 from scripts.pretraining.collages import make_collages
 from scripts.pretraining.kernels import mask_losses
@@ -137,7 +137,7 @@ def _collect_chunk(path: Path, init: str, pictures: range) -> None:
 
 def collect(out: Path, init: str, pictures: int, workers: int, chunk: int = CHUNK) -> Examples:
     """Make the chunks that are missing, several at a time, and read all."""
-    digest = hashlib.sha256(find_checkpoint(init).read_bytes()).hexdigest()
+    digest = sha256_of(find_checkpoint(init))
     folder = out / f"examples_{digest[:12]}"  # of one model: another one sees other things
     folder.mkdir(parents=True, exist_ok=True)
     chunks = {

@@ -7,7 +7,6 @@ Copies the weights of a finished ``sam_tiny_head.py`` run as half precision, wri
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from mfnet_lite.utils.files import replacing, write_text
+from mfnet_lite.utils.hashes import sha256_of
 from scripts.pretraining.evaluate import table
 
 WEIGHTS = Path("mfnet_lite/weights")
@@ -94,7 +94,7 @@ def ship_weights(run: Path) -> None:
     facts = {
         "file": target.name,
         "size": target.stat().st_size,
-        "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
+        "sha256": sha256_of(target),
         **({"equal_masks_sha256": equal} if equal else {}),
         "config": json.loads(metadata["sam_config"]),
         "training": training,
