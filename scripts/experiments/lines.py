@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import time
 from collections.abc import Container, Iterator, Sequence
 from functools import cache
@@ -70,6 +71,22 @@ def stamp() -> dict[str, str]:
         "date": time.strftime("%Y-%m-%d"),
         "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
     }
+
+
+def cpu_seconds(line: dict[str, Any]) -> float | None:
+    """Return the processor's seconds of a run, its scores included; None where the line does not say.
+
+    They are what a run costs: by the clock it also waits while other processes compute, or while it is stopped.
+    """
+    found: float | None = line.get("all_cpu_seconds", line.get("cpu_seconds"))
+    return found
+
+
+def mean_cpu_seconds(lines: Sequence[dict[str, Any]]) -> float | None:
+    """Return the mean of :func:`cpu_seconds`, to a tenth; None unless every line says it."""
+    found = [cpu_seconds(line) for line in lines]
+    known = [value for value in found if value is not None]
+    return round(statistics.mean(known), 1) if len(known) == len(found) else None
 
 
 def provenance(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:

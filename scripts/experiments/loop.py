@@ -18,6 +18,7 @@ from mfnet_lite.utils.files import write_text
 from scripts.experiments.lines import (
     ANY,
     append_line,
+    cpu_seconds,
     made_with,
     provenance,
     read_lines,
@@ -216,11 +217,7 @@ class Experiment:
 
 
 def spent(lines: Sequence[Line]) -> dict[str, int]:
-    """Return the seconds that the trainings took, as far as every line has them."""
-    seconds = [line.get("seconds") for line in lines]
-    cpu = [line.get("all_cpu_seconds", line.get("cpu_seconds")) for line in lines]
-    return {
-        name: round(sum(values))
-        for name, values in (("seconds", seconds), ("cpu_seconds", cpu))
-        if None not in values
-    }
+    """Return the processor's seconds of all runs, if every line says its own."""
+    found = [cpu_seconds(line) for line in lines]
+    known = [seconds for seconds in found if seconds is not None]
+    return {"cpu_seconds": round(sum(known))} if len(known) == len(found) else {}

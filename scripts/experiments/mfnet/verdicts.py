@@ -26,6 +26,7 @@ from scripts.experiments.claims import (
     values_by_seed,
     weighted,
 )
+from scripts.experiments.lines import mean_cpu_seconds
 from scripts.experiments.mfnet.plan import BASE, DSM, FASTER, LONGER, OPTICAL, UNET, Run
 
 FOREST = {"optical": 0.338, "optical+dsm": 0.367}
@@ -180,7 +181,7 @@ def _row(lines: Sequence[Line]) -> dict[str, Any]:
         "trained": first.get("trained"),
         "parameters": first.get("parameters"),
         **_shares(lines),
-        "train_seconds": mean_of([x["train_seconds"] for x in lines], 1),
+        "cpu_seconds": mean_cpu_seconds(lines),
         "also": {
             how: spread([x["also"][how] for x in lines if how in x["also"]])
             | values_by_seed(lines, lambda x, how=how: x["also"][how])

@@ -27,6 +27,7 @@ from scripts.experiments.claims import (
     spread,
     values_by_seed,
 )
+from scripts.experiments.lines import mean_cpu_seconds
 from scripts.experiments.objects.plan import (
     LAMBDA_B,
     LAMBDA_O,
@@ -247,5 +248,5 @@ def _row(lines: Sequence[Line]) -> dict[str, Any]:
         "maps": {key: mean_of([m[key] for m in known], 4) for key in known[0]} if known else None,
         "trained": first["trained"],
         "parameters": first["parameters"],
-        "train_seconds": mean_of([x["train_seconds"] for x in lines], 1),
+        "cpu_seconds": mean_cpu_seconds(lines),
     }

@@ -21,11 +21,11 @@ from scripts.experiments.claims import (
     by_row,
     heading,
     judged,
-    mean_of,
     spread,
     values_by_seed,
     weighted,
 )
+from scripts.experiments.lines import mean_cpu_seconds
 from scripts.experiments.sam_cd.plan import (
     BASE,
     FEW,
@@ -122,7 +122,7 @@ def _row(lines: Sequence[Line]) -> dict[str, Any]:
         "n": len(lines),
         **scores,
         "trained": first.get("trained"),
-        "train_seconds": mean_of([x["train_seconds"] for x in lines], 1),
+        "cpu_seconds": mean_cpu_seconds(lines),
         "also": {name: spread([value(x, name) or 0.0 for x in lines]) for name in first["also"]},
     }
 

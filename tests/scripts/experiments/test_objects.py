@@ -71,7 +71,7 @@ def line(run, seed, score, edges=0.5, kappa=0.4):
         "scores": {
             "mIoU": score, "OA": 0.5, "kappa": kappa, "edge_F1": edges, "per_class": {"road": score}
         },
-        "maps": None, "left_out": [], "trained": 1, "parameters": 1, "train_seconds": 1.0,
+        "maps": None, "left_out": [], "trained": 1, "parameters": 1, "all_cpu_seconds": 1.0,
     }  # fmt: skip
 
 
@@ -104,6 +104,7 @@ def test_summary_by_hand():
     assert found["rows"][plan.UNET.row]["mIoU"]["mean"] == pytest.approx(0.5)
     assert found["rows"][tile.row]["edge_F1"] is None
     assert found["rows"][tile.row]["mode"] == "seg"
+    assert found["rows"][tile.row]["cpu_seconds"] == 1.0
 
 
 def test_quality_of_maps_by_hand(small_runs, tmp_path):

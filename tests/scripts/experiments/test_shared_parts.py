@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from scripts.experiments import claims
+from scripts.experiments.lines import mean_cpu_seconds
+from scripts.experiments.loop import spent
 from scripts.experiments.made_once import made_once
 from scripts.experiments.options import Defaults, Options, parse
 from scripts.experiments.planning import PlannedRun, planned
@@ -73,6 +75,15 @@ def test_spread_of_few_values():
 
 
 DEFAULTS = Defaults(Path("result.json"), (0, 1), 60, real_option="--ign")
+
+
+def test_a_run_costs_what_the_processor_worked():
+    # the first was stopped for an hour by the clock; an early line has the older name
+    lines = [{"seconds": 3700.0, "all_cpu_seconds": 100.0}, {"cpu_seconds": 50.5}]
+    assert mean_cpu_seconds(lines) == pytest.approx(75.2, abs=0.051)
+    assert spent(lines) == {"cpu_seconds": 150}
+    assert mean_cpu_seconds([*lines, {}]) is None
+    assert spent([*lines, {}]) == {}
 
 
 def test_the_command_line_becomes_plain_parameters():
