@@ -14,6 +14,7 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters.interpretation.georeference import pixel_width, transform_of_points
+from mfnet_lite.rasters.masked_arrays import split_mask
 
 Colour = tuple[int, int, int]
 HUGE = 1e30  # 3.4e38 and its neighbours, the largest numbers of a float32
@@ -141,7 +142,7 @@ def valid_mask(
     """Mask of pixels holding data; the rule stands at :attr:`Raster.valid`.
 
     Args:
-        array: ``(bands, height, width)``.
+        array: ``(bands, height, width)``; of a masked array a pixel masked in all bands holds no data.
         nodata: Value of missing pixels or None.
         mask: A mask which came with the file, True = valid.
 
@@ -149,6 +150,9 @@ def valid_mask(
         ``(height, width)`` bool.
     """
     valid = np.ones(array.shape[1:], dtype=bool) if mask is None else mask.copy()
+    array, unmasked = split_mask(array)
+    if unmasked is not None:
+        valid &= unmasked.any(axis=0)
     if np.issubdtype(array.dtype, np.floating):
         valid &= np.isfinite(array).all(axis=0)
     if nodata is not None and abs(nodata) > HUGE and np.issubdtype(array.dtype, np.floating):
@@ -172,7 +176,7 @@ def can_occur(value: float, dtype: np.dtype[Any]) -> bool:
     Returns:
         False if it is a fraction or out of range for an integer type.
     """
-    if np.issubdtype(dtype, np.floating):
+    if np.issubdtype(dtype, np.inexact):
         return True
     info = np.iinfo(dtype)
     return float(value).is_integer() and info.min <= value <= info.max

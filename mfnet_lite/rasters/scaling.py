@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 from scipy import ndimage
 
+from mfnet_lite.rasters.masked_arrays import split_mask
 from mfnet_lite.rasters.tiling import Window
 
 SCALINGS = ("minmax", "robust", "ground")
@@ -64,13 +65,14 @@ class Scaling:
         """Scale heights.
 
         Args:
-            dsm: Heights of the tile, or of a window of it.
+            dsm: Heights of the tile, or of a window of it; a masked array holds no data where it is masked.
             valid: Pixels holding data; None means all that are finite.
             window: Where ``dsm`` lies in the tile; None means at its upper left corner.
 
         Returns:
             float32 in [0, 1]; 0 where not valid, and everywhere on a flat tile.
         """
+        dsm, valid = split_mask(dsm, valid)
         usable = np.isfinite(dsm) if valid is None else valid & np.isfinite(dsm)
         heights = np.where(usable, dsm, 0).astype(np.float32)
         if self.ground is not None:
@@ -127,7 +129,7 @@ def fit_scaling(
     """Statistics of a whole tile held in memory.
 
     Args:
-        dsm: Heights, in metres for ``ground``.
+        dsm: Heights, in metres for ``ground``; a masked array holds no data where it is masked.
         valid: Pixels holding data; None means all that are finite.
         name: One of :data:`SCALINGS`.
         gsd: Metres per pixel, for ``ground``; None means 0.25.
@@ -149,6 +151,7 @@ def fit_scaling(
             f"expected heights and mask of one shape (height, width), got {dsm.shape} and "
             f"{None if valid is None else valid.shape}"
         )
+    dsm, valid = split_mask(dsm, valid)
     usable = np.isfinite(dsm) if valid is None else valid & np.isfinite(dsm)
     if not usable.any():
         return Scaling(name, low=0.0, high=0.0)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num
+from jaxtyping import Num, Shaped
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters.io import open_raster, quiet
-from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo
+from mfnet_lite.rasters.masked_arrays import split_mask
+from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo, can_occur
 from mfnet_lite.utils.raster_files import replacing_raster
 
 BLOCK = 256
@@ -127,7 +128,8 @@ def write_raster(
 
     Args:
         path: Ends in ``.tif`` or ``.tiff``.
-        array: ``(height, width)`` or ``(bands, height, width)``; bool is stored as uint8.
+        array: ``(height, width)`` or ``(bands, height, width)``; bool is stored as uint8. Masked pixels of a masked
+            array are written as ``nodata``.
         like: Take coordinate system and transform from this raster unless they are given.
         crs: Coordinate system, such as ``"EPSG:25832"``.
         transform: From (column, row) to coordinates.
@@ -141,14 +143,14 @@ def write_raster(
         The path written.
 
     Raises:
-        ValueError: Wrong suffix or shape, a palette on something else than one uint8 band, or a
-            number of descriptions other than that of bands.
+        ValueError: Wrong suffix or shape, masked pixels without a ``nodata`` that no other pixel has, a palette on
+            something else than one uint8 band, or a number of descriptions other than that of bands.
         OSError: It could not be written whole, for example on a full disk.
     """
     path = Path(path)
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{path} cannot be written: expected a name ending in .tif; rename it")
-    pixels = np.asarray(array)
+    pixels = _filled(path, array, nodata)
     if pixels.ndim == 2:
         pixels = pixels[None]
     if pixels.ndim != 3 or 0 in pixels.shape:
@@ -188,6 +190,21 @@ def write_raster(
             if name:
                 target.set_band_description(band, name)
     return path
+
+
+def _filled(path: Path, array: Shaped[np.ndarray, "*shape"], nodata: float | None) -> np.ndarray:
+    """Put the value of missing pixels where an array is masked; see :func:`write_raster`."""
+    numbers, unmasked = split_mask(array)
+    if unmasked is None or unmasked.all():
+        return np.asarray(numbers)
+    pixels = numbers.astype(np.uint8) if numbers.dtype == np.bool_ else numbers
+    fits = nodata is not None and can_occur(nodata, pixels.dtype)
+    if not fits or (pixels[unmasked] == nodata).any():
+        raise ValueError(
+            f"{path} cannot be written: {np.mean(~unmasked):.1%} of the array is masked, expected nodata= for it, a "
+            f"value of {pixels.dtype} that the other pixels do not have, got {nodata}; give one"
+        )
+    return np.where(unmasked, pixels, np.asarray(nodata, dtype=pixels.dtype))
 
 
 def colour_table(palette: Sequence[Colour] | Mapping[int, Colour]) -> dict[int, Colour]:

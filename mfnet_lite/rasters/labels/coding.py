@@ -19,6 +19,7 @@ from jaxtyping import Bool, Int, Num
 
 from mfnet_lite.rasters.labels.label_colours import FAR, Nearest, nearest_colours, pack_colours
 from mfnet_lite.rasters.labels.label_words import describe_unknown
+from mfnet_lite.rasters.masked_arrays import split_mask
 from mfnet_lite.rasters.raster import Colour, valid_mask
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
@@ -105,6 +106,7 @@ class LabelCoding:
             ValueError: A number of bands that does not suit the coding.
         """
         usable = valid_mask(array, nodata, mask)
+        array, _ = split_mask(array)
         if self.threshold is not None:
             indices = self._split(array)
         elif self.colours:
