@@ -168,11 +168,12 @@ class Record:
             ]
         )
 
-    def table(self, names: Sequence[str] | None = None) -> str:
+    def table(self, without: Sequence[str] = ()) -> str:
         """Return claims and verdicts as a table in Markdown, the rule above it.
 
         Args:
-            names: Claims to show; all if None. A claim keeps the number that it has among all.
+            without: Names of claims to leave out, for example because another record tells them better. The others
+                keep the numbers that they have among all.
 
         Returns:
             The table, or what to do where the file is not here. A star marks a verdict that one seed decides.
@@ -183,13 +184,13 @@ class Record:
         if not self:
             return self.absent
         known = [claim.get("name") for claim in self.facts["claims"]]
-        if unknown := [name for name in names or () if name not in known]:
+        if unknown := [name for name in without if name not in known]:
             raise ValueError(
                 f"expected names of claims in {self.path.name}, got {', '.join(unknown)}"
             )
         numbered = [(str(number), claim) for number, claim in enumerate(self.claims, start=1)]
         numbered += [("", c) for c in self.facts["claims"] if c["verdict"] == UNTESTED]
-        shown = [(k, c) for k, c in numbered if names is None or c.get("name") in names]
+        shown = [(k, c) for k, c in numbered if c.get("name") not in without]
         theirs = any("paper" in claim for _, claim in shown)
         lines = ["| | from | claim | " + ("in the paper | " if theirs else "") + "here |"]
         lines += ["|---|---|---|---|" + ("---|" if theirs else "")]
@@ -198,21 +199,22 @@ class Record:
             cells = [number + star, claim["source"], claim["claim"]]
             cells += [_papers_numbers(claim)] if theirs else []
             lines.append("| " + " | ".join([*cells, claim["sentence"]]) + " |")
-        return "\n".join([*self._above_the_table(len(known)), "", *lines])
+        return "\n".join([*self._above_the_table([c for _, c in shown]), "", *lines])
 
-    def _above_the_table(self, planned: int) -> list[str]:
+    def _above_the_table(self, shown: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return rule, multiplicity and what the star means."""
-        held = sum(claim["verdict"] == "holds" for claim in self.claims)
-        lines = [f"Rule: {self.facts['rule']}.", f"{held} of {len(self.claims)} claims hold."]
+        judged = [claim for claim in shown if claim["verdict"] in JUDGED]
+        held = sum(claim["verdict"] == "holds" for claim in judged)
+        lines = [f"Rule: {self.facts['rule']}.", f"{held} of {len(judged)} claims hold."]
         if chance := self.facts.get("multiplicity"):
             lines.append(f"{chance[0].upper()}{chance[1:]}.")
-        if any(claim.get("hangs_on_one_seed") for claim in self.claims):
+        if any(claim.get("hangs_on_one_seed") for claim in judged):
             lines.append(
                 "A star marks a verdict that would be another one without one of the seeds."
             )
-        told = sum(c["verdict"] in (*JUDGED, UNTESTED) for c in self.facts["claims"])
-        if planned > told:
-            lines.append(f"Claims planned and not measured yet: {planned - told}.")
+        told = (*JUDGED, UNTESTED)
+        if waiting := sum(claim["verdict"] not in told for claim in self.facts["claims"]):
+            lines.append(f"Claims planned and not measured yet: {waiting}.")
         return lines
 
 
