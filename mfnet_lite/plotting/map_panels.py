@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -48,7 +49,7 @@ def show_maps(
         width: Width of a panel in inches.
 
     Returns:
-        The figure, with the classes that occur and the colours of the last panel named below.
+        The figure, with the classes that occur, what has none (255), and the colours of the last panel named below.
 
     Raises:
         ValueError: If there is no answer.
@@ -79,13 +80,15 @@ def show_maps(
     for shown in (right, *maps):
         show_label(shown, palette, ax=next(places))
     classes = sorted({int(v) for shown in (right, *maps) for v in np.unique(shown)})
-    named = [(palette, k) for k in classes if k < len(palette)]
+    named = [(palette.hex(k), palette.names[k]) for k in classes if k < len(palette)]
+    if IGNORE_INDEX in classes:
+        named.append((to_hex(np.array(palette.ignored) / 255), "no class"))
     if compared:
         first, last = (shown == right for shown in (maps[0], maps[-1]))
         counted = right != IGNORE_INDEX
         outcome = np.where(last & ~first & counted, 1, np.where(first & ~last & counted, 2, 0))
         show_label(outcome, DIFFERENCE, ax=next(places))
-        named += [(DIFFERENCE, 1), (DIFFERENCE, 2)]
-    handles = [Patch(facecolor=p.hex(k), edgecolor="#404040", label=p.names[k]) for p, k in named]
+        named += [(DIFFERENCE.hex(k), DIFFERENCE.names[k]) for k in (1, 2)]
+    handles = [Patch(facecolor=colour, edgecolor="#404040", label=name) for colour, name in named]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     return figure

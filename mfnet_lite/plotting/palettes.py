@@ -28,12 +28,13 @@ class Palette:
     Args:
         names: One readable name per class.
         colours: One sRGB triple (0 to 255) per class.
-        ignored: Colour of pixels labelled :data:`~mfnet_lite.utils.labels.IGNORE_INDEX`.
+        ignored: Colour of pixels labelled :data:`~mfnet_lite.utils.labels.IGNORE_INDEX`: a grey, since black is a
+            spoilt pixel beside compared maps.
     """
 
     names: tuple[str, ...]
     colours: tuple[RGB, ...]
-    ignored: RGB = (30, 30, 30)
+    ignored: RGB = (128, 128, 128)
 
     def __post_init__(self) -> None:
         """Refuse a palette whose names and colours do not match."""
@@ -91,7 +92,6 @@ ISPRS = Palette(
         (202, 58, 13),
         (221, 98, 196),
     ),
-    ignored=(20, 20, 20),
 )
 BINARY = Palette(names=("background", "object"), colours=((200, 200, 200), (213, 94, 0)))
 CHANGE = Palette(names=("unchanged", "changed"), colours=((200, 200, 200), (204, 51, 17)))

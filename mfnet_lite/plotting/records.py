@@ -22,7 +22,8 @@ __all__ = ["Record", "read_record"]
 Row = Mapping[str, Any]
 
 JUDGED = ("holds", "does not hold here")
-UNTESTED = "not tested here"
+WITHOUT_NUMBER = ("not tested here", "not decided here")
+"""Verdicts of which the sentence says why there is none."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ class Record:
                 f"expected names of claims in {self.path.name}, got {', '.join(unknown)}"
             )
         numbered = [(str(number), claim) for number, claim in enumerate(self.claims, start=1)]
-        numbered += [("", c) for c in self.facts["claims"] if c["verdict"] == UNTESTED]
+        numbered += [("", c) for c in self.facts["claims"] if c["verdict"] in WITHOUT_NUMBER]
         shown = [(k, c) for k, c in numbered if c.get("name") not in without]
         theirs = any("paper" in claim for _, claim in shown)
         lines = ["| | from | claim | " + ("in the paper | " if theirs else "") + "here |"]
@@ -212,7 +213,7 @@ class Record:
             lines.append(
                 "A star marks a verdict that would be another one without one of the seeds."
             )
-        told = (*JUDGED, UNTESTED)
+        told = (*JUDGED, *WITHOUT_NUMBER)
         if waiting := sum(claim["verdict"] not in told for claim in self.facts["claims"]):
             lines.append(f"Claims planned and not measured yet: {waiting}.")
         return lines

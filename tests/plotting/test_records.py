@@ -42,6 +42,7 @@ FACTS: dict[str, Any] = {
         verdict("second", "does not hold here", paper=[83.96, 82.74], source="paper"),
         verdict("third", "not measured"),
         verdict("fourth", "not tested here"),
+        verdict("fifth", "not decided here"),
     ],
     "rows": {
         "default": row({"0": 0.5, "1": 0.6}),
@@ -123,6 +124,7 @@ def test_table_of_claims(record: Record) -> None:
         r"| 1 \* | ours | first wins. | – | holds: first. |",
         "| 2 | paper | second wins. | +1.2 (83.96 − 82.74) | does not hold here: second. |",
         "|  | ours | fourth wins. | – | not tested here: fourth. |",
+        "|  | ours | fifth wins. | – | not decided here: fifth. |",
     ]
 
 
@@ -133,9 +135,9 @@ def test_claims_that_are_left_out_do_not_count_and_the_others_keep_their_numbers
     assert above.split("\n")[1] == "0 of 1 claims hold."
     assert "star" not in above
     numbers = [line.split("|")[1].strip() for line in table.split("\n")[2:]]
-    assert numbers == ["2", ""]  # the last one is not tested here
-    with pytest.raises(ValueError, match=r"claims in small.json, got fifth"):
-        record.table(["first", "fifth"])
+    assert numbers == ["2", "", ""]  # the last two have no verdict, and say why
+    with pytest.raises(ValueError, match=r"claims in small.json, got sixth"):
+        record.table(["first", "sixth"])
 
 
 def test_a_record_that_is_not_here_says_what_to_do(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ UNTESTED = (
         "claim": "Every number of the paper's tables, such as 76.65 Pr@0.5 on DIOR-RSVG.",
         "source": "paper",
         "verdict": "not tested here",
-        "sentence": "Not tested here: none of these data sets is used, and the model is a hundred times smaller.",
+        "sentence": "Not tested here: none of these data sets is used, and the model is thousands of times smaller.",
     },
 )
 
