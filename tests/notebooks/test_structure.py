@@ -181,6 +181,35 @@ def test_outputs_are_complete_and_clean(chapter: Path, notebook: NotebookNode) -
             )
 
 
+SHOWN = {"image/png", "image/svg+xml", "text/html"}
+DRAWS = re.compile(r"(?:plot|plotting)\.(?:panels|show_\w+|static_slider)$")
+
+
+def draws(source: str) -> bool:
+    """Whether a cell draws whatever its answers, outside the functions that it only defines."""
+    module = ast.parse(re.sub(r"^( *)%.*$", r"\1pass", source, flags=re.MULTILINE))
+    asked = [n for n in module.body if isinstance(n, ast.If) and ast.unparse(n.test) != "record"]
+    later = [n for n in module.body if isinstance(n, ast.FunctionDef)]
+    module.body = [node for node in module.body if node not in (*asked, *later)]
+    calls = [node for node in ast.walk(module) if isinstance(node, ast.Call)]
+    return any(DRAWS.match(ast.unparse(call.func)) for call in calls)
+
+
+def test_what_is_drawn_is_shown(notebook: NotebookNode) -> None:
+    """A figure that is not the last value of its cell is drawn for nobody."""
+    for cell in code(notebook):
+        if draws(cell.source):
+            kinds = {kind for output in cell.outputs for kind in output.get("data", ())}
+            assert kinds & SHOWN, f"drawn and not shown:\n{cell.source}"
+
+
+def test_a_cell_that_draws_is_known_by_its_calls() -> None:
+    drawn = "figure, axes = plot.panels(['a'])\naxes[0].set(ylim=(0, 1))"
+    assert draws(drawn)
+    assert not draws(f"def later():\n    {drawn.splitlines()[0]}\n    return figure")
+    assert not draws("figure.legend(loc='best')")
+
+
 def test_sliders_are_not_compared_byte_by_byte(notebook: NotebookNode) -> None:
     for cell in code(notebook):
         if any(
