@@ -9,6 +9,7 @@ import pyogrio.raw
 import pytest
 import shapely
 from rasterio.crs import CRS
+from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters.write import write_raster
@@ -146,6 +147,19 @@ def test_geopackage_in_batches_is_one_layer(tmp_path):
     assert done.polygons == size**2
     assert len(read(tmp_path / "out.gpkg")[1]) == size**2
     assert list(pyogrio.list_layers(tmp_path / "out.gpkg")[:, 0]) == ["out"]
+
+
+@pytest.mark.parametrize("name", ["a.gpkg", "a.geojson"])
+def test_rasterio_burns_the_same_map_again(tmp_path, name):
+    """Outlines run along the edges of pixels; other libraries take a coordinate for the middle of one."""
+    values = np.random.default_rng(4).integers(0, 5, (37, 41)).astype(np.uint8)
+    values[10:20, 5:25] = 2
+    turned = PLACE @ Affine.rotation(30)
+    path = write_raster(tmp_path / "map.tif", values, crs="EPSG:25832", transform=turned)
+    write_vectors(path, tmp_path / name)
+    shapes = [(row["shape"], row["class"]) for row in read(tmp_path / name)[1]]
+    burnt = rasterize(shapes, values.shape, fill=99, transform=turned, dtype="uint8")
+    np.testing.assert_array_equal(burnt, values)
 
 
 def test_simplified_neighbours_share_borders(tmp_path):
