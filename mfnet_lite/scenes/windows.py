@@ -252,6 +252,7 @@ def blend_windows(
 
     Raises:
         ValueError: If the settings would leave gaps, or the model's output has another size.
+        FloatingPointError: If the model's output is not finite.
     """
     windows = choose_windows(windows, options)
     high, wide = min(windows.size, height), min(windows.size, width)
@@ -281,6 +282,14 @@ def blend_windows(
                 raise ValueError(
                     f"expected logits of shape ({len(batch)}, classes, {high}, {wide}) from the "
                     f"model, got {tuple(logits.shape)}"
+                )
+            if (
+                not logits.isfinite().all()
+            ):  # the largest of such logits would be the first class, silently
+                raise FloatingPointError(
+                    f"expected finite logits, got NaN or infinity in the windows at row {row}, columns {part[0]} to "
+                    f"{part[-1] + wide}; if this is so everywhere, the training diverged: train again with a lower "
+                    "lr, or look for values out of range in the input"
                 )
             if buffer is None:
                 right_end = starts[-1] + wide

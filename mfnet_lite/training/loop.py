@@ -81,7 +81,7 @@ def fit(
         FileNotFoundError: If ``resume`` is on and ``out`` holds no state.
         ValueError: If the device is not here.
         ConnectionError: If another process of this training has ended.
-        FloatingPointError: If the loss becomes infinite or NaN.
+        FloatingPointError: If loss, gradient or weights become infinite or NaN; what was saved before stays.
         KeyboardInterrupt: After Ctrl-C, once the state has been saved.
     """
     config = config or TrainConfig()
@@ -140,16 +140,18 @@ def fit(
                     batch = fabric.to_device(next(stream))
                     last = part + 1 == config.accumulate
                     with fabric.no_backward_sync(net, enabled=not last):
-                        value = loss(net(batch), batch) / config.accumulate
-                        fabric.backward(value)
-                    total += value.detach()
+                        share = loss(net(batch), batch) / config.accumulate
+                        fabric.backward(share)
+                    total += share.detach()
                 norm = fabric.clip_gradients(
                     net, stepper, max_norm=config.clip or math.inf, error_if_nonfinite=False
                 )
+                value = float(mean_over_processes(fabric, total))
+                _check_finite(value, norm, run.step + 1)  # before it reaches the weights
                 stepper.step()
                 stepper.zero_grad()
                 run.step += 1
-                run.loss_sum += float(mean_over_processes(fabric, total))
+                run.loss_sum += value
                 run.loss_count += 1
                 run.seconds = time.perf_counter() - begun
                 bar.update()
@@ -161,6 +163,7 @@ def fit(
                     bar.set_postfix(loss=f"{run.loss:.3f}")
                 due = config.evaluate_every and run.step % config.evaluate_every == 0
                 if val_set is not None and (ends or due):
+                    _check_weights(fabric, model, run.step)
                     share_statistics(fabric, model)
                     _validate(run, net, val_set, config, writer, fabric)
                     row = (row or _log_row(run, rate, norm)) | {
@@ -170,6 +173,7 @@ def fit(
                     log.append(row)
                 stopping = anywhere(fabric, stop.is_set())
                 if ends or stopping or run.step % config.save_every == 0:
+                    _check_weights(fabric, model, run.step)
                     share_statistics(fabric, model)
                     _save(writer, run, model, optimizer, config, fabric)
                     fabric.barrier()
@@ -203,16 +207,31 @@ class _Progress:
         self.best_step = 0
 
 
+ADVICE = (
+    "lower lr, raise warmup or set a lower clip, and check the inputs for NaN (nodata in a height map?)"
+    "; what the run had saved before is as it was"
+)
+
+
+def _check_finite(loss: float, norm: Tensor | None, step: int) -> None:
+    """Refuse a step that would spoil the weights."""
+    for what, value in (("loss", loss), ("norm of the gradient", norm)):
+        if value is not None and not math.isfinite(value):
+            raise FloatingPointError(f"the {what} became {float(value)} at step {step}; {ADVICE}")
+
+
+def _check_weights(fabric: Fabric, model: nn.Module, step: int) -> None:
+    """Refuse to score or save weights that a step has spoilt: what was kept before is worth more."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    if anywhere(fabric, not all(bool(p.isfinite().all()) for p in trained)):
+        raise FloatingPointError(f"the weights became infinite or NaN at step {step}; {ADVICE}")
+
+
 def _log_row(run: _Progress, rate: float, norm: Tensor | None) -> dict[str, float | int | str]:
     """Close the running mean of the loss and lay out one row of the log."""
     if run.loss_count:
         run.loss = run.loss_sum / run.loss_count
         run.loss_sum, run.loss_count = 0.0, 0
-    if not math.isfinite(run.loss):
-        raise FloatingPointError(
-            f"the loss became {run.loss} at step {run.step}; lower lr, raise warmup or set a lower "
-            "clip, and check the inputs for NaN (nodata in a height map?)"
-        )
     return {
         "step": run.step,
         "lr": f"{rate:.6g}",

@@ -18,7 +18,7 @@ from mfnet_lite.nets.unet import UNet
 from mfnet_lite.rasters.datasets.tile_reader import TileReader
 from mfnet_lite.rasters.tiling import windows
 from mfnet_lite.rasters.write import write_raster
-from mfnet_lite.scenes.evaluate import read_from
+from mfnet_lite.scenes.evaluate import evaluate, read_from
 from mfnet_lite.scenes.map_areas import panels
 from mfnet_lite.scenes.predict import predict_array, predict_scene
 from mfnet_lite.scenes.windows import Windows, blend_windows
@@ -357,3 +357,25 @@ def test_the_authors_evaluation_is_their_loop(tmp_path):
     assert torch.allclose(ours, seen, rtol=1e-4, atol=1e-4)
     single = predict_array(model, sample, window=size, stride=stride, blend="sum")
     assert not torch.allclose(single, seen, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_network_that_answers_no_numbers_gives_no_map(tmp_path, value):
+    model = Conv(1)
+    with torch.no_grad():
+        model.conv.weight.fill_(value)
+    sample = scene(16, 16)
+    with pytest.raises(FloatingPointError, match="windows at row 0, columns 0 to 16"):
+        predict_array(model, sample, window=16)
+    labelled = [sample | {"label": torch.zeros(16, 16, dtype=torch.long)}]
+    with pytest.raises(FloatingPointError, match="the training diverged"):
+        evaluate(model, labelled, window=16)
+    place = {"crs": "EPSG:25832", "transform": PLACE}
+    for name, values in sample.items():
+        write_raster(tmp_path / f"{name}.tif", values.numpy(), **place)
+    paths = {name: tmp_path / f"{name}.tif" for name in sample}
+    with pytest.raises(FloatingPointError, match="expected finite logits"):
+        predict_scene(
+            model, paths, tmp_path / "map.tif", window=16, scaling="minmax", progress=False
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dsm.tif", "optical.tif"]

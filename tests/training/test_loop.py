@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from mfnet_lite.training import TrainConfig, fit, load_model
 from mfnet_lite.training.log import read_log
 from mfnet_lite.training.optim import build_optimizer
-from mfnet_lite.training.state import load_state
+from mfnet_lite.training.state import MODEL_FILE, load_state
 
 CONFIG = TrainConfig(
     steps=6, batch=2, lr=0.01, warmup=2, device="cpu", progress=False, log_every=1, save_every=3
@@ -261,6 +263,47 @@ def test_a_device_that_is_not_here_is_refused(tmp_path):
 def test_nan_ends_the_run_with_advice():
     with pytest.raises(FloatingPointError, match="step 1; lower lr"):
         fit(make(), Stripes(), config=CONFIG, loss=lambda out, batch: out.sum() * float("nan"))
+
+
+def spoils(after: int, how: str):
+    """A loss that is no number, or has no finite gradient, from some step on."""
+    steps = iter(range(100))
+
+    def loss(out, batch):
+        value = out.square().mean()
+        if next(steps) < after:
+            return value
+        return value * float("nan") if how == "loss" else (value - value.detach()).abs().sqrt()
+
+    return loss
+
+
+@pytest.mark.parametrize("how", ["loss", "norm of the gradient"])
+def test_a_run_that_diverges_keeps_its_last_good_state(tmp_path, how):
+    config = replace(CONFIG, steps=9, save_every=2, log_every=100)
+    with pytest.raises(FloatingPointError, match=rf"the {how} became \w+ at step 6; lower lr"):
+        fit(make(), Stripes(), config=config, out=tmp_path, loss=spoils(5, how))
+    assert load_state(tmp_path / "state.pt")["progress"]["step"] == 4
+    assert all(value.isfinite().all() for value in load_file(tmp_path / MODEL_FILE).values())
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_weights_that_a_step_has_spoilt_are_neither_scored_nor_saved(tmp_path, keep):
+    config = replace(CONFIG, steps=8, save_every=2, evaluate_every=2, keep=keep)
+    steps = iter(range(1, 100))
+
+    def spoil(optimizer, *_):
+        if next(steps) == 4:
+            optimizer.param_groups[0]["params"][0].detach().fill_(float("inf"))
+
+    hook = register_optimizer_step_post_hook(spoil)
+    try:
+        with pytest.raises(FloatingPointError, match="weights became infinite or NaN at step 4"):
+            fit(make(), Stripes(), Stripes(1), config, tmp_path)
+    finally:
+        hook.remove()
+    assert load_state(tmp_path / "state.pt")["progress"]["step"] == 2
+    assert all(value.isfinite().all() for value in load_file(tmp_path / MODEL_FILE).values())
 
 
 def test_config_rejects_what_cannot_work():
