@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mfnet_lite.runs.run_config import RunConfig
 
-SAME = ("model", "options", "channels", "classes", "scaling", "size", "dataset", "base")
+SAME = (
+    "model",
+    "options",
+    "channels",
+    "classes",
+    "ignore_index",
+    "scaling",
+    "gsd",
+    "holes",
+    "size",
+    "dataset",
+    "base",
+)
 TRAINED_SAME = (
     "light",
     "quarter_turns",
@@ -19,7 +32,14 @@ TRAINED_SAME = (
     "class_balance",
 )
 """What a run and its continuation must share, as fields and among the settings of the training."""
-OPTION = {"light": "jitter"}
+READ_SAME = ("select", "scale", "nodata", "unit", "kind", "tags")
+"""And of what is known of each sensor: how its files become numbers."""
+OPTION = {
+    "light": "jitter",
+    "channels": "the order of sensors and their channels",
+    "holes": "nodata-policy",
+    "select": "bands",
+}
 """Options of the command line that a run's file knows by another name."""
 
 
@@ -56,11 +76,23 @@ def check_same_run(old: RunConfig, new: RunConfig, out: Path) -> None:
         before, now = (_setting(run, name) for run in (old, new))
         if name == "dataset":
             _check_same_tiles(before, now, out)
+        elif name == "gsd" and before is None:  # early runs do not say it
+            continue
         elif before != now and not _same_options(old, new, name):
-            raise ValueError(
-                f"cannot resume {out}: {OPTION.get(name, name)} was {before} and is now {now}; "
-                "give the old settings or choose another --out"
-            )
+            raise _differs(out, name, before, now)
+    read_before, read_now = old.sensor_infos(), new.sensor_infos()
+    for sensor, name in product(old.channels, READ_SAME):
+        before, now = (getattr(infos[sensor], name) for infos in (read_before, read_now))
+        if before != now:
+            raise _differs(out, name, before, now, f" of {sensor}")
+
+
+def _differs(out: Path, name: str, before: Any, now: Any, where: str = "") -> ValueError:
+    """Say what is not as it was."""
+    return ValueError(
+        f"cannot resume {out}: {OPTION.get(name, name)}{where} was {before} and is now {now}; give the old settings "
+        "or choose another --out"
+    )
 
 
 def _check_same_tiles(before: Mapping[str, Any], now: Mapping[str, Any], out: Path) -> None:
@@ -91,6 +123,10 @@ def _setting(run: RunConfig, name: str) -> Any:
     """Return a field of a run, or a setting of its training."""
     if name == "quarter_turns" and name not in run.train:  # once they came and went with the jitter
         return bool(run.train.get("light"))
+    if (
+        name == "channels"
+    ):  # a network reads its sensors in their order, which dictionaries do not compare
+        return list(run.channels.items())
     return run.train.get(name) if name in TRAINED_SAME else getattr(run, name)
 
 

@@ -123,6 +123,31 @@ def test_a_run_that_spells_a_default_out_is_the_same_run(tmp_path):
         check_same_run(old, replace(new, options=new.options | {"rank": 2}), tmp_path)
 
 
+def test_a_run_goes_on_with_the_same_pixels_in_the_same_order(tmp_path):
+    sensors = {"optical": {"name": "optical", "select": [3, 2, 1]}, "dsm": {"name": "dsm"}}
+    old = replace(CONFIG, channels={"optical": 3, "dsm": 1}, sensors=sensors, gsd=0.25)
+    as_read = {name: facts | {"folder": "elsewhere"} for name, facts in sensors.items()}
+    check_same_run(old, replace(old, sensors=as_read), tmp_path)
+    check_same_run(replace(old, gsd=None), old, tmp_path)
+    turned = {"dsm": 1, "optical": 3}
+    assert turned == old.channels  # dictionaries do not compare their order
+    unlike = {
+        r"order of sensors .* was \[\('optical', 3\)": {"channels": turned},
+        r"bands of optical was \(3, 2, 1\) and is now None": {
+            "sensors": sensors | {"optical": {"name": "optical"}}
+        },
+        "scale of dsm was None and is now 10": {
+            "sensors": sensors | {"dsm": {"name": "dsm", "scale": 10.0}}
+        },
+        "nodata-policy was any and is now first": {"holes": "first"},
+        r"gsd was 0\.25 and is now 0\.5": {"gsd": 0.5},
+        "ignore_index was 255 and is now 0": {"ignore_index": 0},
+    }
+    for said, changed in unlike.items():
+        with pytest.raises(ValueError, match=f"cannot resume .*{said}"):
+            check_same_run(old, replace(old, **changed), tmp_path)
+
+
 def test_an_option_that_no_network_has_is_told(tmp_path):
     replace(CONFIG, options={"depth": 1, "colour": "red"}).save(tmp_path)
     with pytest.raises(ValueError, match="colour is no option of unet; available: width, depth"):
