@@ -247,8 +247,22 @@ def test_classes_in_another_order(tmp_path):
     assert call("train", root, "--out", tmp_path / "run", *SHORT).exit_code == 0
     (root / "dataset.json").write_text('{"classes": ["roof", "ground", "grass"]}')
     refused(call("evaluate", tmp_path / "run", root), "in the order roof, ground, grass")
+    (root / "dataset.json").write_text('{"classes": ["roof", "ground", "lawn"]}')
+    refused(call("evaluate", tmp_path / "run", root), "in the order roof, ground, lawn")
     (root / "dataset.json").write_text('{"classes": ["ground", "roof", "lawn"]}')
     assert "lawn as grass" in call("evaluate", tmp_path / "run", root).stderr
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    """Scores are told by name: one of the two would be lost."""
+
+    def write(folder, name, label):
+        tif(folder / f"{name}.tif", label)
+
+    root = dataset(tmp_path / "d", write, {"classes": ["car", "roof", "car"]})
+    said = "several classes of the name car"
+    refused(call("train", root, "--out", tmp_path / "run", *SHORT), said)
+    assert said in call("data", "check", root).output
 
 
 def test_a_training_tells_which_class_it_lacks(tmp_path):

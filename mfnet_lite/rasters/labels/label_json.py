@@ -8,6 +8,7 @@ hides a class, the dataset is refused with the line that settles it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +167,12 @@ def _finish(
     notes: list[str],
 ) -> tuple[tuple[str, ...], LabelCoding, list[str]]:
     """Add threshold, remedy for unknown values and names; refuse what cannot be."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise ValueError(
+            f"{file.parent} has several classes of the name {repeated[0]}: expected a name of its own for each, by "
+            f"which scores are told; rename all but one in {file.name}"
+        )
     if len(names) > MOST_CLASSES:
         raise ValueError(
             f"{file.parent} has {len(names)} classes: expected at most {MOST_CLASSES}; list the label "
