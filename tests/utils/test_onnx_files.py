@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from mfnet_lite.nets.decoders.global_local import GlobalLocalBlock
 from mfnet_lite.utils import onnx_files, optional_packages
 from mfnet_lite.utils.onnx_files import (
     Agreement,
@@ -106,6 +107,17 @@ def test_a_file_gives_the_networks_numbers_and_another_networks_file_is_refused(
         net.other[0, 0] += 1
     with pytest.raises(ValueError, match="y of the ONNX file is not the network's"):
         check_onnx(path, net, [[x]])
+
+
+def test_attention_in_a_single_window_is_followed(onnx, tmp_path):
+    """Where there is one window only, kernels of attention leave an order in which a reshape is a view."""
+    torch.manual_seed(0)
+    net = GlobalLocalBlock(16, heads=2, window=4).eval()
+    path = tmp_path / "net.onnx"
+    for side in (4, 8, 6):
+        x = torch.randn(1, 16, side, side)
+        convert_to_onnx(net, [x], path, ["x"], ["y"])
+        assert check_onnx(path, net, [[x]]).difference < 1e-5
 
 
 def test_a_network_that_asks_for_values_is_refused_in_one_sentence(onnx, tmp_path):
