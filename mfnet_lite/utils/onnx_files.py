@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from mfnet_lite.utils.optional_packages import optional_package
 
@@ -161,6 +162,21 @@ def compare(
     return Agreement(difference, other.size, int(other.sum()))
 
 
+class _AttentionInOrder(TorchFunctionMode):
+    """Lay the result of attention out in order while a network is exported.
+
+    The exporter writes attention out, and what comes out lies in memory otherwise than the result of the kernel that
+    ran while the code was followed: a reshape that was a view there is none here, and the export fails (torch 2.15).
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of PyTorch, and copy what attention returns."""
+        out = func(*args, **(kwargs or {}))
+        if func is F.scaled_dot_product_attention:
+            return out.clone(memory_format=torch.contiguous_format)
+        return out
+
+
 def convert_to_onnx(
     network: nn.Module,
     example: Sequence[Tensor],
@@ -195,9 +211,7 @@ def convert_to_onnx(
         raise ValueError(
             f"the weights take {size / 2**30:.1f} GiB and one ONNX file holds 2 GiB; export a smaller network"
         )
-    # The exporter writes attention out. Its kernels lay their results out in other orders, after which a reshape that
-    # was a view while the code was followed is none in the file (torch 2.15).
-    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
+    with warnings.catch_warnings(), _AttentionInOrder():
         # Remarks of the exporter upon itself; what it got wrong, the comparison finds.
         warnings.simplefilter("ignore")
         try:

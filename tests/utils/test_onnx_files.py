@@ -131,6 +131,21 @@ def test_attention_in_a_single_window_is_followed(onnx, tmp_path):
         assert check_onnx(path, net, [[x]]).difference < 1e-5
 
 
+class Attention(nn.Module):
+    """One window, split into heads and put together again in the usual way."""
+
+    def forward(self, x):
+        q = x.reshape(1, 16, 2, 4).transpose(1, 2)
+        out = nn.functional.scaled_dot_product_attention(q, q, q)
+        return out.transpose(1, 2).reshape(1, 16, 8)
+
+
+def test_attention_in_its_usual_form_is_followed(onnx, tmp_path):
+    x = torch.randn(1, 16, 8, generator=torch.Generator().manual_seed(0))
+    convert_to_onnx(Attention(), [x], tmp_path / "net.onnx", ["x"], ["y"])
+    assert check_onnx(tmp_path / "net.onnx", Attention(), [[x]]).difference < 1e-5
+
+
 def test_a_network_that_asks_for_values_is_refused_in_one_sentence(onnx, tmp_path):
     class Asks(nn.Module):
         def forward(self, x):
