@@ -35,10 +35,10 @@ from mfnet_lite.rasters.rgb import Stretch, read_rgb
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
-from mfnet_lite.scenes.object_scores import SCORES, write_scores
+from mfnet_lite.scenes.object_scores import SCORES, SCORES_DIGEST, scores_digest, table_of
 from mfnet_lite.scenes.part_folder import begin_folder
 from mfnet_lite.scenes.seams import Cell, TileGrid, match_objects, shared_strip
-from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import hash_values
 from mfnet_lite.utils.processes import Ranks, is_first_process, working_together
 
@@ -299,8 +299,10 @@ def _write(
                 where = core.to_rasterio()
                 map_o.write(final[ids], 1, window=where)
                 map_b.write(outline[inner.slices].astype(np.uint8), 1, window=where)
-        mean = np.full(used + 1, np.nan)
-        seen = pixels[: used + 1]
-        np.divide(scores[: used + 1], seen, out=mean, where=seen > 0)
-        write_scores(out / SCORES, mean)
+            mean = np.full(used + 1, np.nan)
+            seen = pixels[: used + 1]
+            np.divide(scores[: used + 1], seen, out=mean, where=seen > 0)
+            table = table_of(mean)
+            map_o.update_tags(**{SCORES_DIGEST: scores_digest(table)})
+        write_text(out / SCORES, table)
     return MaskedScene(objects, boundaries, used)

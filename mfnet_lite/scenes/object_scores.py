@@ -6,16 +6,17 @@ together from several tiles has the mean over its pixels. Objects whose score is
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 
-from mfnet_lite.utils.files import replacing
-
-__all__ = ["SCORES", "read_scores", "scores_beside", "write_scores"]
+__all__ = ["SCORES", "SCORES_DIGEST", "read_scores", "scores_beside", "scores_digest", "table_of"]
 
 SCORES = "scores.csv"
+SCORES_DIGEST = "SCORES_DIGEST"
+"""Tag of an object map."""
 HEAD = "object,score"
 
 
@@ -32,35 +33,53 @@ def scores_beside(path: str | Path) -> Path | None:
     return found if found.is_file() else None
 
 
-def write_scores(path: str | Path, scores: Float64[np.ndarray, " numbers"]) -> None:
-    """Write the table.
+def table_of(scores: Float64[np.ndarray, " numbers"]) -> str:
+    """Return the table as text.
 
     Args:
-        path: The file.
         scores: By number of the object, from 0, which is none; NaN where unknown.
     """
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as text:
-        text.write(HEAD + "\n")
-        for number, score in enumerate(scores.tolist()):
-            if number:
-                text.write(f"{number},\n" if np.isnan(score) else f"{number},{score:.4f}\n")
+    lines = (
+        f"{number},\n" if np.isnan(score) else f"{number},{score:.4f}\n"
+        for number, score in enumerate(scores.tolist())
+        if number
+    )
+    return f"{HEAD}\n{''.join(lines)}"
 
 
-def read_scores(path: str | Path | None) -> Float64[np.ndarray, " numbers"] | None:
+def scores_digest(table: str) -> str:
+    """Return what an object map says of the table that was made with it.
+
+    Args:
+        table: As :func:`table_of` gives it.
+    """
+    return hashlib.blake2b(table.encode(), digest_size=16).hexdigest()
+
+
+def read_scores(
+    path: str | Path | None, digest: str | None = None
+) -> Float64[np.ndarray, " numbers"] | None:
     """Read the table.
 
     Args:
         path: The file; None for none.
+        digest: What the object map says of its table; None if it does not say.
 
     Returns:
         Scores by number of the object, NaN for 0 and where unknown; None without a file.
 
     Raises:
-        ValueError: If the file is no such table.
+        ValueError: If the file is no such table, or that of another object map.
     """
     if path is None:
         return None
-    head, *lines = Path(path).read_text(encoding="utf-8").splitlines() or [""]
+    table = Path(path).read_text(encoding="utf-8")
+    if digest and scores_digest(table) != digest:
+        raise ValueError(
+            f"{path} belongs to another object map than the one beside it, which may have been renamed: expected the "
+            "scores that were made with it; move the table away or make the masks again"
+        )
+    head, *lines = table.splitlines() or [""]
     try:
         if head != HEAD:
             raise ValueError(head)

@@ -18,7 +18,7 @@ from typing import Unpack
 import numpy as np
 import rasterio
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
@@ -32,7 +32,6 @@ from mfnet_lite.rasters.raster import Colour, RasterInfo
 from mfnet_lite.rasters.tiles import DatasetInfo, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import (
-    BLOCK,
     check_spares,
     colour_table,
     geotiff_profile,
@@ -40,6 +39,7 @@ from mfnet_lite.rasters.write import (
 from mfnet_lite.scenes.confidence import NO_CONFIDENCE, STEPS, confidence_of, times_seen
 from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.map_areas import AreaFiles, Rows, areas_of, panels
+from mfnet_lite.scenes.map_rows import MAP_DIGEST, RowWriter, map_digest
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.hashes import hash_tensors
@@ -287,16 +287,21 @@ def _write(
                 target.update_tags(CLASSES="; ".join(f"{i} {c}" for i, c in enumerate(classes)))
             if palette is not None:
                 target.write_colormap(1, colour_table(palette))
+            digest = map_digest()
             for left, right in panels(like.width, panel):
-                rows = _RowWriter(target, left, right)
-                sure_rows = None if sure is None else _RowWriter(sure, left, right)
+                rows = RowWriter(target, left, right)
+                sure_rows = None if sure is None else RowWriter(sure, left, right)
                 for labels, found in source(left, right):
                     rows.add(labels)
+                    digest.update(labels.tobytes())
                     if sure_rows is not None and found is not None:
                         sure_rows.add(found)
                 rows.flush()
                 if sure_rows is not None:
                     sure_rows.flush()
+            for made in (target, sure):  # so that a confidence is not taken for that of a later map
+                if made is not None:
+                    made.update_tags(**{MAP_DIGEST: digest.hexdigest()})
 
 
 def _confidence_file(path: Path, like: RasterInfo) -> rasterio.io.DatasetWriter:
@@ -373,27 +378,3 @@ class _Scene:
             self.valid[: len(kept)] = kept
             self.valid[len(kept) :] = False
             self.top = row
-
-
-class _RowWriter:
-    """Writes rows of a panel in whole blocks of the file, so that none is compressed twice."""
-
-    def __init__(self, target: rasterio.io.DatasetWriter, left: int, right: int) -> None:
-        self.target = target
-        self.pending: UInt8[np.ndarray, "rows width"] = np.empty((0, right - left), np.uint8)
-        self.row, self.left = 0, left
-
-    def add(self, rows: UInt8[np.ndarray, "rows width"]) -> None:
-        """Take rows and write those which fill blocks."""
-        self.pending = np.concatenate([self.pending, rows])
-        self._write(self.pending.shape[0] // BLOCK * BLOCK)
-
-    def flush(self) -> None:
-        """Write what is left."""
-        self._write(self.pending.shape[0])
-
-    def _write(self, count: int) -> None:
-        if count:
-            window = Window(self.row, self.left, count, self.pending.shape[1]).to_rasterio()
-            self.target.write(self.pending[:count], 1, window=window)
-            self.pending, self.row = self.pending[count:], self.row + count

@@ -36,7 +36,8 @@ from mfnet_lite.rasters.io import info_of, open_raster, own_mask, quiet, raster_
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import check_spares
-from mfnet_lite.scenes.object_scores import read_scores, scores_beside
+from mfnet_lite.scenes.map_rows import MAP_DIGEST
+from mfnet_lite.scenes.object_scores import SCORES_DIGEST, read_scores, scores_beside
 from mfnet_lite.scenes.part_outlines import NO_PART
 from mfnet_lite.scenes.parts import WINDOW, Parts, find_parts
 from mfnet_lite.scenes.polygon_areas import areas_on_ground, metres_per_unit
@@ -88,7 +89,8 @@ def write_vectors(
             an object map (its band is described as ``object``, as :mod:`mfnet_lite.scenes.masks` does).
         out: The file to write, ``.gpkg`` or ``.geojson``, in the coordinate system of the map. Without one,
             coordinates are pixels from the upper left corner, y downwards.
-        confidence: Raster on the same grid; defaults to ``NAME_confidence.tif`` beside the map if it is there.
+        confidence: Raster on the same grid; defaults to ``NAME_confidence.tif`` beside the map if it is there, which
+            then must have been made with it.
         min_area: Smaller polygons are left out: square metres, or pixels without a coordinate system.
         simplify: Side of a square, in pixels, as large as the triangles that may be cut off at borders; 1 takes the
             steps of pixels away, 0 keeps everything. Neighbours keep their common border, whatever the number.
@@ -102,8 +104,9 @@ def write_vectors(
 
     Raises:
         FileNotFoundError: If there is no map.
-        ValueError: If it holds no classes or objects, a number is out of range, ``confidence`` lies elsewhere, or
-            ``out`` is one of the inputs or of an unknown kind.
+        ValueError: If it holds no classes or objects, a number is out of range, ``confidence`` lies elsewhere,
+            ``confidence`` or ``scores.csv`` belong to another map, or ``out`` is one of the inputs or of an unknown
+            kind.
         ImportError: If shapely or pyogrio is not installed.
     """
     path, out = Path(path), Path(out)
@@ -115,8 +118,18 @@ def write_vectors(
         raise ValueError(f"window must be at least 1 pixel, got {window}")
     info = raster_info(path)
     _check_map(info)
+    made = _digest(path)
     if confidence is None:
         confidence = confidence_beside(path)
+        if confidence is not None and _digest(confidence) != made:
+            raise ValueError(
+                f"{confidence} was not made with {path}, which may have been predicted again since; delete it, predict "
+                "with --confidence, or name the raster to use as confidence"
+            )
+    elif made and _digest(Path(confidence)) not in (None, made):
+        raise ValueError(
+            f"{confidence} was made with another map than {path}: expected that of this one; predict both again"
+        )
     weights = None if confidence is None else raster_info(confidence)
     if weights is not None:
         _check_confidence(weights, info)
@@ -141,7 +154,9 @@ def write_vectors(
         described = _Attributes(
             "object" if is_objects else "class",
             None if is_objects else class_names(values.tags),
-            read_scores(scores_beside(path)) if is_objects else None,
+            read_scores(scores_beside(path), values.tags.get(SCORES_DIGEST))
+            if is_objects
+            else None,
             weights is not None,
             crs,
             abs(_determinant(transform)),
@@ -162,6 +177,13 @@ def write_vectors(
         if not total:
             file.add(np.zeros(0, object), described.none())
     return Vectors(out, total, small, crs, None if weights is None else weights.path)
+
+
+def _digest(path: str | Path) -> str | None:
+    """Return what says which map a file is, or was made with; None in files that do not say."""
+    with quiet(), open_raster(path) as source:
+        found: str | None = source.tags().get(MAP_DIGEST)
+    return found
 
 
 def confidence_beside(path: str | Path) -> Path | None:

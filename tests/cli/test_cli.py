@@ -158,9 +158,12 @@ def test_predict_with_confidence_to_polygons(run, folder, tmp_path):
     result = call("predict", run, *scene, "--out", out, "--confidence", sure, "--cog")
     assert result.exit_code == 0, result.output
     assert f"wrote {out} and {sure}: " in result.stdout
+    digests = set()
     for path in (out, sure):
         with rasterio.open(path) as made:
             assert made.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+            digests.add(made.tags()["MAP_DIGEST"])
+    assert len(digests) == 1  # made together
     result = call("vectors", out, "--out", tmp_path / "map.geojson")
     assert result.exit_code == 0, result.output
     features = json.loads((tmp_path / "map.geojson").read_text(encoding="utf-8"))["features"]

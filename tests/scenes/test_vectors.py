@@ -7,13 +7,15 @@ import json
 import numpy as np
 import pyogrio.raw
 import pytest
+import rasterio
 import shapely
 from rasterio.crs import CRS
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters.write import write_raster
-from mfnet_lite.scenes.object_scores import write_scores
+from mfnet_lite.scenes.map_rows import MAP_DIGEST
+from mfnet_lite.scenes.object_scores import SCORES_DIGEST, scores_digest, table_of
 from mfnet_lite.scenes.vector_files import BATCH
 from mfnet_lite.scenes.vectors import class_names, write_vectors
 
@@ -44,8 +46,6 @@ def class_map(tmp_path):
 
 
 def named(path):
-    import rasterio
-
     with rasterio.open(path, "r+") as file:
         file.update_tags(CLASSES="0 road; 1 low plants, trees; 2 car")
 
@@ -111,14 +111,34 @@ def test_confidence_beside_is_found_and_scaled(class_map, tmp_path):
     path = write_raster(
         tmp_path / "map_confidence.tif", steps, crs="EPSG:25832", transform=PLACE, nodata=255
     )
-    import rasterio
-
     with rasterio.open(path, "r+") as file:
         file.scales = (1 / 250,)
     done = write_vectors(class_map, tmp_path / "out.gpkg")
     assert done.confidence == path
     rows = read(tmp_path / "out.gpkg")[1]
     assert [row["confidence"] for row in rows] == pytest.approx([0.8, 0.75, 0.8])
+
+
+def tag(path, name, value):
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(**{name: value})
+
+
+def test_the_confidence_of_another_map_is_refused(class_map, tmp_path):
+    place = {"crs": "EPSG:25832", "transform": PLACE, "nodata": 255}
+    beside = write_raster(tmp_path / "map_confidence.tif", np.full(MAP.shape, 9, np.uint8), **place)
+    other = write_raster(tmp_path / "other.tif", np.full(MAP.shape, 7, np.uint8), **place)
+    tag(beside, MAP_DIGEST, "0")
+    with pytest.raises(ValueError, match=r"map_confidence\.tif was not made with .*map\.tif"):
+        write_vectors(class_map, tmp_path / "a.gpkg")  # a map that does not say what it is
+    assert write_vectors(class_map, tmp_path / "a.gpkg", confidence=beside).confidence == beside
+    tag(class_map, MAP_DIGEST, "0")
+    assert write_vectors(class_map, tmp_path / "a.gpkg").confidence == beside
+    assert write_vectors(class_map, tmp_path / "a.gpkg", confidence=other).confidence == other
+    tag(class_map, MAP_DIGEST, "1")
+    for chosen in (None, beside):
+        with pytest.raises(ValueError, match=r"map_confidence\.tif was"):
+            write_vectors(class_map, tmp_path / "a.gpkg", confidence=chosen)
 
 
 def test_object_map(tmp_path):
@@ -131,12 +151,17 @@ def test_object_map(tmp_path):
     )
     scores = np.full(70_001, np.nan)
     scores[[1, 3]] = 0.9, 0.25
-    write_scores(tmp_path / "scores.csv", scores)
+    (tmp_path / "scores.csv").write_text(table_of(scores), encoding="utf-8")
     write_vectors(path, tmp_path / "out.gpkg")
     meta, rows = read(tmp_path / "out.gpkg")
     assert list(meta["fields"]) == ["object", "area_m2", "score"]
     assert [row["object"] for row in rows] == [1, 1, 3, 70_000]
     assert np.allclose([row["score"] for row in rows], [0.9, 0.9, 0.25, np.nan], equal_nan=True)
+    tag(path, SCORES_DIGEST, scores_digest(table_of(scores)))
+    write_vectors(path, tmp_path / "out.gpkg")
+    tag(path, SCORES_DIGEST, scores_digest(table_of(scores[:4])))
+    with pytest.raises(ValueError, match="belongs to another object map"):
+        write_vectors(path, tmp_path / "out.gpkg")
 
 
 def test_geopackage_in_batches_is_one_layer(tmp_path):
