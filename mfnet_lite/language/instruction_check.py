@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mfnet_lite.language.answers import parse_answer
@@ -19,6 +20,7 @@ from mfnet_lite.language.instructions import (
     read_records,
 )
 from mfnet_lite.language.sources.known_sources import SOURCES, detect_source, read_source
+from mfnet_lite.language.sources.source import Source
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.readers.detect import detect_kind
 from mfnet_lite.rasters.tiles import Problem
@@ -67,7 +69,7 @@ def check_instructions(
 
     Found: malformed records, answers that do not fit their task, boxes that cannot be read, counts that disagree
     with boxes, missing images, images of another size than stated, unknown keys, one image in training and test. Of
-    a data set of another form: all that a conversion would leave out.
+    a data set of another form: all that a conversion would leave out, and one image in training and test.
 
     Args:
         root: The folder.
@@ -146,7 +148,8 @@ def _check_files(root: Path, files: dict[Path, str], sensor: Sensor) -> Instruct
     problems: list[Problem] = []
     unknown: Counter[str] = Counter()
     unsaid = 0
-    seen_in: dict[Path, set[str]] = {}
+    seen_in: defaultdict[Path, set[str]] = defaultdict(set)
+    by_name: defaultdict[str, dict[str, Path]] = defaultdict(dict)
     sizes: dict[Path, tuple[int, int] | None] = {}
     for file, split in files.items():
         try:
@@ -188,16 +191,12 @@ def _check_files(root: Path, files: dict[Path, str], sensor: Sensor) -> Instruct
                         "restore the image that the boxes belong to",
                     )
                 )
-            seen_in.setdefault(image.resolve(), set()).add(split)
-    leaked = [image for image, splits in seen_in.items() if len(splits) > 1]
-    if leaked:
-        problems.append(
-            Problem(
-                root,
-                f"{len(leaked)} image(s) lie in several splits, such as {leaked[0].name}",
-                "keep each in one, or scores on the test split tell nothing about new images",
-            )
-        )
+            seen_in[image.resolve()].add(split)
+            if found is not None:
+                by_name[dialogue.image][split] = image
+    for images in by_name.values():
+        _add_copies(seen_in, images)
+    problems += _leaks(root, seen_in)
     if not tally.dialogues and not problems:
         problems.append(Problem(root, "holds no dialogue", "add records or check the path"))
     notes = [
@@ -206,6 +205,60 @@ def _check_files(root: Path, files: dict[Path, str], sensor: Sensor) -> Instruct
     if unsaid:
         notes.append(f"{unsaid} record(s) name no sensor and are counted as {sensor}")
     return tally.report(root, "instructions", problems, notes)
+
+
+def _add_copies(seen_in: Mapping[Path, set[str]], images: Mapping[str, Path]) -> None:
+    """Count a copy in another split for the first file of its content.
+
+    ``data convert --copy`` copies an image of two splits into both of their folders, under the name that it has in
+    the source. So only files of one name are compared, and only as far as they are alike, which is soon done.
+
+    Args:
+        seen_in: Splits by image; added to.
+        images: Image by split, all of one name.
+    """
+    unlike: list[Path] = []
+    for split, image in images.items():
+        same = next((one for one in unlike if filecmp.cmp(one, image, shallow=False)), None)
+        if same is None:
+            unlike.append(image)
+        else:
+            seen_in[same.resolve()].add(split)
+
+
+def _leaks(root: Path, seen_in: Mapping[Path, set[str]]) -> list[Problem]:
+    """Tell of images in several splits."""
+    leaked = [image for image, splits in seen_in.items() if len(splits) > 1]
+    if not leaked:
+        return []
+    return [
+        Problem(
+            root,
+            f"{len(leaked)} image(s) lie in several splits, such as {leaked[0].name}",
+            "keep each in one, or scores on the test split tell nothing about new images",
+        )
+    ]
+
+
+def _source_leaks(source: Source) -> list[Problem]:
+    """Tell of images that a conversion writes, or may draw, into several splits."""
+    if not any(image.split for image in source.images):
+        listed = Counter(image.path.resolve() for image in source.images)
+        again = [path for path, times in listed.items() if times > 1]
+        if not again:
+            return []
+        return [
+            Problem(
+                source.root,
+                f"{len(again)} image(s) without a split are listed more than once, such as {again[0].name}",
+                "list each once, or it is drawn for training and for test",
+            )
+        ]
+    seen_in: defaultdict[Path, set[str]] = defaultdict(set)
+    for image in source.images:
+        # An image without a split is taken for train where others have one.
+        seen_in[image.path.resolve()].add(image.split or "train")
+    return _leaks(source.root, seen_in)
 
 
 def _faults(file: Path, number: int, dialogue: Dialogue) -> list[Problem]:
@@ -237,4 +290,5 @@ def _check_source(root: Path, kind: str, sensor: Sensor) -> InstructionReport:
     splits = [image.split or "all" for image in source.images]
     for split, _, dialogue in dialogues_of(source, splits, sensor):
         tally.add(split, dialogue)
-    return tally.report(root, source.kind, source.problems, source.all_notes())
+    problems = [*source.problems, *_source_leaks(source)]
+    return tally.report(root, source.kind, problems, source.all_notes())

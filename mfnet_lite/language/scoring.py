@@ -43,7 +43,8 @@ def score_answers(
 
     Classification and questions: accuracy. Captions: BLEU-1 to 4 and CIDEr; the captions of an image are asked for
     one by one and are all references of each of its answers. Grounding: ``Pr@0.5`` to 0.9, mean and cumulative IoU, in
-    shares of the square. Detection: precision, recall and F1 at an IoU of 0.5. Region captions: accuracy and CIDEr.
+    shares of the square. Detection: precision, recall and F1 at an IoU of 0.5; a noun is one class in the singular
+    and in the plural. Region captions: accuracy and CIDEr.
 
     Args:
         dialogues: What was asked.
@@ -163,8 +164,9 @@ def _scores(
             "mean IoU": grounded.mean_iou,
             "cumulative IoU": grounded.cumulative_iou,
         }
-    there = [_named(parse_answer(text)) for text in truth]
-    classes = sorted({name for objects in there for name, _ in objects})
+    true_answers = [parse_answer(text) for text in truth]
+    classes = _TrueClasses(true_answers)
+    there = [_named(answer, classes) for answer in true_answers]
     written = [_named(answer, classes) for answer in parsed]
     found = detection_scores(written, there)
     return {"precision": found.precision, "recall": found.recall, "F1": found.f1}
@@ -197,9 +199,45 @@ def _true_box(text: str) -> Numbers:
     return found.objects[0].numbers
 
 
-def _named(answer: Answer, classes: Sequence[str] = ()) -> list[tuple[str, Numbers]]:
-    """Class and box of each object; nouns that no class knows stay as they are, and are wrong."""
-    return [
-        (class_of(found.phrase, classes) or found.phrase.lower(), found.numbers)
-        for found in answer.objects
-    ]
+class _TrueClasses:
+    """Classes of the true objects: "1 ship" and "2 ships" name one.
+
+    Args:
+        answers: The true answers.
+    """
+
+    def __init__(self, answers: Iterable[Answer]) -> None:
+        nouns: set[str] = set()
+        self.singular: set[str] = set()
+        for answer in answers:
+            nouns.update(_plain(found.phrase) for found in answer.objects)
+            self.singular.update(_plain(noun) for noun, count in answer.counts if count == 1)
+        singular_of = {noun: class_of(noun, sorted(nouns - {noun})) for noun in sorted(nouns)}
+        self.by_noun: dict[str, str] = {}
+        for noun in singular_of:
+            name = noun
+            while (shorter := singular_of[name]) is not None:
+                name = shorter
+            self.by_noun[noun] = name
+
+    def of(self, noun: str) -> str:
+        """Find the class of a noun; one that names none stays as it is, and is wrong."""
+        said = _plain(noun)
+        if said in self.by_noun:
+            return self.by_noun[said]
+        names = sorted(set(self.by_noun.values()))
+        known = class_of(said, names)
+        if known is None:
+            # The truth may hold the plural alone. "1 bus" is no plural, even if it ends like one.
+            plurals = (name for name in names if name not in self.singular)
+            known = next((name for name in plurals if class_of(name, (said,))), None)
+        return known or said
+
+
+def _plain(noun: str) -> str:
+    return " ".join(noun.lower().split())
+
+
+def _named(answer: Answer, classes: _TrueClasses) -> list[tuple[str, Numbers]]:
+    """Class and box of each object."""
+    return [(classes.of(found.phrase), found.numbers) for found in answer.objects]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -82,7 +81,7 @@ def show_maps(
     classes = sorted({int(v) for shown in (right, *maps) for v in np.unique(shown)})
     named = [(palette.hex(k), palette.names[k]) for k in classes if k < len(palette)]
     if IGNORE_INDEX in classes:
-        named.append((to_hex(np.array(palette.ignored) / 255), "no class"))
+        named.append(("#{:02x}{:02x}{:02x}".format(*palette.ignored), "no class"))
     if compared:
         first, last = (shown == right for shown in (maps[0], maps[-1]))
         counted = right != IGNORE_INDEX

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
+from mfnet_lite.language.converting import convert
 from mfnet_lite.language.instruction_check import (
     check_instructions,
     holds_dialogues,
@@ -93,6 +95,65 @@ def test_sources_are_checked_as_a_conversion_would_see_them(tmp_path: Path) -> N
     assert "holds no instructions.json" in str(
         check_instructions(tmp_path, "instructions").problems[0]
     )
+
+
+LEAK = "1 image(s) lie in several splits, such as {}; keep each in one, or scores on the test split tell nothing"
+
+
+def test_one_image_in_several_splits_of_a_source(tmp_path: Path) -> None:
+    (problem,) = check_instructions(made.referring(tmp_path / "r")).problems
+    assert str(problem).startswith(f"{tmp_path / 'r'}: {LEAK.format('00001.jpg')}")
+    # Without a split beside those of the test, it is taken for train.
+    captions = made.captions(tmp_path / "c")
+    file = captions / "dataset_rsicd.json"
+    entries = json.loads(file.read_text())["images"]
+    park = {"filename": "park_2.jpg", "sentences": [{"raw": "Trees."}]}
+    made.write(file, {"images": [*entries, park]})
+    (problem,) = check_instructions(captions).problems
+    assert LEAK.format("park_2.jpg") in str(problem)
+    made.write(file, {"images": [entries[0], entries[0] | {"imgid": 3}, entries[1]]})
+    assert check_instructions(captions).ok  # twice in one split is no leak
+
+
+def test_one_image_listed_twice_without_a_split(tmp_path: Path) -> None:
+    captions = made.captions(tmp_path / "c", split="")
+    file = captions / "dataset_rsicd.json"
+    entries = [entry | {"split": ""} for entry in json.loads(file.read_text())["images"]]
+    made.write(file, {"images": entries})
+    assert check_instructions(captions).ok
+    made.write(file, {"images": [*entries, entries[1]]})
+    assert [str(problem) for problem in check_instructions(captions).problems] == [
+        f"{captions}: 1 image(s) without a split are listed more than once, such as park_2.jpg; list each once, or it "
+        "is drawn for training and for test"
+    ]
+
+
+def test_copies_in_several_splits(tmp_path: Path) -> None:
+    convert("referring", made.referring(tmp_path / "src"), tmp_path / "out", copy=True)
+    copies = [
+        tmp_path / "out" / s / "images" / "JPEGImages" / "00001.jpg" for s in ("train", "test")
+    ]
+    assert copies[0].read_bytes() == copies[1].read_bytes()
+    (problem,) = check_instructions(tmp_path / "out").problems
+    assert str(problem).startswith(f"{tmp_path / 'out'}: {LEAK.format('00001.jpg')}")
+    # Another image of the same name is none of them.
+    Image.new("RGB", (100, 50), (9, 9, 9)).save(copies[1])
+    assert check_instructions(tmp_path / "out").ok
+    # In three splits it is still one image, and one that is missing is told as missing.
+    for split in ("val", "test"):
+        made.write(
+            tmp_path / "out" / split / "instructions.json",
+            [
+                record("images/JPEGImages/00001.jpg", "Is it?", "no"),
+                record("images/x.png", "Is it?", "no"),
+            ],
+        )
+        target = tmp_path / "out" / split / "images" / "JPEGImages" / "00001.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(copies[0].read_bytes())
+    told = [str(problem) for problem in check_instructions(tmp_path / "out").problems]
+    assert ["x.png is missing" in text for text in told] == [True, True, False]
+    assert LEAK.format("00001.jpg") in told[2]
 
 
 def test_which_folders_are_checked_here(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@
 
 The images are up to 20,000 pixels wide; at two decimals, steps of a hundredth of that, most objects vanish. Cut
 them into tiles of some 1,000 pixels first, as DOTA's own tools do. Difficult objects are kept and counted, since
-the question asks for all.
+the question asks for all. Releases of the labels (``labelTxt-v1.0``, ``labelTxt-v1.5``) are not read side by side.
 """
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from mfnet_lite.language.class_words import plain_name
@@ -51,7 +52,7 @@ def read_dota(root: Path, difficult: bool = True) -> Source:
         The images with their objects.
 
     Raises:
-        ValueError: If there is no folder of labels, or a line is malformed.
+        ValueError: If there is no folder of labels or several of one split, or a line is malformed.
     """
     source = Source(root, "dota")
     folders = label_folders(root)
@@ -59,11 +60,13 @@ def read_dota(root: Path, difficult: bool = True) -> Source:
         raise ValueError(
             f"{root} has no folder labelTxt, there or in train/ and val/; check the path"
         )
-    finders: dict[Path, ImageFinder] = {}
-    for folder in folders:
+    _check_one_release(folders)
+    labels: dict[Path, Path] = {}
+    # Folders of splits first: where labels of the whole set lie beside them, those of a split say more.
+    for folder in sorted(folders, key=lambda folder: folder.parent == root):
         home = folder.parent
         split = SPLIT_WORDS.get(home.name.lower(), "") if home != root else ""
-        finder = finders.setdefault(home, ImageFinder(home))
+        finder = ImageFinder(home)
         for file in sorted(folder.glob("*.txt")):
             path = finder.find(file.stem)
             size = None
@@ -73,8 +76,27 @@ def read_dota(root: Path, difficult: bool = True) -> Source:
                 size = size_of(source, path)
             objects = _read_file(source, file, size, difficult)
             if path is not None and size is not None:
+                first = labels.setdefault(path, file)
+                if first != file:
+                    source.leave_out(
+                        file,
+                        f"annotates {path.name}, as {first.relative_to(root)} does",
+                        "keep one of the files",
+                    )
+                    continue
                 source.images.append(AnnotatedImage(path, split, size, objects=tuple(objects)))
     return source
+
+
+def _check_one_release(folders: list[Path]) -> None:
+    """Refuse several folders of labels beside each other, which describe the same images."""
+    for folder in folders:
+        names = [other.name for other in folders if other.parent == folder.parent]
+        if len(names) > 1:
+            raise ValueError(
+                f"{folder.parent}: expected one folder of labels, found {' and '.join(names)}; move all out but the "
+                "one that is meant"
+            )
 
 
 def _read_file(
@@ -98,6 +120,7 @@ def _read_file(
             numbers = ()
         if (
             len(numbers) != 8
+            or not all(map(math.isfinite, numbers))
             or not 1 <= len(rest) <= 2
             or (len(rest) == 2 and not rest[1].isdigit())
         ):

@@ -7,9 +7,9 @@
     DIR/{train,val,test}.txt    numbers of objects, counted from 0 over all files
 
 The numbers of the lists run over the objects, not over the images, so objects of one image may belong to different
-splits. The authors' reader counts through the files in the order in which the disk names them, which differs from
-machine to machine. Here the files are taken by name; scores on the official split need the same order on both
-sides.
+splits. An object that several lists name is taken for test before val, and for val before train. The authors' reader
+counts through the files in the order in which the disk names them, which differs from machine to machine. Here the
+files are taken by name; scores on the official split need the same order on both sides.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ from pathlib import Path
 
 from mfnet_lite.language.boxes import Numbers
 from mfnet_lite.language.sources.source import AnnotatedImage, ImageFinder, Source, usable_box
-from mfnet_lite.language.sources.voc_xml import annotation_files, image_of, object_of, read_xml
+from mfnet_lite.language.sources.voc_xml import (
+    annotation_files,
+    image_of,
+    images_by_stem,
+    object_of,
+    read_xml,
+)
 
 __all__ = ["read_referring"]
 
@@ -45,17 +51,18 @@ def read_referring(root: Path) -> Source:
     files = annotation_files(root)
     if not files:
         raise ValueError(f"{root} has no XML file, there or in Annotations/; check the path")
-    splits = _splits(root)
+    splits = _splits(source, root)
     if splits:
         source.notes.append(
             "objects are counted over the files by name; the lists' numbers count objects, not images"
         )
     finder = ImageFinder(root)
+    homes = images_by_stem(files, finder, {})
     count = 0
     shared = 0
     for file in files:
         tree = read_xml(file)
-        path, size = image_of(source, file, tree, finder, "")
+        path, size = image_of(source, file, tree, finder, homes, "")
         by_split: dict[str, list[tuple[str, Numbers]]] = {}
         for number, item in enumerate(tree.findall("object")):
             _, box = object_of(source, file, number, item)
@@ -90,9 +97,10 @@ def read_referring(root: Path) -> Source:
     return source
 
 
-def _splits(root: Path) -> dict[int, str]:
+def _splits(source: Source, root: Path) -> dict[int, str]:
     """Number of an object → split."""
     found: dict[int, str] = {}
+    common: dict[int, str] = {}
     for split in ("train", "val", "test"):
         file = root / f"{split}.txt"
         if not file.is_file():
@@ -105,5 +113,16 @@ def _splits(root: Path) -> dict[int, str]:
                 raise ValueError(
                     f"{file} line {line_number}: expected the number of an object, found {text[:40]!r}; correct it"
                 )
-            found.setdefault(int(text), split)
+            number = int(text)
+            if found.get(number, split) != split:
+                common[number] = split
+            found[number] = split
+    if common:
+        number = min(common)
+        source.leave_out(
+            root,
+            f"{len(common)} object(s) are named by the lists of several splits, such as {number}, which is taken for "
+            f"{common[number]}",
+            "name each in one list",
+        )
     return found

@@ -6,14 +6,20 @@
     DIR/**/a.jpg
     DIR/ImageSets/Main/{train,val,test}.txt, or train.txt … in DIR: one name per line
 
+The image of an XML file is the one of the same stem; ``<filename>`` is believed only where there is none, since
+copies of a file often keep that of the original. An image that several lists name is taken for test before val, and
+for val before train, so that scores stay those of the whole test list; ``trainval.txt`` counts where train and val
+have no list. A list in DIR counts where ImageSets/Main has none of that split.
+
 Pascal VOC counted pixels from 1 and included the last one; most remote-sensing sets in its form count from 0 or
 leave it open. The numbers are taken as pixel edges as they stand, which is wrong by one pixel at most.
 """
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mfnet_lite.language.boxes import Numbers
@@ -59,15 +65,16 @@ def read_voc(root: Path) -> Source:
     files = annotation_files(root)
     if not files:
         raise ValueError(f"{root} has no XML file, there or in Annotations/; check the path")
-    splits = _splits(root)
+    splits = _splits(source, root)
     finder = ImageFinder(root)
+    homes = images_by_stem(files, finder, splits)
     for file in files:
         split = splits.get(file.stem, "")
         if splits and not split:
             source.tally["an annotated image that no list of a split names is left out"] += 1
             continue
         tree = read_xml(file)
-        path, size = image_of(source, file, tree, finder, split)
+        path, size = image_of(source, file, tree, finder, homes, split)
         objects = []
         for number, item in enumerate(tree.findall("object")):
             name, box = object_of(source, file, number, item)
@@ -109,15 +116,72 @@ def read_xml(file: Path) -> ET.Element:
     return tree
 
 
+def images_by_stem(
+    files: Sequence[Path], finder: ImageFinder, splits: Mapping[str, str]
+) -> dict[Path, Path]:
+    """Find the images that have the stem of an XML file.
+
+    Args:
+        files: The XML files.
+        finder: Of the images.
+        splits: Split by stem; empty where there are none.
+
+    Returns:
+        Image → XML file, for :func:`image_of`.
+    """
+    found: dict[Path, Path] = {}
+    for file in files:
+        path = finder.find(file.stem, splits.get(file.stem, ""))
+        if path is not None:
+            found.setdefault(path, file)
+    return found
+
+
 def image_of(
-    source: Source, file: Path, tree: ET.Element, finder: ImageFinder, split: str
+    source: Source,
+    file: Path,
+    tree: ET.Element,
+    finder: ImageFinder,
+    homes: dict[Path, Path],
+    split: str,
 ) -> tuple[Path | None, tuple[int, int] | None]:
-    """Find the image of a file and its size; None for what cannot be used, which is told."""
+    """Find the image of a file and its size.
+
+    Args:
+        source: Where a problem is told.
+        file: The XML file.
+        tree: What it holds.
+        finder: Of the images.
+        homes: Image → the XML file that annotates it; a new image is added.
+        split: Of the file.
+
+    Returns:
+        Image and size; None for what cannot be used, which is told.
+
+    Raises:
+        ValueError: If the stated size is no number.
+    """
     named = (tree.findtext("filename") or "").strip() or file.stem
-    # Some tools write the name without suffix, others that of a file which was renamed later.
-    path = finder.find(named, split) or finder.find(file.stem, split)
+    path, other = finder.find(file.stem, split), finder.find(named, split)
     if path is None:
-        source.leave_out(file, f"the image {named} is missing or not unique")
+        # Of several images of the stem <filename> may say which, but not name one of another stem.
+        stems = {found.stem for found in finder.by_name.get(file.stem, ())}
+        if other is None or (stems and other.stem not in stems):
+            missing = file.stem if stems else named
+            source.leave_out(file, f"the image {missing} is missing or not unique")
+            return None, None
+        path = other
+    elif other not in (None, path):
+        source.tally[
+            "a <filename> names another image than that of its XML file's own stem, which is taken"
+        ] += 1
+    home = homes.setdefault(path, file)
+    if home != file:
+        source.leave_out(
+            file,
+            f"annotates {path.name}, as {home.name} does",
+            "keep one annotation of each image, or correct <filename>",
+        )
         return None, None
     stated = None
     width, height = (tree.findtext(f"size/{side}") for side in ("width", "height"))
@@ -150,7 +214,7 @@ def object_of(source: Source, file: Path, number: int, item: ET.Element) -> tupl
         box = tuple(float(text) for text in texts if text is not None)
     except ValueError:
         box = ()
-    if len(box) != 4:
+    if len(box) != 4 or not all(map(math.isfinite, box)):
         raise ValueError(
             f"{file} object {number}: expected numbers in <bndbox> as xmin, ymin, xmax, ymax, found "
             f"{', '.join('nothing' if text is None else text for text in texts)}; correct it"
@@ -158,18 +222,33 @@ def object_of(source: Source, file: Path, number: int, item: ET.Element) -> tupl
     return name, box
 
 
-def _splits(root: Path) -> dict[str, str]:
+def _splits(source: Source, root: Path) -> dict[str, str]:
     """Name of an image → split, by the lists that there are."""
+    lists: dict[str, list[str]] = {}
+    for split in ("trainval", "train", "val", "test"):
+        for folder in (root / "ImageSets" / "Main", root):
+            if split not in lists and (folder / f"{split}.txt").is_file():
+                lists[split] = _lines(folder / f"{split}.txt")
+    both = lists.pop("trainval", [])
+    if both and not lists.keys() & {"train", "val"}:
+        lists = {"train": both} | lists
     found: dict[str, str] = {}
-    for folder in (root / "ImageSets" / "Main", root):
-        for split in ("train", "val", "test"):
-            file = folder / f"{split}.txt"
-            if file.is_file() and not found.keys() & set(_lines(file)):
-                found |= dict.fromkeys(_lines(file), split)
+    common: dict[str, str] = {}
+    for split, names in lists.items():
+        common |= {name: split for name in names if name in found}
+        found |= dict.fromkeys(names, split)
+    if common:
+        name = min(common)
+        source.leave_out(
+            root,
+            f"{len(common)} image(s) are named by the lists of several splits, such as {name}, which is taken for "
+            f"{common[name]}",
+            "name each in one list",
+        )
     return found
 
 
-def _lines(file: Path) -> Iterable[str]:
-    return (
+def _lines(file: Path) -> list[str]:
+    return [
         Path(line.split()[0]).stem for line in file.read_text("utf-8").splitlines() if line.strip()
-    )
+    ]

@@ -37,8 +37,12 @@ def test_early_releases_without_header_and_difficulty(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line", ["1 2 3 4 5 6 7 ship 0", "1 2 3 4 5 6 7 8", "1 2 3 4 5 6 7 8 ship x", "a b c"]
-)
+    "line",
+    [
+        "1 2 3 4 5 6 7 ship 0", "1 2 3 4 5 6 7 8", "1 2 3 4 5 6 7 8 ship x", "a b c",
+        "1 2 3 4 5 6 7 nan ship 0", "1 2 3 4 5 -inf 7 8 ship 0",
+    ],
+)  # fmt: skip
 def test_malformed(tmp_path, line):
     with pytest.raises(
         ValueError, match=re.escape("P0001.txt line 5: expected x and y of four corners")
@@ -61,3 +65,36 @@ def test_told(tmp_path):
     assert source.all_notes() == ("the unknown header weather is not read (1 x)",)
     with pytest.raises(ValueError, match="has no folder labelTxt"):
         read_source(tmp_path / "train" / "images", "dota")
+
+
+@pytest.mark.parametrize("home", ["", "train"])
+def test_several_releases_beside_each_other(tmp_path, home):
+    dota(tmp_path)
+    folder = tmp_path / home
+    write(folder / "labelTxt-v1.5" / "P0001.txt", DOTA)
+    write(folder / "labelTxt" / "P0001.txt", DOTA)
+    told = (
+        f"{folder}: expected one folder of labels, found labelTxt and labelTxt-v1.5; move all out but the one that "
+        "is meant"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+        read_source(tmp_path)
+    # One folder in each of several splits is as it should be.
+    for name in ("train", "val"):
+        dota(tmp_path / "divided", split=name)
+    assert len(read_source(tmp_path / "divided").images) == 4
+
+
+def test_labels_of_the_set_beside_those_of_a_split(tmp_path):
+    dota(tmp_path)
+    write(tmp_path / "labelTxt" / "P0001.txt", "10 10 30 10 30 20 10 20 ship 0\n")
+    source = read_source(tmp_path)
+    assert [(found.path.stem, found.split) for found in source.images] == [
+        ("P0001", "train"), ("P0002", "train"),
+    ]  # fmt: skip
+    assert source.images[0].objects[0] == CAR
+    (problem,) = map(str, source.problems)
+    assert problem == (
+        f"{tmp_path / 'labelTxt' / 'P0001.txt'}: annotates P0001.png, as train/labelTxt/P0001.txt does; keep one of "
+        "the files"
+    )

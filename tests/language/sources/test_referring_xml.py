@@ -51,3 +51,25 @@ def test_malformed(tmp_path):
         read_source(tmp_path)
     with pytest.raises(ValueError, match="has no XML file"):
         read_source(tmp_path / "JPEGImages", "referring")
+
+
+def test_an_object_in_several_lists_and_a_stale_filename(tmp_path):
+    write(referring(tmp_path) / "val.txt", "0\n")
+    text = xml("00001.jpg", [("dam", (1, 1, 40, 40), "A dam")])
+    write(tmp_path / "Annotations" / "00002.xml", text)
+    source = read_source(tmp_path)
+    found = [(image.path.stem, image.split, image.phrases[0][0]) for image in source.images]
+    assert found == [
+        ("00001", "val", "The ship on the left"),
+        ("00001", "test", "The large ship"),
+        ("00002", "train", "A dam"),
+    ]
+    assert [str(problem).partition(": ")[2] for problem in source.problems] == [
+        "1 object(s) are named by the lists of several splits, such as 0, which is taken for val; name each in one list"
+    ]
+    assert any("than that of its XML file's own stem" in note for note in source.all_notes())
+    # Without an image of its own, its boxes do not go to another one, and its objects are counted all the same.
+    (tmp_path / "JPEGImages" / "00002.jpg").unlink()
+    source = read_source(tmp_path)
+    assert [image.path.stem for image in source.images] == ["00001", "00001"]
+    assert "00002.xml: annotates 00001.jpg, as 00001.xml does" in str(source.problems[1])
