@@ -17,7 +17,7 @@ def purity(label: Tensor, objects: Tensor, ignore_index: int = 255) -> float:
     with :math:`N` the pixels that lie in an object and have a class.
 
     Args:
-        label: Classes, integers of any shape.
+        label: Classes, integers of any shape; negative ones and ``ignore_index`` are no class.
         objects: Numbers of objects, of the same shape; 0 is no object.
         ignore_index: Label of pixels without truth.
 
@@ -35,8 +35,9 @@ def purity(label: Tensor, objects: Tensor, ignore_index: int = 255) -> float:
         raise ValueError(
             f"expected label and objects of one shape, got {tuple(label.shape)} and {tuple(objects.shape)}"
         )
-    counted = (objects > 0) & (label != ignore_index)
-    classes, numbers = label[counted].long(), objects[counted].long()
+    label = label.long()
+    counted = (objects > 0) & (label >= 0) & (label != ignore_index)
+    classes, numbers = label[counted], objects[counted].long()
     if not len(classes):
         return float("nan")
     width = int(classes.max()) + 1

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss, mask_iou
+from mfnet_lite.losses.labelled import labelled
 from mfnet_lite.losses.plate_dice import two_class_dice
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.sam import embed_images, load_sam, predict_masks
@@ -273,11 +274,14 @@ class SamLP(nn.Module):
 
         Args:
             output: What :meth:`forward` returned in training mode.
-            batch: Holds ``label``: 0 elsewhere, 1 plate.
+            batch: Holds ``label``: 0 elsewhere, 1 plate; negative ones do not count.
             ignore_index: Label of pixels that do not count.
+
+        Raises:
+            ValueError: If there is another label.
         """
-        label = batch["label"]
-        valid = rearrange(label != ignore_index, "b h w -> b 1 h w")
+        label, known = labelled(batch["label"], 2, ignore_index)
+        valid = rearrange(known, "b h w -> b 1 h w")
         target = rearrange((label == 1).to(output.masks.dtype), "b h w -> b 1 h w")
         if self.variant.full_size:
             masks = self.full_size(output, label.shape[-2:]).masks

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss, mask_loss
+from mfnet_lite.losses.labelled import labelled
 from mfnet_lite.nets.samlp import PlateOutput, SamLP, fitted, iou_error
 from mfnet_lite.sam import (
     Clicks,
@@ -129,12 +130,15 @@ class PromptTuning(nn.Module):
 
         Args:
             output: What :meth:`forward` returned in training mode.
-            batch: Holds ``label``: 0 elsewhere, 1 plate.
+            batch: Holds ``label``: 0 elsewhere, 1 plate; negative ones do not count.
             ignore_index: Label of pixels that do not count.
+
+        Raises:
+            ValueError: If there is another label.
         """
-        label = batch["label"]
+        label, known = labelled(batch["label"], 2, ignore_index)
         total = self.model.loss(output.plates[0], batch, ignore_index)
-        valid = rearrange(label != ignore_index, "b h w -> b 1 h w")
+        valid = rearrange(known, "b h w -> b 1 h w")
         target = rearrange((label == 1).float(), "b h w -> b 1 h w")
         for prediction in output.plates[1:]:
             masks = self.model.full_size(prediction, label.shape[-2:]).masks

@@ -7,13 +7,14 @@ rules, masks by their IoU: :func:`evaluate_plates`. And can it still be prompted
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
@@ -105,7 +106,7 @@ class PlateScores:
         best_iou: The same if the best of the three masks were known.
         agreement: Mean IoU between the three masks: 1 if they are one and the same.
         estimate_error: Mean distance between estimated and true IoU of the chosen mask.
-        false_area: Mean share of an image without plates that is called plate.
+        false_area: Mean share of an image without plates that is called plate, of its pixels that count.
         images: Images scored.
     """
 
@@ -152,9 +153,15 @@ def evaluate_plates(
 ) -> PlateScores:
     """Score a model on whole images.
 
+    Pixels whose label is neither 0 nor 1 (255, such as the padding of
+    :class:`~mfnet_lite.rasters.PlateSamples`, and negative ones) do not count, for boxes as for masks: whatever is
+    found there is cut off before boxes are drawn. So a plate that lies there is no false alarm, a plate that reaches
+    into it gets a box around its part that counts, and so does a true box; one without a pixel that counts is not
+    looked for.
+
     Args:
         model: As in :func:`find_plates`.
-        samples: Samples with ``optical`` and ``label``.
+        samples: Samples with ``optical`` and ``label``: 0 elsewhere, 1 plate.
         boxes: True boxes of each image in pixel edges; defaults to those around the components of the label.
         settings: How masks become boxes.
         threshold: Logit above which a pixel is plate.
@@ -168,8 +175,9 @@ def evaluate_plates(
         sample = samples[index]
         output = find_plates(model, sample)
         chosen = int(output.iou[0].argmax())
-        masks = (output.masks[0] > threshold).cpu()
-        valid, label = sample["label"] != 255, sample["label"] == 1
+        label = sample["label"] == 1
+        valid = label | (sample["label"] == 0)
+        masks = (output.masks[0] > threshold).cpu() & valid
         logits = output.masks[0, chosen].cpu()
         drawn, components = boxes_from_mask(masks[chosen].numpy(), settings)
         probability = logits.sigmoid().numpy()
@@ -182,12 +190,14 @@ def evaluate_plates(
         truth.append(
             boxes_from_mask(label.numpy(), BoxSettings(0, 0, 0))[0]
             if boxes is None
-            else np.asarray(boxes[index], dtype=float).reshape(-1, 4)
+            else _cut(np.asarray(boxes[index], dtype=float).reshape(-1, 4), valid.numpy())
         )
-        if not label.any():
-            areas.append(float((masks[chosen] & valid).float().mean()))
+        if not valid.any():
             continue
-        each = overlap(masks & valid, label[None])
+        if not label.any():
+            areas.append(float(masks[chosen][valid].float().mean()))
+            continue
+        each = overlap(masks, label[None])
         ious.append(float(each[chosen]))
         bests.append(float(each.max()))
         pairs = overlap(masks[:, None], masks[None])
@@ -204,3 +214,21 @@ def evaluate_plates(
         false_area=mean_or_nan(areas),
         images=len(samples),
     )
+
+
+def _cut(
+    boxes: Float[np.ndarray, "n 4"], valid: Bool[np.ndarray, "height width"]
+) -> Float[np.ndarray, "m 4"]:
+    """Cut boxes to their pixels that count; a box without any goes, one with nothing else stays as it is."""
+    kept = []
+    for x0, y0, x1, y1 in boxes.tolist():
+        left, top = max(0, math.floor(x0)), max(0, math.floor(y0))
+        inside = valid[top : max(0, math.ceil(y1)), left : max(0, math.ceil(x1))]
+        if inside.all():  # also where the box lies outside the image
+            kept.append([x0, y0, x1, y1])
+        elif inside.any():
+            rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+            x0, x1 = max(x0, left + columns[0]), min(x1, left + columns[-1] + 1)
+            y0, y1 = max(y0, top + rows[0]), min(y1, top + rows[-1] + 1)
+            kept.append([x0, y0, x1, y1])
+    return np.array(kept, dtype=float).reshape(-1, 4)

@@ -134,25 +134,28 @@ def find_modules(
 
     Args:
         model: Where to look. Insides of injected wrappers are not looked at.
-        targets: One pattern or several, as in :func:`matches`.
+        targets: One pattern or several, as in :func:`matches`. A module with two names is found by either.
         kind: Only modules of this class count.
 
     Returns:
-        Name and module, in the order of ``named_modules``.
+        Name and module, in the order of ``named_modules``; a module with two names comes once, by the first of
+        those that fit.
 
     Raises:
         ValueError: If there is no pattern, or one fits nothing, with names that exist.
     """
     targets = (targets,) if isinstance(targets, str) else tuple(targets)
-    inside = tuple(
-        f"{name}." for name, m in model.named_modules() if isinstance(m, InjectedWrapper)
-    )
+    everything = list(model.named_modules(remove_duplicate=False))
+    wrappers = {name: m for name, m in everything if isinstance(m, InjectedWrapper)}
+    inside = tuple(f"{name}." for name in wrappers)
+    wrapped = {id(wrapper.base) for wrapper in wrappers.values()}
     candidates = {
         name: module
-        for name, module in model.named_modules()
+        for name, module in everything
         if name
         and isinstance(module, kind)
         and not isinstance(module, InjectedWrapper)
+        and id(module) not in wrapped
         and not name.startswith(inside)
     }
     some = ", ".join(list(candidates)[:4]) or "none"
@@ -166,23 +169,50 @@ def find_modules(
             raise ValueError(
                 f"no {kind.__name__} of the model matches {pattern!r}; it has for example: {some}"
             )
-    return {
-        name: module
-        for name, module in candidates.items()
-        if any(matches(name, pattern) for pattern in targets)
-    }
+    found: dict[nn.Module, str] = {}
+    for name, module in candidates.items():
+        if any(matches(name, pattern) for pattern in targets):
+            found.setdefault(module, name)
+    return {name: module for module, name in found.items()}
 
 
 def replace_module(model: nn.Module, name: str, new: nn.Module) -> None:
-    """Put another module where a dotted name leads.
+    """Put another module where a dotted name leads, and under every other name of the module there.
 
     Args:
         model: The network, changed in place.
         name: Name of the module to replace.
         new: The module that gets this name.
     """
-    parent, _, child = name.rpartition(".")
-    setattr(model.get_submodule(parent), child, new)
+    _replace(model, model.get_submodule(name), new)
+
+
+def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> None:
+    """Put a module in every place of another one."""
+    # Whoever registers one module twice wants one function in both places, before and after it is adapted. Under one
+    # name alone, the other place would go on without the update, and the two would drift apart unseen.
+    for parent in list(model.modules()):
+        for key, child in list(parent._modules.items()):
+            if child is old:
+                setattr(parent, key, new)
+
+
+def places_of(model: nn.Module, module: nn.Module) -> list[str]:
+    """Name the places of a network that hold a module, which may be registered more than once.
+
+    Args:
+        model: The network.
+        module: A module inside it.
+
+    Returns:
+        Names; where a parent has two names itself, the place inside it is named once.
+    """
+    return [
+        f"{name}.{key}" if name else key
+        for name, parent in model.named_modules()
+        for key, child in parent._modules.items()
+        if child is module
+    ]
 
 
 def attach(
@@ -192,6 +222,8 @@ def attach(
     kind: type[nn.Module] = nn.Module,
 ) -> M:
     """Wrap every module that the patterns name, and freeze all that was not injected.
+
+    A module that is registered twice gets one wrapper in both places, whichever of its names a pattern fits.
 
     Args:
         model: The network, changed in place.
@@ -206,12 +238,13 @@ def attach(
         ValueError: If there is no pattern, or one fits nothing; the model is left as it was.
     """
     found = find_modules(model, targets, kind)
-    # Inner modules first: once an outer one is wrapped, their names lead elsewhere.
+    # Inner modules first, an order that seeds rely on. Replaced by identity: once an outer module is wrapped under all
+    # of its names, that of an inner one may lead elsewhere.
     for name in sorted(found, key=lambda name: -name.count(".")):
         module = found[name]
         wrapper = wrap(module)
         wrapper.train(module.training)
-        replace_module(model, name, wrapper)
+        _replace(model, module, wrapper)
     return freeze(model)
 
 
@@ -306,7 +339,7 @@ def _refuse_what_stays(model: nn.Module) -> None:
     """Raise if an injected module is neither a wrapper nor in the care of a module that can remove it."""
     removed = tuple(
         f"{name}." if name else ""
-        for name, module in model.named_modules()
+        for name, module in model.named_modules(remove_duplicate=False)
         if isinstance(module, InjectedWrapper | RemovesInjected)
     )
     for name, module, injected in injected_modules(model):

@@ -33,6 +33,9 @@ def attach_lora(
 ) -> M:
     """Put LoRA on every linear layer that the patterns name, and freeze everything else.
 
+    A layer that is registered twice gets one LoRA, which works in both places. Two layers of one weight (an output
+    head tied to its embedding) stay two: only those named get an update, each one of its own.
+
     Args:
         model: Any network, changed in place.
         targets: One pattern or several, as in :func:`mfnet_lite.tuning.matches`, such as ``("qkv", "mlp.lin1")``.
@@ -106,10 +109,14 @@ def unmerge(model: M) -> M:
 
 
 def merge_and_unload(model: M) -> M:
-    """Write every update into its base's weight for good and remove the wrappers, as peft's method of that name.
+    """Give every base the weight in effect for good and remove the wrappers, as peft's method of that name.
 
     For shipping: the result is a plain network of the original classes and state-dict keys; a layer without a bias
     gets one where a shift was learned. The original weights are gone; to keep them, use :func:`merge`.
+
+    A layer that shared its weight with another module (an output head tied to its embedding) has one of its own
+    afterwards, and the other module keeps what it had. To save such a network with transformers, set
+    ``config.tie_word_embeddings = False`` first, since loading may tie both again.
 
     Args:
         model: A network with either, changed in place.
@@ -128,11 +135,15 @@ def merge_and_unload(model: M) -> M:
         )
     for name, module in [(n, m) for n, m in model.named_modules() if isinstance(m, MERGEABLE)]:
         module.merge()
-        with torch.no_grad():
-            module.base.weight.copy_(module.weight)
-        if module.bias is not None and module.bias is not module.base.bias:
-            bias = module.bias.detach().clone()
-            module.base.bias = nn.Parameter(bias, requires_grad=module.base.weight.requires_grad)
+        trains = module.base.weight.requires_grad
+        with torch.inference_mode(False):  # what is made in that mode can never be trained
+            # A new parameter, nothing written into the old one: an embedding, another layer with an update of its own
+            # or a network around this model may hold that, too, and would change with it.
+            weight = module.weight.detach().clone()
+            module.base.weight = nn.Parameter(weight, requires_grad=trains)
+            if module.bias is not None and module.bias is not module.base.bias:
+                bias = module.bias.detach().clone()
+                module.base.bias = nn.Parameter(bias, requires_grad=trains)
         replace_module(model, name, module.base)
     return model
 

@@ -17,8 +17,9 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from mfnet_lite.tuning.bookkeeping import trained_state
 from mfnet_lite.tuning.frozen import check_linear
-from mfnet_lite.tuning.inject import InjectedWrapper, attach, find_modules
+from mfnet_lite.tuning.inject import InjectedWrapper, attach, find_modules, places_of
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.peft_config import read_config, scaling_of, taken_out
 from mfnet_lite.utils.checked_files import read_tensors, write_tensors
@@ -43,16 +44,20 @@ class _Update(NamedTuple):
 M = TypeVar("M", bound=nn.Module)
 
 
-def export_peft(model: nn.Module, folder: str | Path, base_name: str | None = None) -> None:
+def export_peft(
+    model: nn.Module, folder: str | Path, base_name: str | None = None, only_lora: bool = False
+) -> None:
     """Write every LoRA of a model as a folder that peft's ``PeftModel.from_pretrained`` loads.
 
     Args:
         model: A network with LoRA. The base's weights are not written.
         folder: Where to; made if missing.
         base_name: Name or path of the base model, for peft's config.
+        only_lora: Leave out what else was trained, such as a head; without it that is an error.
 
     Raises:
-        ValueError: If there is no LoRA, or there are other injected modules, which peft could not represent.
+        ValueError: If there is no LoRA, there are other injected modules or layers with two names, which peft could
+            not represent, or something else trains beside the LoRA.
     """
     layers = {n: m for n, m in model.named_modules() if isinstance(m, LoRALayer)}
     others = [
@@ -62,6 +67,15 @@ def export_peft(model: nn.Module, folder: str | Path, base_name: str | None = No
         what = f"{others[0]} is another injected module" if others else "it has no LoRA"
         raise ValueError(
             f"the model cannot be exported for peft, since {what}; attach_lora makes one"
+        )
+    for layer in layers.values():
+        _check_one_place(model, layer)
+    beside = [] if only_lora else _trained_beside(model)
+    if beside:
+        more = f" and {len(beside) - 1} more train" if beside[1:] else " trains"
+        raise ValueError(
+            f"the files of peft are written with LoRA alone, but {beside[0]}{more}, too, and would be lost: keep it "
+            "with save_delta, freeze it if it is the base's, or leave it out with only_lora=True"
         )
     factors = {name: _plain_factors(layer) for name, layer in layers.items()}
     ranks = {name: len(a) for name, (a, _) in factors.items()}
@@ -108,7 +122,8 @@ def import_peft(model: M, folder: str | Path) -> M:
 
     Raises:
         FileNotFoundError: If one of the files is missing.
-        ValueError: If the folder holds anything but plain LoRA for linear layers, or does not fit.
+        ValueError: If the folder holds anything but plain LoRA for linear layers, does not fit, or updates a layer
+            that the model holds in two places.
     """
     folder = Path(folder)
     for file in (CONFIG_FILE, WEIGHTS_FILE):
@@ -130,6 +145,7 @@ def import_peft(model: M, folder: str | Path) -> M:
                 f"{found}; load it on the network it belongs to"
             )
         check_linear(there, name)
+        _check_one_place(model, there)
         scaling = scaling_of(config, name, len(a))
         taken = taken_out(config, there, name, scaling)
         if taken is not None:
@@ -147,6 +163,31 @@ def import_peft(model: M, folder: str | Path) -> M:
 
     # as patterns with a wildcard, which fit whole names only: without one a name would fit the end of longer ones
     return attach(model, [f"[{name[0]}]{name[1:]}" for name in factors], wrap, nn.Linear)
+
+
+def _check_one_place(model: nn.Module, layer: nn.Module) -> None:
+    """Refuse a layer that is registered twice: peft adapts one place, attach_lora both."""
+    places = places_of(model, layer)
+    if len(places) > 1:
+        raise ValueError(
+            f"{places[0]} and {places[1]} are one layer, of which peft adapts {places[0]} alone, expected one place "
+            "for each layer: use save_delta and load_delta instead, or train a network with a layer of its own in each"
+        )
+
+
+def _trained_beside(model: nn.Module) -> list[str]:
+    """Name what trains and is not LoRA: parameters, and running statistics.
+
+    Other buffers, such as tables of positions, count as trained wherever a LoRA stands beside them, but no step
+    changes them.
+    """
+    counted = {name for name, _ in model.named_parameters(remove_duplicate=False)}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if getattr(module, "running_mean", None) is not None:
+            counted |= {f"{name}.{key}" for key in module._buffers}
+        if isinstance(module, LoRALayer):
+            counted -= {f"{name}.lora_a", f"{name}.lora_b"}
+    return [name for name in trained_state(model) if name in counted]
 
 
 def _plain_factors(layer: LoRALayer) -> tuple[Tensor, Tensor]:

@@ -273,7 +273,7 @@ def _chosen(model: nn.Module, targets: str | Iterable[str]) -> Iterator[tuple[st
         assert isinstance(layer, nn.Linear)
         if id(layer.weight) in shared:
             raise ValueError(
-                f"{name} shares its weight with another module (a tied embedding), so that merging scale and shift "
-                "would change that one, too; leave it out of the targets, or untie the weights first"
+                f"{name} shares its weight with another module (a tied embedding), from which merging scale and "
+                "shift would part it; leave it out of the targets, or untie the weights first"
             )
         yield name, layer

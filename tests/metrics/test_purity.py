@@ -17,6 +17,20 @@ def test_by_hand() -> None:
     assert purity(label, objects) == pytest.approx(6 / 9)
 
 
+def test_negative_labels_are_no_class() -> None:
+    # object 1: 0 1 -> 1 of 2; object 2 holds nothing with a class
+    label, objects = torch.tensor([-1, -1, -1, 0, 1]), torch.tensor([2, 2, 2, 1, 1])
+    assert purity(label, objects) == 0.5
+    # object 1: 0 1 and one of no class; -100 would reach beyond the first object
+    assert purity(torch.tensor([-100, 0, 1, 1]), torch.tensor([1, 1, 1, 2])) == pytest.approx(2 / 3)
+    assert math.isnan(purity(torch.tensor([-1, 255]), torch.tensor([1, 1])))
+
+
+def test_bytes_are_labels_too() -> None:
+    label = torch.tensor([3, 3, 5, 255], dtype=torch.uint8)
+    assert purity(label, torch.tensor([1, 1, 1, 1], dtype=torch.uint8)) == pytest.approx(2 / 3)
+
+
 def test_pure_objects_and_none() -> None:
     label = torch.tensor([3, 3, 5])
     assert purity(label, torch.tensor([4, 4, 9])) == 1

@@ -275,6 +275,24 @@ def test_ignored_pixels_have_no_part(official):
     assert a == pytest.approx(b)
 
 
+@pytest.mark.parametrize("official", [False, True])
+def test_negative_labels_are_ignored_like_255_and_others_refused(official):
+    net = small(official=official, iou_weight=0.5)
+    data, output = batch(), PlateOutput(torch.randn(2, 3, 16, 16), torch.rand(2, 3))
+    whole = net.loss(output, data).item()
+    data["label"][:, :32] = 255
+    ignored = net.loss(output, data).item()
+    assert abs(ignored - whole) > 1e-3
+    for value in (-1, -100):
+        data["label"][:, :32] = value
+        assert net.loss(output, data).item() == ignored
+    data["label"][0, 0, 0] = 2
+    with pytest.raises(
+        ValueError, match=r"labels must lie in 0…1 or be 255 \(ignored\), but 2 occurs"
+    ):
+        net.loss(output, data)
+
+
 def test_iou_error_by_hand():
     masks = torch.tensor([[[[1.0, 1.0], [-1.0, -1.0]]]])
     target = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])

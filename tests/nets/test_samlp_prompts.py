@@ -146,6 +146,29 @@ def test_a_better_prediction_costs_less():
     assert cost(10.0) < cost(1.0) < cost(-1.0)
 
 
+def test_negative_labels_are_ignored_like_255_and_others_refused():
+    net = tuning(iou_weight=0.5)
+    data, none = batch(), torch.zeros(2, 0, 64, 64, dtype=torch.bool)
+    later = PlateOutput(torch.randn(2, 4, 16, 16), torch.rand(2, 4))
+
+    def cost(value: int, masks: torch.Tensor) -> float:
+        label = data["label"].clone()
+        label[:, :32] = value
+        first = PlateOutput(torch.ones(2, 3, 16, 16), torch.zeros(2, 3))
+        rounds = [first, later._replace(masks=masks)]
+        output = InteractiveOutput(rounds, [], none, none.flatten(2).any(2))
+        return net.loss(output, data | {"label": label}).item()
+
+    other = later.masks.clone()
+    other[:, :, :7] = 3.0  # changes nothing where the label does not count
+    assert cost(0, later.masks) != pytest.approx(cost(0, other))
+    ignored = cost(255, later.masks)
+    assert cost(-1, later.masks) == ignored
+    assert cost(-1, other) == pytest.approx(ignored)
+    with pytest.raises(ValueError, match="labels must lie in 0…1 or be 255"):
+        cost(2, other)
+
+
 def test_objects_are_drawn_among_those_there():
     instances = torch.zeros(2, 8, 8, dtype=torch.long)
     instances[0, 2:4, 2:4] = 7

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from mfnet_lite import load_sam
+from mfnet_lite.metrics.detection import BoxSettings
 from mfnet_lite.nets import PromptTuning, SamLP
 from mfnet_lite.nets.samlp import PlateOutput
 from mfnet_lite.rasters import PlateSamples, open_plates
 from mfnet_lite.runs.promptability import overlap
 from mfnet_lite.runs.samlp import (
     Embedded,
+    _cut,
     evaluate_plates,
     find_plates,
     train_plates,
@@ -110,6 +112,109 @@ def test_three_masks_are_compared(images, monkeypatch):
     assert scores.best_iou == 1.0
     assert scores.agreement == pytest.approx((1 + 2 * true) / 3)
     assert scores.estimate_error == pytest.approx(0.6 - true, abs=1e-6)
+
+
+# --- pixels that do not count
+
+
+class Bright(nn.Module):
+    """Calls a pixel plate where the first band is bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(()))
+
+    def forward(self, sample):
+        s = 20.0 * self.one * (2.0 * sample["optical"][:, :1] - 1)
+        return torch.cat([torch.zeros_like(s), s], dim=1)
+
+
+def bright(*plates: tuple[slice, slice]) -> dict[str, Tensor]:
+    """All plates are bright, none has a label yet."""
+    optical = torch.zeros(3, SIZE, SIZE)
+    for rows, columns in plates:
+        optical[:, rows, columns] = 1
+    return {"optical": optical, "label": torch.zeros(SIZE, SIZE, dtype=torch.long)}
+
+
+EXACT = BoxSettings(0, 0, 0)
+UPPER, LOWER = (slice(10, 20), slice(10, 30)), (slice(40, 50), slice(10, 30))
+
+
+@pytest.mark.parametrize("value", [255, -1, -100, 6])
+def test_a_plate_where_nothing_counts_is_no_false_alarm(value):
+    sample = bright(UPPER, LOWER)
+    sample["label"][UPPER] = 1
+    assert evaluate_plates(Bright(), [sample], settings=EXACT).boxes.precision == 0.5
+    sample["label"][36:] = value
+    for given in (None, [np.array([[10.0, 10, 30, 20], [10, 40, 30, 50]])]):
+        scores = evaluate_plates(Bright(), [sample], given, EXACT)
+        assert (scores.boxes.boxes, scores.boxes.plates, scores.boxes.found) == (1, 1, 1)
+        assert (scores.boxes.precision, scores.boxes.recall, scores.mask_iou) == (1.0, 1.0, 1.0)
+
+
+def test_a_plate_half_inside_counts_by_its_other_half():
+    """The outer half, 10 of 20 columns, is cut off what is found and off the true box alike."""
+    sample = bright(UPPER)
+    sample["label"][UPPER] = 1
+    sample["label"][:, 20:] = 255
+    for given in (None, [np.array([[10.0, 10, 30, 20]])]):
+        scores = evaluate_plates(Bright(), [sample], given, EXACT)
+        assert (scores.boxes.precision, scores.boxes.recall) == (1.0, 1.0)
+        assert pytest.approx(1) == scores.boxes.AP  # at an IoU of 0.95, too
+    # called plate beyond the true one where it counts, it is wrong there: 6 + 10 rows against 10
+    sample["label"][10:20, 10:20] = 0
+    sample["label"][10:16, 10:20] = 1
+    scores = evaluate_plates(Bright(), [sample], settings=EXACT)
+    assert scores.mask_iou == pytest.approx(0.6)
+    assert (scores.boxes.found, scores.boxes.AP) == (1, pytest.approx(0.3))  # of 0.50, 0.55, 0.60 …
+
+
+def test_boxes_are_cut_by_hand():
+    valid = np.ones((8, 8), dtype=bool)
+    valid[:, 5:] = False
+    valid[0] = False
+    boxes = [[1, 2, 4, 6], [0.5, 2.5, 9, 7.5], [2, 0, 4, 3], [5, 1, 8, 8], [-3, -3, -1, -1]]
+    kept = [[1, 2, 4, 6], [0.5, 2.5, 5, 7.5], [2, 1, 4, 3], [-3, -3, -1, -1]]
+    assert _cut(np.array(boxes, dtype=float), valid).tolist() == kept
+    assert _cut(np.zeros((0, 4)), valid).shape == (0, 4)
+
+
+def test_false_area_and_agreement_are_of_the_pixels_that_count(monkeypatch):
+    sample = bright((slice(0, 32), slice(0, 32)))
+    assert evaluate_plates(Bright(), [sample]).false_area == 0.25
+    sample["label"][32:] = 255  # a half of the upper half
+    nothing = bright(LOWER) | {"label": torch.full((SIZE, SIZE), 255)}
+    scores = evaluate_plates(Bright(), [sample, nothing])
+    assert scores.false_area == 0.5
+    assert math.isnan(evaluate_plates(Bright(), [nothing]).false_area)
+    one = 2 * bright(UPPER)["optical"][0] - 1
+    two = one.clone()
+    two[40:] = 1.0  # the two masks differ where nothing counts
+    output = PlateOutput(torch.stack([one, two])[None], torch.tensor([[0.9, 0.1]]))
+    monkeypatch.setattr("mfnet_lite.runs.samlp.find_plates", lambda model, sample: output)
+    sample["label"][UPPER] = 1
+    assert evaluate_plates(Bright(), [sample]).agreement == 1.0
+
+
+def test_the_padding_of_a_long_image_holds_no_plates(tmp_path):
+    """Bright where the image is black: in the padding, and nowhere else."""
+    from PIL import Image
+
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (64, 32), (200, 200, 200)).save(tmp_path / "images" / "a.png")
+    Image.new("L", (64, 32)).save(tmp_path / "masks" / "a.png")
+    samples = PlateSamples(open_plates(tmp_path).tiles("train"), SIZE)
+
+    class Dark(Bright):
+        def forward(self, sample):
+            return super().forward({"optical": 1 - sample["optical"]})
+
+    sample = samples[0]
+    assert int((Dark()({"optical": sample["optical"][None]})[0, 1] > 0).sum()) == 32 * 64
+    scores = evaluate_plates(Dark(), samples)
+    assert (scores.boxes.boxes, scores.false_area) == (0, 0.0)
 
 
 # --- training

@@ -112,6 +112,81 @@ def test_insides_of_wrappers_are_not_found() -> None:
     assert list(find_modules(model, ["*"], nn.Linear)) == ["2.0", "2.1"]
 
 
+class Twice(nn.Module):
+    """One linear layer under two names, and a third that a block with two names holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(3, 3, bias=False)
+        self.again = self.first
+        self.block = nn.Sequential(nn.Linear(3, 3, bias=False))
+        self.alias = self.block
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.alias(self.block(self.again(self.first(x))))
+        return y
+
+
+def twice(first: float = 2.0, block: float = 1.0) -> Twice:
+    model = Twice()
+    with torch.no_grad():
+        model.first.weight.copy_(first * torch.eye(3))
+        model.block[0].weight.copy_(block * torch.eye(3))
+    return model
+
+
+@pytest.mark.parametrize("targets", ["first", "again", ("again", "first"), "[fa]*"])
+def test_one_layer_under_two_names_gets_one_wrapper_in_both_places(targets) -> None:
+    x, model = torch.ones(1, 3), twice()
+    layer = model.first
+    assert torch.equal(model(x), 4 * x)  # 2 · 2 · 1 · 1
+    attach(model, targets, Doubling, nn.Linear)
+    assert isinstance(model.first, Doubling)
+    assert model.again is model.first
+    with torch.no_grad():
+        model.first.factor.fill_(0.5)  # each pass: 2 (1 + 1/2) = 3
+    block = 2.25 if isinstance(model.block[0], Doubling) else 1  # "[fa]*" fits alias.0, too
+    if block != 1:
+        model.block[0].factor.data.fill_(0.5)
+    assert torch.equal(model(x), 9 * block * x)
+    assert sum(p.requires_grad for p in model.parameters()) == (1 if block == 1 else 2)
+    detach(model)
+    assert model.first is model.again is layer
+    assert torch.equal(model(x), 4 * x)
+
+
+def test_a_layer_inside_a_block_with_two_names_is_found_by_either_and_once() -> None:
+    assert list(find_modules(twice(), "alias.0")) == ["alias.0"]
+    assert list(find_modules(twice(), "again")) == ["again"]
+    assert list(find_modules(twice(), "*", nn.Linear)) == ["first", "block.0"]
+    model = attach(twice(), ["block", "alias.0"], Doubling)
+    assert isinstance(model.block, Doubling)
+    assert model.alias is model.block
+    assert isinstance(model.block.base[0], Doubling)
+    assert list(find_modules(model, "*", nn.Linear)) == ["first"]
+    # again² · (2 · 2)²: two wrappers that double, in two passes
+    assert torch.equal(model(torch.ones(1, 3)), torch.full((1, 3), 4.0 * 16))
+
+
+def test_a_block_is_wrapped_before_the_layer_in_it_that_its_other_name_leads_to() -> None:
+    block = nn.Sequential(nn.Linear(3, 3))
+    model = nn.ModuleDict({"deep": nn.Sequential(block), "alias": block})
+    # both names have two parts, and that of the block comes first
+    attach(model, ["deep.0", "alias.0"], Doubling)
+    assert model["alias"] is model["deep"][0]
+    assert isinstance(model["alias"], Doubling)
+    assert isinstance(block[0], Doubling)
+    assert detach(model)["alias"] is model["deep"][0] is block
+    assert type(block[0]) is nn.Linear
+
+
+def test_a_layer_that_a_wrapper_holds_is_not_found_by_its_other_name() -> None:
+    model = twice()
+    model.first = Doubling(model.first)  # by hand, in one place
+    with pytest.raises(ValueError, match=r"no Linear of the model matches 'again'"):
+        attach(model, "again", Doubling, nn.Linear)
+
+
 def test_a_pattern_that_fits_nothing_is_an_error() -> None:
     with pytest.raises(
         ValueError, match=r"no Linear of the model matches 'qkv'; it has .*: 0, 2\.0"

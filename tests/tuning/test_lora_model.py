@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,9 +20,14 @@ from mfnet_lite.tuning import (
     MMLoRALinear,
     attach_adapters,
     attach_lora,
+    attach_scale_shift,
+    base_hash,
+    count,
     detach,
+    load_delta,
     merge,
     merge_and_unload,
+    save_delta,
     unmerge,
 )
 from tests.small_sam import SMALLEST
@@ -218,3 +224,140 @@ def test_a_lora_cannot_fold_itself():
 def test_merging_a_network_without_lora_does_nothing():
     model = nn.Linear(2, 2)
     assert merge(model) is unmerge(model) is merge_and_unload(model) is model
+
+
+# --- tied weights, and one layer in two places
+
+
+class Tied(nn.Module):
+    """An embedding and an output head of one weight, the identity, and two layers of another, twice it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(2, 2)
+        self.a, self.b, self.head = (nn.Linear(2, 2, bias=False) for _ in range(3))
+        with torch.no_grad():
+            self.embed.weight.copy_(torch.eye(2))
+            self.a.weight.copy_(2 * torch.eye(2))
+        self.b.weight, self.head.weight = self.a.weight, self.embed.weight
+
+    def forward(self, i: Tensor) -> Tensor:
+        y: Tensor = self.head(self.b(self.a(self.embed(i))))
+        return y
+
+
+def tied(*targets: str) -> Tied:
+    """LoRA of rank 2 with BA = s · 1, s = 1 for the first target, 2 for the second and so on."""
+    model = attach_lora(Tied().eval(), targets, rank=2)
+    with torch.no_grad():
+        for s, name in enumerate(targets, start=1):
+            layer = model.get_submodule(name)
+            layer.lora_a.copy_(torch.eye(2))
+            layer.lora_b.copy_(s * torch.eye(2))
+    return model
+
+
+I = torch.arange(2)  # both words: the outputs are the product of all weights
+
+
+@pytest.mark.parametrize(
+    ("targets", "product", "weights"),
+    [
+        (("head",), 4 * 2.0, {"embed": 1, "a": 2, "b": 2, "head": 2}),
+        (("a",), 3 * 2.0, {"embed": 1, "a": 3, "b": 2, "head": 1}),
+        (("a", "b"), 3 * 4.0, {"embed": 1, "a": 3, "b": 4, "head": 1}),
+    ],
+)
+def test_a_shared_weight_takes_no_update_for_others(targets, product, weights):
+    model = tied(*targets)
+    expected = product * torch.eye(2)
+    assert torch.equal(model(I), expected)
+    assert torch.equal(merge(model)(I), expected)
+    assert torch.equal(unmerge(model)(I), expected)
+    # taken off, both ties hold, and every number is what it was
+    plain = detach(copy.deepcopy(model))
+    assert plain.head.weight is plain.embed.weight
+    assert plain.a.weight is plain.b.weight
+    assert torch.equal(plain(I), 4 * torch.eye(2))
+    assert torch.equal(plain.a.weight, 2 * torch.eye(2))
+    merge_and_unload(model)
+    assert list(model.state_dict()) == list(Tied().state_dict())
+    assert torch.equal(model(I), expected)
+    for name, factor in weights.items():
+        assert torch.equal(model.get_submodule(name).weight, factor * torch.eye(2)), name
+    assert (model.head.weight is model.embed.weight) == ("head" not in targets)
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_a_weight_that_is_shared_with_the_network_around_stays_there():
+    whole = Tied().eval()
+    part = attach_lora(nn.ModuleDict({"head": whole.head}), "head", rank=2)
+    with torch.no_grad():
+        part["head"].lora_a.copy_(torch.eye(2))
+        part["head"].lora_b.copy_(torch.eye(2))
+    merge_and_unload(part)
+    assert torch.equal(part["head"].weight, 2 * torch.eye(2))
+    assert torch.equal(whole.embed.weight, torch.eye(2))
+
+
+@pytest.mark.parametrize("attach", [attach_lora, attach_scale_shift])
+def test_what_was_unloaded_in_inference_mode_can_be_trained(attach):
+    model = attach(nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)), "*")
+    with torch.inference_mode():
+        merge_and_unload(model)
+    model.requires_grad_(True)
+    model(torch.ones(1, 2)).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+class Repeated(nn.Module):
+    """One layer, the identity, in two places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 2, bias=False)
+        self.again = self.first
+        with torch.no_grad():
+            self.first.weight.copy_(torch.eye(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.again(self.first(x))
+        return y
+
+
+@pytest.mark.parametrize("target", ["first", "again"])
+def test_one_layer_in_two_places_learns_one_update(tmp_path: Path, target):
+    x = torch.eye(2)
+    model = attach_lora(Repeated().eval(), target, rank=2)
+    assert model.first is model.again
+    assert count(model).added == 8
+    with torch.no_grad():
+        model.first.lora_a.copy_(torch.eye(2))
+        model.first.lora_b.copy_(2 * torch.eye(2))
+    assert torch.equal(model(x), 9 * x)  # (1 + 2)²
+    assert torch.equal(merge(model)(x), 9 * x)
+    path = save_delta(model, tmp_path / "delta.safetensors", base=Repeated())
+    other = attach_lora(Repeated().eval(), "again", rank=2)
+    load_delta(other, path, base=base_hash(Repeated().requires_grad_(False)))
+    assert torch.equal(other(x), 9 * x)
+    assert torch.equal(detach(other)(x), x)
+    merge_and_unload(model)
+    assert type(model.first) is nn.Linear
+    assert model.again is model.first
+    assert torch.equal(model(x), 9 * x)
+
+
+def test_scale_and_shift_and_adapters_stand_in_both_places_too():
+    x = torch.eye(2)
+    scaled = attach_scale_shift(Repeated().eval(), "again")
+    assert scaled.first is scaled.again
+    scaled.first.scale.data.fill_(3.0)
+    assert torch.equal(scaled(x), 9 * x)
+    assert torch.equal(merge_and_unload(scaled)(x), 9 * x)
+    assert type(scaled.first) is type(scaled.again) is nn.Linear
+    adapted = attach_adapters(Repeated().eval(), "again", seed=0)
+    assert adapted.first is adapted.again
+    adapted.first.adapter.up.bias.data.fill_(1.0)
+    assert torch.equal(
+        adapted(x), x + 2
+    )  # one in each pass, the other weights of the way up are zero

@@ -20,6 +20,7 @@ from mfnet_lite.tuning import (
     detach,
     export_peft,
     import_peft,
+    save_delta,
 )
 
 
@@ -206,3 +207,80 @@ def test_what_peft_cannot_represent(tmp_path: Path):
     with pytest.raises(ValueError, match="lin is another injected module"):
         export_peft(model, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_trains_beside_the_lora_is_not_lost_without_a_word(tmp_path: Path):
+    model = attach_lora(net(), ("lin",), rank=2)
+    randomise(model)
+    model.head.requires_grad_(True)
+    model.head.bias.data += 1
+    message = (
+        r"^the files of peft are written with LoRA alone, but head\.weight and 1 more train, too, and would be "
+        r"lost: keep it with save_delta, freeze it .*, or leave it out with only_lora=True$"
+    )
+    with pytest.raises(ValueError, match=message):
+        export_peft(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert save_delta(model, tmp_path / "delta.safetensors").is_file()
+    export_peft(model, tmp_path / "peft", only_lora=True)
+    theirs = peft.PeftModel.from_pretrained(net(), tmp_path / "peft")
+    torch.testing.assert_close(theirs(X) + 1, model(X))  # all but the bias of the head
+    model.head.requires_grad_(False)
+    model.head.bias.requires_grad_(True)
+    with pytest.raises(ValueError, match=r"but head\.bias trains, too"):
+        export_peft(model, tmp_path)
+
+
+def test_running_statistics_that_move_count_and_fixed_tables_do_not(tmp_path: Path):
+    model = attach_lora(nn.Sequential(net(), nn.BatchNorm1d(4)), ("lin",), rank=2)
+    model[0].register_buffer(
+        "table", torch.arange(6.0)
+    )  # beside a LoRA, as tables of positions are
+    export_peft(model, tmp_path / "frozen")
+    model[1].weight.requires_grad_(True)
+    with pytest.raises(ValueError, match=r"but 1\.weight and 3 more train"):  # and its statistics
+        export_peft(model, tmp_path)
+    # without weights of its own it moves as long as anything around it learns
+    model = attach_lora(nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, affine=False)), "0")
+    with pytest.raises(ValueError, match=r"but 1\.running_mean and 2 more train"):
+        export_peft(model, tmp_path)
+
+
+class Repeated(nn.Module):
+    """One layer in two places; its block has two names as well."""
+
+    def __init__(self, apart: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.block = nn.ModuleDict({"lin": nn.Linear(6, 6)})
+        self.alias = self.block
+        self.lin = nn.Linear(6, 6)
+        self.again = nn.Linear(6, 6) if apart else self.lin
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.again(torch.tanh(self.lin(torch.tanh(self.alias["lin"](self.block["lin"](x))))))
+
+
+def test_a_layer_in_two_places_is_refused_both_ways(tmp_path: Path):
+    model = attach_lora(Repeated(), ("lin",), rank=2)
+    message = r"^lin and again are one layer, of which peft adapts lin alone, expected .*: use save_delta .*$"
+    with pytest.raises(ValueError, match=message):
+        export_peft(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+    config = peft.LoraConfig(r=2, target_modules=["lin"])
+    theirs = peft.get_peft_model(Repeated(), config)
+    assert (
+        type(theirs.base_model.model.again) is nn.Linear
+    )  # if peft adapts both one day, so may we
+    theirs.save_pretrained(tmp_path)
+    model = Repeated()
+    with pytest.raises(ValueError, match=message):
+        import_peft(model, tmp_path)
+    assert not any(isinstance(m, InjectedWrapper) for m in model.modules())
+
+
+def test_a_block_with_two_names_is_no_hindrance(tmp_path: Path):
+    model = attach_lora(Repeated(apart=True).eval(), ("alias.lin", "lin"), rank=2)
+    randomise(model)
+    export_peft(model, tmp_path)
+    assert torch.equal(import_peft(Repeated(apart=True).eval(), tmp_path)(X), model(X))
