@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -179,6 +181,38 @@ def test_outputs_are_complete_and_clean(chapter: Path, notebook: NotebookNode) -
             assert not re.search(r"(?<![\w.:/])/(home|root|tmp|work|Users|usr)/", printed), (
                 "a path of one machine"
             )
+
+
+@cache
+def defined_names() -> frozenset[str]:
+    """Functions and classes of the library and the scripts, and those of Python itself."""
+    root = Path(__file__).resolve().parents[2]
+    files = [p for part in ("mfnet_lite", "scripts") for p in (root / part).rglob("*.py")]
+    found = (re.findall(r"(?:def|class) (\w+)", p.read_text(encoding="utf-8")) for p in files)
+    return frozenset(name for names in found for name in names) | set(dir(builtins))
+
+
+def unknown_calls(notebook: NotebookNode) -> list[str]:
+    """Calls that the prose names and that neither the chapter nor the library knows."""
+    code_of_it = "\n".join(cell.source for cell in code(notebook))
+    known = defined_names() | set(re.findall(r"\w+", code_of_it))
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    calls = re.findall(r"`([A-Za-z_][\w.]*)\(", re.sub(r"```.*?```", "", prose, flags=re.DOTALL))
+    return [c for c in calls if c.rpartition(".")[2] not in known and not c.startswith("torch.")]
+
+
+def test_functions_that_the_prose_names_exist(notebook: NotebookNode) -> None:
+    assert unknown_calls(notebook) == []
+
+
+def test_a_function_that_was_renamed_is_found() -> None:
+    written = [
+        nbformat.v4.new_code_cell("def heard(net, k): ..."),
+        nbformat.v4.new_markdown_cell(
+            "Is `moved(net, 0)` more than `heard(net, 0)`? Try `print(1)`."
+        ),
+    ]
+    assert unknown_calls(nbformat.v4.new_notebook(cells=written)) == ["moved"]
 
 
 SHOWN = {"image/png", "image/svg+xml", "text/html"}
