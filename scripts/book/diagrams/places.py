@@ -75,8 +75,8 @@ PLACES = (
         "09_mmlora",
         "fig-mmlora-layer",
         "It is the mixing rule of chapter 8",
-        "One linear layer with MMLoRA. Each sensor has its own thin matrices; what they compute goes with "
-        "weight $w$ to the own column and with $1 - w$ of the other column's to the other.",
+        "One linear layer with MMLoRA. Each sensor has its own thin matrices; what they compute goes to the own "
+        "column with that column's $w$, and to the other column with one minus the other's $w$.",
     ),
     Place(
         "dfm",
@@ -102,7 +102,7 @@ PLACES = (
         "fig-gopt-drawing",
         "Both columns run through the same frozen blocks.",
         "GoPT. The frozen weights of both columns are the same. The height map reaches the picture through "
-        "the groups of the prompters alone.",
+        "the prompters alone: it forms their groups and, in our default, helps to ask them.",
     ),
     Place(
         "sam_cd",
