@@ -76,10 +76,16 @@ def test_training_goes_on_with_the_same_files_only(run):
 
 def test_what_the_dataset_says_about_itself_counts(run):
     data, out = run
-    (data / "dataset.json").write_text('{"classes": ["ground", "roof"], "image_scale": 128}')
-    result = call("train", data, "--out", out, "--steps", 2, *TINY, "--resume")
-    assert result.exit_code == 1
-    assert "dataset.json" in result.stderr
+    classes = '"classes": ["ground", "roof"]'
+    values = '"label_values": {"0": "ground", "1": "roof", "9": "roof"}'
+    for said, told in (
+        (values, "dataset.json"),
+        ('"image_scale": 128', "scale of optical was None"),
+    ):
+        (data / "dataset.json").write_text(f"{{{classes}, {said}}}")
+        result = call("train", data, "--out", out, "--steps", 2, *TINY, "--resume")
+        assert result.exit_code == 1
+        assert told in result.stderr
 
 
 def test_a_run_of_an_earlier_version_goes_on_with_a_note(run):
