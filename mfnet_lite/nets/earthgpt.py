@@ -249,13 +249,21 @@ class EarthGPT(nn.Module):
                     "something is injected into the language model; detach it before stage 2"
                 )
             train_scale_and_shift(network, self.config.form)
+        if number:
+            self.halve_frozen()
+        self.stage = number
+        return trained_names(self)
+
+    def halve_frozen(self) -> None:
+        """Keep what is frozen of the language model in bfloat16, as the config says: where that is faster, if unsaid.
+
+        Call it after it is decided what trains; :meth:`start_stage` does.
+        """
         half = self.config.half
         if half is None:
             half = multiplies_bfloat16(self.device)
-        if number and half:
+        if half:
             self.language.frozen_in_half()
-        self.stage = number
-        return trained_names(self)
 
     def features(self, images: Float[Tensor, "batch 3 size size"]) -> Tensor:
         """Compute what is frozen of visual tokens, for keeping.

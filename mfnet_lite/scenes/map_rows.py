@@ -8,6 +8,7 @@ import numpy as np
 import rasterio
 from jaxtyping import UInt8
 
+from mfnet_lite.rasters.identity import DIGEST_BYTES
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import BLOCK
 
@@ -19,7 +20,7 @@ MAP_DIGEST = "MAP_DIGEST"
 
 def map_digest() -> hashlib.blake2b:
     """Begin the digest of a map's pixels, in the order in which they are written."""
-    return hashlib.blake2b(digest_size=16)
+    return hashlib.blake2b(digest_size=DIGEST_BYTES)
 
 
 class RowWriter:

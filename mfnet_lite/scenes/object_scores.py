@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from mfnet_lite.rasters.identity import DIGEST_BYTES
+
 __all__ = ["SCORES", "SCORES_DIGEST", "read_scores", "scores_beside", "scores_digest", "table_of"]
 
 SCORES = "scores.csv"
@@ -53,7 +55,7 @@ def scores_digest(table: str) -> str:
     Args:
         table: As :func:`table_of` gives it.
     """
-    return hashlib.blake2b(table.encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(table.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def read_scores(

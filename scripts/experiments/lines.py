@@ -73,20 +73,19 @@ def stamp() -> dict[str, str]:
     }
 
 
-def cpu_seconds(line: dict[str, Any]) -> float | None:
-    """Return the processor's seconds of a run, its scores included; None where the line does not say.
+def cpu_seconds(lines: Sequence[dict[str, Any]]) -> list[float] | None:
+    """Return the processor's seconds of each run, its scores included; None unless every line says its own.
 
     They are what a run costs: by the clock it also waits while other processes compute, or while it is stopped.
     """
-    found: float | None = line.get("all_cpu_seconds", line.get("cpu_seconds"))
-    return found
+    found = [line.get("all_cpu_seconds", line.get("cpu_seconds")) for line in lines]
+    return None if None in found else found
 
 
 def mean_cpu_seconds(lines: Sequence[dict[str, Any]]) -> float | None:
     """Return the mean of :func:`cpu_seconds`, to a tenth; None unless every line says it."""
-    found = [cpu_seconds(line) for line in lines]
-    known = [value for value in found if value is not None]
-    return round(statistics.mean(known), 1) if len(known) == len(found) else None
+    found = cpu_seconds(lines)
+    return None if found is None else round(statistics.mean(found), 1)
 
 
 def provenance(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:

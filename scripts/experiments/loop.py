@@ -218,6 +218,5 @@ class Experiment:
 
 def spent(lines: Sequence[Line]) -> dict[str, int]:
     """Return the processor's seconds of all runs, if every line says its own."""
-    found = [cpu_seconds(line) for line in lines]
-    known = [seconds for seconds in found if seconds is not None]
-    return {"cpu_seconds": round(sum(known))} if len(known) == len(found) else {}
+    found = cpu_seconds(lines)
+    return {} if found is None else {"cpu_seconds": round(sum(found))}

@@ -27,7 +27,6 @@ from mfnet_lite.runs.earthgpt import answer_dialogues, dialogues_of_split
 from mfnet_lite.runs.image_features import ImageFeatures
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.tuning import attach_lora, linear_layers
-from mfnet_lite.utils.number_formats import multiplies_bfloat16
 from scripts.experiments.earthgpt.plan import FEW, MANY, Run
 from scripts.experiments.made_once import made_once
 
@@ -125,19 +124,13 @@ def start(model: EarthGPT, run: Run) -> None:
     elif run.tuning == "lora":
         wanted = sum(2 * layer.out_features for layer in linear_layers(network).values())
         attach_lora(network, list(linear_layers(network)), rank=1, alpha=1)
-        halve_frozen(model)
+        model.halve_frozen()
         found = sum(p.numel() for p in network.parameters() if p.requires_grad)
         if not 0.5 < found / wanted < 2:
             raise ValueError(f"LoRA has {found} weights where about {wanted} were wanted")
     elif run.tuning == "projection":
         model.perception.projection.requires_grad_(True)
-        halve_frozen(model)
-
-
-def halve_frozen(model: EarthGPT) -> None:
-    """Keep what is frozen in half precision where ``start_stage`` does, so that all rivals are computed alike."""
-    if multiplies_bfloat16(model.device):
-        model.language.frozen_in_half()
+        model.halve_frozen()
 
 
 def train(
