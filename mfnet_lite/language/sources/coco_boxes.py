@@ -112,14 +112,9 @@ def read_coco(root: Path) -> Source:
                     "the files, or put all boxes of an image into one"
                 )
     source.images += [image for image, _ in found.values()]
-    if common:
-        path = min(common)
-        source.leave_out(
-            root,
-            f"{len(common)} image(s) are listed for several splits, such as {path.name}, which is taken for "
-            f"{common[path]}",
-            "list each for one",
-        )
+    source.tell_several_splits(
+        common, "image(s) are listed for", lambda path: path.name, "list each for one"
+    )
     return source
 
 

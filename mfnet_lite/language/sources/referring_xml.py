@@ -117,12 +117,7 @@ def _splits(source: Source, root: Path) -> dict[int, str]:
             if found.get(number, split) != split:
                 common[number] = split
             found[number] = split
-    if common:
-        number = min(common)
-        source.leave_out(
-            root,
-            f"{len(common)} object(s) are named by the lists of several splits, such as {number}, which is taken for "
-            f"{common[number]}",
-            "name each in one list",
-        )
+    source.tell_several_splits(
+        common, "object(s) are named by the lists of", str, "name each in one list"
+    )
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,25 @@ class Source:
     ) -> None:
         """Tell that something cannot be used."""
         self.problems.append(Problem(file, problem, remedy))
+
+    def tell_several_splits(
+        self, taken: Mapping[Any, str], what: str, name: Callable[[Any], object], remedy: str
+    ) -> None:
+        """Tell of things that several splits have, and which one they are taken for.
+
+        Args:
+            taken: Thing → split.
+            what: What they are, up to "several splits".
+            name: How one of them is called.
+            remedy: What to do.
+        """
+        if taken:
+            first = min(taken)
+            self.leave_out(
+                self.root,
+                f"{len(taken)} {what} several splits, such as {name(first)}, which is taken for {taken[first]}",
+                remedy,
+            )
 
     def tell_unknown(self, found: Iterable[str], known: Iterable[str], what: str) -> None:
         """Note keys that nothing reads, each once."""

@@ -237,14 +237,9 @@ def _splits(source: Source, root: Path) -> dict[str, str]:
     for split, names in lists.items():
         common |= {name: split for name in names if name in found}
         found |= dict.fromkeys(names, split)
-    if common:
-        name = min(common)
-        source.leave_out(
-            root,
-            f"{len(common)} image(s) are named by the lists of several splits, such as {name}, which is taken for "
-            f"{common[name]}",
-            "name each in one list",
-        )
+    source.tell_several_splits(
+        common, "image(s) are named by the lists of", str, "name each in one list"
+    )
     return found
 
 
