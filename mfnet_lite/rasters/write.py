@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Num, Shaped
+from jaxtyping import Bool, Num, Shaped
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
@@ -150,7 +150,11 @@ def write_raster(
     path = Path(path)
     if path.suffix.lower() not in (".tif", ".tiff"):
         raise ValueError(f"{path} cannot be written: expected a name ending in .tif; rename it")
-    pixels = _filled(path, array, nodata)
+    pixels, unmasked = split_mask(np.asanyarray(array))
+    if pixels.dtype == np.bool_:
+        pixels, categorical = pixels.astype(np.uint8), True
+    if unmasked is not None and not unmasked.all():
+        pixels = _filled(path, pixels, unmasked, nodata)
     if pixels.ndim == 2:
         pixels = pixels[None]
     if pixels.ndim != 3 or 0 in pixels.shape:
@@ -158,8 +162,6 @@ def write_raster(
             f"{path} cannot be written: expected (height, width) or (bands, height, width) with "
             f"pixels in it, got shape {tuple(np.shape(array))}; reshape the array"
         )
-    if pixels.dtype == np.bool_:
-        pixels, categorical = pixels.astype(np.uint8), True
     count, height, width = pixels.shape
     if palette is not None and (count != 1 or pixels.dtype != np.uint8):
         raise ValueError(
@@ -192,12 +194,13 @@ def write_raster(
     return path
 
 
-def _filled(path: Path, array: Shaped[np.ndarray, "*shape"], nodata: float | None) -> np.ndarray:
+def _filled(
+    path: Path,
+    pixels: Shaped[np.ndarray, "*shape"],
+    unmasked: Bool[np.ndarray, "*shape"],
+    nodata: float | None,
+) -> Shaped[np.ndarray, "*shape"]:
     """Put the value of missing pixels where an array is masked; see :func:`write_raster`."""
-    numbers, unmasked = split_mask(array)
-    if unmasked is None or unmasked.all():
-        return np.asarray(numbers)
-    pixels = numbers.astype(np.uint8) if numbers.dtype == np.bool_ else numbers
     fits = nodata is not None and can_occur(nodata, pixels.dtype)
     if not fits or (pixels[unmasked] == nodata).any():
         raise ValueError(

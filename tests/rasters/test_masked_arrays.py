@@ -70,6 +70,8 @@ def test_what_is_masked_is_written_as_nodata(tmp_path, heights):
     mask = np.ma.array([[True, False]], mask=[[False, True]])
     path = write_raster(tmp_path / "mask.tif", mask, nodata=255)
     assert read_raster(path).array.tolist() == [[[1, 255]]]
+    with open_raster(path) as source:  # classes, masked or not, have no predictor
+        assert source.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR", "1") == "1"
 
 
 @pytest.mark.parametrize("nodata", [None, 260.0])
