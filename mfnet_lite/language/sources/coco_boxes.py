@@ -13,7 +13,6 @@ place. Every image is taken once. A file of several splits counts for images tha
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -23,12 +22,12 @@ from mfnet_lite.language.class_words import plain_name
 from mfnet_lite.language.exchanges import ObjectBox
 from mfnet_lite.language.instructions import read_json_content
 from mfnet_lite.language.sources.source import (
-    SPLIT_WORDS,
     AnnotatedImage,
     ImageFinder,
     Source,
     shown,
     size_of,
+    splits_named,
     usable_box,
     wanted,
 )
@@ -81,7 +80,7 @@ def read_coco(root: Path) -> Source:
         raise ValueError(
             f"{root} has no boxes: expected a JSON file with images, annotations and categories; check the path"
         )
-    named = {file: _splits_named(file) for file in files}
+    named = {file: splits_named(file.name) for file in files}
     divided = set[str]().union(*(splits for splits in named.values() if len(splits) == 1))
     finder = ImageFinder(root)
     found: dict[Path, tuple[AnnotatedImage, Path]] = {}
@@ -116,12 +115,6 @@ def read_coco(root: Path) -> Source:
         common, "image(s) are listed for", lambda path: path.name, "list each for one"
     )
     return source
-
-
-def _splits_named(file: Path) -> set[str]:
-    """The splits in the name of a file: one, several for a file that combines them, or none."""
-    words = re.findall("[a-z]+", file.stem.lower().replace("trainval", "train_val"))
-    return {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
 
 
 def _read_file(source: Source, file: Path, finder: ImageFinder, split: str) -> list[AnnotatedImage]:

@@ -8,10 +8,11 @@ listed in :attr:`Source.problems` and left out, since in a set of thousands of i
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mfnet_lite.language.boxes import Numbers, degenerate
@@ -128,41 +129,60 @@ class ImageFinder:
             if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
                 self.by_name.setdefault(path.name, []).append(path)
                 self.by_name.setdefault(path.stem, []).append(path)
+        every = [path for paths in self.by_name.values() for path in paths]
+        self.folders = {path.parent.name for path in every}
+        self.splits = {path: self._splits_of(path) for path in every}
+        # Where train and val both have a 0001.tif, names say nothing without the split.
+        self.named_by_split = any(
+            len({tuple(sorted(self.splits[path])) for path in paths if self.splits[path]}) > 1
+            for paths in self.by_name.values()
+        )
+
+    def _splits_of(self, path: Path) -> set[str]:
+        folders = path.relative_to(self.root).parent.parts
+        return set[str]().union(*map(splits_named, folders))
 
     def find(self, name: str, split: str = "") -> Path | None:
         """Find an image.
 
         Args:
-            name: Its name, with or without folders and suffix.
-            split: Of several of one name the one in a folder of this split is meant.
+            name: Its name, with or without folders and suffix. Folders that are not here, such as those of the
+                machine on which the annotations were made, do not count; an image that is missing in a folder
+                that is here is not replaced by its namesake in another.
+            split: Of several of one name the one in a folder of this split is meant. Where the splits use the
+                same names, an image in a folder of another split is not taken for one that is missing.
 
         Returns:
             The image; None if there is none, or it is not clear which.
         """
-        direct = self.root / name
+        stated = PurePosixPath(name.replace("\\", "/"))
+        direct = self.root / stated
         if direct.suffix.lower() in SUFFIXES and direct.is_file():
             return direct
-        known = self.by_name.get(Path(name).name, [])
-        if len(known) > 1 and split:
-            folders = {path: path.relative_to(self.root).parent.parts for path in known}
-            known = [path for path in known if split in map(split_of_name, folders[path])]
+        known = self.by_name.get(stated.name, [])
+        if stated.parent.name in self.folders:
+            known = [path for path in known if path.parent.name == stated.parent.name]
+        if split and len(known) > 1:
+            known = [path for path in known if split in self.splits[path]]
+        elif split and self.named_by_split:
+            known = [path for path in known if split in (self.splits[path] or {split})]
         return known[0] if len(known) == 1 else None
 
 
-def split_of_name(name: str) -> str:
-    """Read the split out of the name of a file or folder.
+def splits_named(name: str) -> set[str]:
+    """Read splits out of the name of a file or folder: one, several where it combines them, or none.
 
     Args:
         name: Such as ``instances_val2017`` or ``LR_split_train_questions``.
 
     Example:
-        >>> split_of_name("instances_val2017.json"), split_of_name("LR_split_train_questions.json")
-        ('val', 'train')
+        >>> splits_named("instances_val2017.json"), splits_named("LR_split_train_questions.json")
+        ({'val'}, {'train'})
+        >>> sorted(splits_named("JPEGImages-trainval")), splits_named("training_of_pilots")
+        (['train', 'val'], {'train'})
     """
-    words = "".join(
-        letter if letter.isalpha() else " " for letter in Path(name).stem.lower()
-    ).split()
-    return next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "")
+    words = re.findall("[a-z]+", Path(name).stem.lower().replace("trainval", "train_val"))
+    return {SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS}
 
 
 def size_of(

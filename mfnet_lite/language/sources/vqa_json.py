@@ -21,7 +21,7 @@ from mfnet_lite.language.sources.source import (
     AnnotatedImage,
     ImageFinder,
     Source,
-    split_of_name,
+    splits_named,
     wanted,
 )
 
@@ -65,20 +65,20 @@ def read_vqa(root: Path) -> Source:
         raise ValueError(
             f"{root} has no questions: expected NAME_questions.json and NAME_answers.json; check the path"
         )
-    divided = [file for file in files if split_of_name(file.name)]
-    if divided and len(divided) < len(files):
-        named = ", ".join(file.name for file in files if file not in divided)
-        source.notes.append(f"{named} is left out, since there are files by split")
-        files = divided
+    named = {file: splits_named(file.name) for file in files}
+    divided = set[str]().union(*(splits for splits in named.values() if len(splits) == 1))
     finder = ImageFinder(root)
-    for file in files:
-        _read_split(source, file, finder)
+    for file, splits in named.items():
+        left = splits - divided if len(splits) > 1 else splits
+        if divided and not left:
+            source.notes.append(f"{file.name} is left out, since there are files by split")
+        else:
+            _read_split(source, file, finder, min(left) if len(left) == 1 else "")
     source.tally += type(source.tally)()
     return source
 
 
-def _read_split(source: Source, file: Path, finder: ImageFinder) -> None:
-    split = split_of_name(file.name)
+def _read_split(source: Source, file: Path, finder: ImageFinder, split: str) -> None:
     answers_file = _partner(file, "answers")
     by_id: dict[Any, str] = {}
     by_question: dict[Any, str] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mfnet_lite.language.sources import SOURCES, detect_source, read_source
-from mfnet_lite.language.sources.source import ImageFinder, split_of_name
+from mfnet_lite.language.sources.source import ImageFinder, splits_named
 from tests.language.sources import made
 
 MAKERS = {
@@ -46,10 +46,27 @@ def test_images_are_found_by_name(tmp_path):
     assert finder.find("c.jpg") is None
 
 
+def test_a_missing_image_is_not_replaced_by_its_namesake(tmp_path):
+    for name in ("train/0001.jpg", "val/0001.jpg", "val/0002.jpg", "aerial/ship/1.jpg"):
+        made.image(tmp_path / name)
+    finder = ImageFinder(tmp_path)
+    assert finder.find("train/0002.jpg") is None  # the folder is here, the image is not
+    assert finder.find("0002.jpg", "train") is None  # train and val have the same names
+    assert finder.find("0002.jpg", "val") == tmp_path / "val" / "0002.jpg"
+    assert finder.find("1.jpg", "train") == tmp_path / "aerial" / "ship" / "1.jpg"
+    assert finder.find("/data/set/val/0001.jpg") == tmp_path / "val" / "0001.jpg"
+    assert finder.find("D:\\set\\train\\0001.jpg") == tmp_path / "train" / "0001.jpg"
+
+
+def test_an_image_may_lie_in_the_folder_of_another_split_where_names_are_given_once(tmp_path):
+    # such as annotations for validation on images that were published for training
+    made.image(tmp_path / "train2014" / "a.jpg")
+    made.image(tmp_path / "val2014" / "b.jpg")
+    assert ImageFinder(tmp_path).find("a.jpg", "val") == tmp_path / "train2014" / "a.jpg"
+
+
 def test_splits_in_names():
-    assert [split_of_name(n) for n in ("Testing", "x_valid.json", "latest", "trainval")] == [
-        "test",
-        "val",
-        "",
-        "",
-    ]
+    names = ("Testing", "x_valid.json", "latest", "trainval", "train_test2017.json")
+    assert [splits_named(name) for name in names] == [
+        {"test"}, {"val"}, set(), {"train", "val"}, {"train", "test"},
+    ]  # fmt: skip

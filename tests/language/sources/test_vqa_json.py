@@ -54,3 +54,14 @@ def test_told(tmp_path):
     ]
     with pytest.raises(ValueError, match="expected NAME_questions"):
         read_source(tmp_path / "b" / "Images_LR", "vqa")
+
+
+def test_a_file_of_several_splits_says_no_split(tmp_path):
+    """Half of the questions of ``train_test`` may be the test's: none is called training."""
+    folder = vqa(tmp_path)
+    for what in ("questions", "answers", "images"):
+        old = folder / f"LR_split_train_{what}.json"
+        if old.is_file():
+            old.rename(folder / f"LR_train_test_{what}.json")
+    splits = {image.path.name: image.split for image in read_source(folder).images}
+    assert splits == {"0.tif": "", "1.tif": "val"}
