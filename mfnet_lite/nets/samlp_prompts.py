@@ -107,8 +107,9 @@ class PromptTuning(nn.Module):
         sam, side = self.model.sam, self.model.side
         with torch.no_grad():
             embedding = self.model.embed(sample)
-        target = on_square(rearrange(sample["label"] == 1, "b h w -> b 1 h w"), side)
-        plates = refine_interactively(sam, embedding, target, self.rounds)
+        label = rearrange(sample["label"], "b h w -> b 1 h w")
+        target, known = on_square(label == 1, side), on_square((label == 0) | (label == 1), side)
+        plates = refine_interactively(sam, embedding, target, self.rounds, known=known)
         if not self.rehearsal:
             nothing = target[:, :0]
             return InteractiveOutput(plates, [], nothing, nothing.flatten(2).any(2))
@@ -185,6 +186,7 @@ def refine_interactively(
     masks: Bool[Tensor, "batch 1 side side"],
     rounds: int,
     generator: torch.Generator | None = None,
+    known: Bool[Tensor, "batch 1 side side"] | None = None,
 ) -> list[PlateOutput]:
     """No prompt first, then clicks into what was wrong, earlier logits, or both.
 
@@ -194,6 +196,8 @@ def refine_interactively(
         masks: True masks at the side of the encoder's input.
         rounds: Number of rounds with the first.
         generator: Source of randomness on the device of the masks; None for torch's own.
+        known: Where the truth is known: no click falls into other pixels, such as ignored ones and padding. None
+            for everywhere.
 
     Returns:
         A prediction per round, with gradients; what is fed back carries none.
@@ -208,7 +212,7 @@ def refine_interactively(
         kind = BOTH if draw < 0.5 else CLICKS if draw < 0.75 else LOGITS
         if kind != LOGITS:
             full = F.interpolate(logits, masks.shape[-2:], mode="bilinear")
-            new = correction_clicks(full, masks, generator)
+            new = correction_clicks(full, masks, generator, known)
             clicks = new if clicks is None else clicks.add(new)
         tokens = none if clicks is None else prompt_tokens(sam, clicks.points, clicks.labels)
         four = predict_masks(

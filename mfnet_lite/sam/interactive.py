@@ -159,26 +159,37 @@ def correction_clicks(
     logits: Float[Tensor, "images prompts height width"],
     masks: Bool[Tensor, "images prompts height width"],
     generator: torch.Generator | None = None,
+    known: Bool[Tensor, "images prompts height width"] | None = None,
 ) -> Clicks:
     """Draw a click in the wrongly labelled region of each prompt: inside if missed, outside if too much.
 
-    Where a prediction is perfect the click falls inside the true mask.
+    Where a prediction is perfect the click falls inside the true mask; if that is empty, anywhere.
 
     Args:
         logits: Predicted mask logits at the resolution of ``masks``.
         masks: True masks.
         generator: Source of randomness.
+        known: Where the truth is known: no click falls into other pixels, such as ignored ones and padding. None
+            for everywhere.
 
     Returns:
         One click per prompt.
     """
-    wrong = (logits > 0) != masks
-    anything = reduce(wrong, "images prompts h w -> images prompts 1 1", "max")
-    point = random_points(torch.where(anything, wrong, masks), generator)
+    wrong, right = (logits > 0) != masks, masks
+    if known is not None:
+        wrong = wrong & known
+        right = torch.where(_any(masks), masks, known)
+    point = random_points(torch.where(_any(wrong), wrong, right), generator)
     x, y = point[..., 0].long(), point[..., 1].long()
     i, p = torch.meshgrid(*(torch.arange(n, device=x.device) for n in x.shape), indexing="ij")
     label = torch.where(masks[i, p, y, x], FOREGROUND, BACKGROUND)
     return Clicks(rearrange(point, "i p xy -> i p 1 xy"), rearrange(label, "i p -> i p 1"))
+
+
+def _any(
+    masks: Bool[Tensor, "images prompts height width"],
+) -> Bool[Tensor, "images prompts 1 1"]:
+    return reduce(masks, "images prompts h w -> images prompts 1 1", "max")
 
 
 def pick_best(prediction: Prediction) -> Float[Tensor, "images prompts height width"]:

@@ -76,6 +76,30 @@ def test_first_round_has_no_prompt_and_later_ones_four_masks():
     assert all(torch.equal(a.masks, b.masks) for a, b in zip(rounds, again, strict=True))
 
 
+def test_clicks_fall_where_the_truth_is_known(monkeypatch):
+    """Ignored pixels and padding are neither plate nor background: a click there would teach one of the two."""
+    net = PromptTuning(learnt(small()), rounds=4).train()
+    data = batch()
+    data["label"][:, :, :40] = 255
+    clicked = []
+
+    def spy(logits, masks, generator=None, known=None):
+        # the whole square is called a plate, so that all of it is wrong but the plates
+        drawn = correction_clicks(torch.ones_like(logits), masks, generator, known)
+        clicked.extend(drawn.points.flatten(0, 2).tolist())
+        return drawn
+
+    monkeypatch.setattr("mfnet_lite.nets.samlp_prompts.correction_clicks", spy)
+    torch.manual_seed(0)
+    wide = {"optical": data["optical"][:, :, :48], "label": data["label"][:, :48]}
+    with torch.no_grad():
+        for _ in range(6):
+            net(wide)
+    assert len(clicked) >= 20
+    assert min(x for x, _ in clicked) >= 40
+    assert max(y for _, y in clicked) < 48
+
+
 def test_rounds_get_clicks_logits_or_both():
     net = small().eval()
     data = batch(1)

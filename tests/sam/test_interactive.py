@@ -89,6 +89,22 @@ def test_perfect_prediction_is_clicked_inside():
     assert (clicks.labels == 1).all()
 
 
+def test_no_correction_click_falls_where_the_truth_is_unknown():
+    truth = torch.zeros(1, 2, 6, 6, dtype=torch.bool)
+    truth[0, 0, 1, 1] = True
+    known = torch.zeros(1, 2, 6, 6, dtype=torch.bool)
+    known[..., :2] = True
+    generator = torch.Generator().manual_seed(0)
+    for logits in (torch.ones(1, 2, 6, 6), 2.0 * truth - 1.0):  # all wrong; nothing wrong
+        for _ in range(20):
+            clicks = correction_clicks(logits, truth, generator, known)
+            assert clicks.points[..., 0].max() <= 1
+    # nothing wrong: inside the mask where there is one, as background anywhere known where it is empty
+    assert clicks.points[0, 0].tolist() == [[1.0, 1.0]]
+    assert clicks.labels.flatten().tolist() == [1, 0]
+
+
+
 def test_best_is_chosen_by_predicted_iou():
     masks = torch.arange(3.0)[None, None, :, None, None].expand(1, 2, 3, 2, 2)
     iou = torch.tensor([[[0.1, 0.9, 0.3], [0.5, 0.2, 0.6]]])
