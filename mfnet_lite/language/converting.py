@@ -24,6 +24,7 @@ from mfnet_lite.language.instructions import (
 from mfnet_lite.language.sources.known_sources import read_source
 from mfnet_lite.language.sources.source import AnnotatedImage, Source
 from mfnet_lite.rasters.tiles import Problem
+from mfnet_lite.utils.fresh_folders import check_fresh, finish_folder, fresh_folder
 
 __all__ = ["Converted", "convert", "dialogues_of"]
 
@@ -66,7 +67,7 @@ def convert(
     Args:
         kind: A key of :data:`~mfnet_lite.language.sources.SOURCES`, or ``auto``.
         src: The data set.
-        out: A new or empty folder.
+        out: A new or empty folder, or one that the same call left unfinished.
         sensor: What took the images.
         seed: Of the wordings, and of the splits where the data set has none.
         shares: Of train, val and test then; images are divided class by class where they have classes.
@@ -85,16 +86,18 @@ def convert(
         raise ValueError(f"unknown sensor {sensor!r}; available: {', '.join(SENSORS)}")
     if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
         raise ValueError(f"shares must be three that sum to 1, got {shares}; change them")
-    folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder} is not empty, expected a new or empty folder; name another one")
+    asked = {"kind": kind, "src": str(Path(src).resolve()), "sensor": sensor, "seed": seed}
+    asked |= {"shares": list(shares), "most_boxes": most_boxes, "copy": copy}
+    folder = check_fresh(out, asked)
     source = read_source(src, kind)
     splits = _divide(source, shares, seed)
     written: dict[str, list[Dialogue]] = {}
+    copies: dict[Path, Path] = {}
     for split, image, dialogue in dialogues_of(source, splits, sensor, seed, most_boxes):
         home = folder / split
         if copy:
-            name = _copied(image.path, source.root, home)
+            name = (Path("images") / image.path.relative_to(source.root)).as_posix()
+            copies[home / name] = image.path
         else:
             name = Path(os.path.relpath(image.path.resolve(), home.resolve())).as_posix()
         written.setdefault(split, []).append(
@@ -103,8 +106,13 @@ def convert(
     if not written:
         reason = f", such as {source.problems[0]}" if source.problems else ""
         raise ValueError(f"{src} gives no question: {len(source.problems)} problem(s){reason}")
+    fresh_folder(folder, asked)
+    for target, image_path in copies.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(image_path, target)
     for split in sorted(written, key=SPLITS.index):
         write_instructions(folder / split / FILE, written[split])
+    finish_folder(folder)
     counts = Counter(
         (split, exchange.task)
         for split, dialogues in written.items()
@@ -223,12 +231,3 @@ def _divide(source: Source, shares: tuple[float, float, float], seed: int) -> li
         f"no splits are given: train, val and test are drawn ({percents}, seed {seed})"
     )
     return splits
-
-
-def _copied(image: Path, root: Path, home: Path) -> str:
-    """Copy an image under its path in the data set; returns the new name."""
-    name = Path("images") / image.relative_to(root)
-    target = home / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(image, target)
-    return name.as_posix()

@@ -25,6 +25,7 @@ from typing import Any, Literal, cast, get_args
 from mfnet_lite.language.answers import Expected, parse_answer
 from mfnet_lite.language.boxes import Square
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.fresh_folders import check_finished
 
 __all__ = [
     "EXPECTED",
@@ -238,9 +239,11 @@ def read_records(path: str | Path) -> list[Any]:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: If this is no list in JSON.
+        ValueError: If this is no list in JSON, or its folder, or the one above with all splits, is unfinished.
     """
     path = Path(path)
+    for folder in list(path.parents)[:2]:
+        check_finished(folder)
     content = read_json_content(path)
     if not isinstance(content, list):
         raise ValueError(

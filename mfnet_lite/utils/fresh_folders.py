@@ -13,9 +13,44 @@ from typing import Any
 
 from mfnet_lite.utils.files import write_text
 
-__all__ = ["UNFINISHED", "check_finished", "finish_folder", "fresh_folder"]
+__all__ = ["UNFINISHED", "check_finished", "check_fresh", "finish_folder", "fresh_folder"]
 
 UNFINISHED = ".unfinished.json"
+
+
+def check_fresh(out: str | Path, plan: Mapping[str, Any]) -> Path:
+    """Refuse a folder that :func:`fresh_folder` would refuse, without creating anything.
+
+    Args:
+        out: The folder.
+        plan: The arguments that its files follow from.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If it is a file, holds something else, or was begun with other arguments.
+    """
+    folder = Path(out)
+    if folder.is_file():
+        raise ValueError(f"{folder} is a file, expected a new or empty folder; name another one.")
+    note = folder / UNFINISHED
+    if note.is_file():
+        if note.read_text(encoding="utf-8", errors="replace") != _as_text(plan):
+            raise ValueError(
+                f"{folder} was begun with other arguments and is unfinished; call with those again, remove it or "
+                "name another folder."
+            )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise ValueError(
+            f"{folder} holds {len(list(folder.iterdir()))} entries, expected a new or empty folder; "
+            "remove them or name another one."
+        )
+    return folder
+
+
+def _as_text(plan: Mapping[str, Any]) -> str:
+    return json.dumps(plan, sort_keys=True, default=repr)
 
 
 def fresh_folder(out: str | Path, plan: Mapping[str, Any]) -> Path:
@@ -31,25 +66,12 @@ def fresh_folder(out: str | Path, plan: Mapping[str, Any]) -> Path:
     Raises:
         ValueError: If it is a file, holds something else, or was begun with other arguments.
     """
-    folder = Path(out)
-    if folder.is_file():
-        raise ValueError(f"{folder} is a file, expected a new or empty folder; name another one.")
-    note, text = folder / UNFINISHED, json.dumps(plan, sort_keys=True, default=repr)
-    if note.is_file():
-        if note.read_text(encoding="utf-8", errors="replace") != text:
-            raise ValueError(
-                f"{folder} was begun with other arguments and is unfinished; call with those again, remove it or "
-                "name another folder."
-            )
+    folder = check_fresh(out, plan)
+    if (folder / UNFINISHED).is_file():
         for left in folder.rglob(".*.part*"):  # what a kill left of the file it was at
             left.unlink()
-        return folder
-    if folder.is_dir() and any(folder.iterdir()):
-        raise ValueError(
-            f"{folder} holds {len(list(folder.iterdir()))} entries, expected a new or empty folder; "
-            "remove them or name another one."
-        )
-    write_text(note, text)
+    else:
+        write_text(folder / UNFINISHED, _as_text(plan))
     return folder
 
 

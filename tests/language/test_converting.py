@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mfnet_lite.language import converting
 from mfnet_lite.language.answers import parse_answer
 from mfnet_lite.language.converting import convert
 from mfnet_lite.language.instruction_check import check_instructions
@@ -118,7 +119,7 @@ def test_refusals(tmp_path: Path) -> None:
         convert("class_folders", tmp_path / "src", tmp_path / "a", sensor="radar")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="shares must be three that sum to 1"):
         convert("class_folders", tmp_path / "src", tmp_path / "a", shares=(0.5, 0.1, 0.1))
-    with pytest.raises(ValueError, match="is not empty"):
+    with pytest.raises(ValueError, match="entries, expected a new or empty folder"):
         convert("class_folders", tmp_path / "src", tmp_path / "src")
     made.captions(tmp_path / "c")
     for image in (tmp_path / "c" / "images").iterdir():
@@ -128,3 +129,38 @@ def test_refusals(tmp_path: Path) -> None:
     ):
         convert("captions", tmp_path / "c", tmp_path / "a")
     assert not (tmp_path / "a").exists()
+
+
+def test_a_stopped_conversion_is_not_read_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.classes(tmp_path / "src")
+    whole = convert("class_folders", tmp_path / "src", tmp_path / "whole", copy=True)
+    calls = []
+
+    def stopped(path: Path, dialogues: object) -> None:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(path)
+        write(path, dialogues)
+
+    write = converting.write_instructions
+    monkeypatch.setattr(converting, "write_instructions", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        convert("class_folders", tmp_path / "src", tmp_path / "out", copy=True)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="out is unfinished"):
+        read_instructions(calls[0])
+    with pytest.raises(ValueError, match="was begun with other arguments"):
+        convert("class_folders", tmp_path / "src", tmp_path / "out", seed=5, copy=True)
+    again = convert("class_folders", tmp_path / "src", tmp_path / "out", copy=True)
+    assert again.images == whole.images
+
+    def files(folder: Path) -> dict[str, bytes]:
+        return {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
