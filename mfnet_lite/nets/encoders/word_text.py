@@ -8,8 +8,8 @@ where :math:`h` is the output of one transformer layer that reads the words in t
 weighted mean of vectors that a single matrix, the identity at first, turns into the joint space: near words stay
 near. The second one corrects it where order or company matters; its gate :math:`g` begins at zero.
 
-Positions are counted from the last word, mostly the noun. So learned prompts, which stand before the words, move no
-word to another position.
+Positions are counted from the last word, mostly the noun. So learned prompts, which stand directly before the words,
+move no word to another position, and where they stand themselves does not hang on the other phrases of a call.
 """
 
 from __future__ import annotations
@@ -87,13 +87,9 @@ class WordTextEncoder(TextEncoder):
 
         Args:
             tokens: From :meth:`tokens`.
-            prompts: Learned vectors before the words.
+            prompts: Learned vectors directly before the words of each phrase.
         """
-        vectors, there = tokens
-        if prompts is not None:
-            front = prompts.to(vectors).expand(len(vectors), -1, -1)
-            vectors = torch.cat([front, vectors], dim=1)
-            there = torch.cat([there.new_ones(front.shape[:2]), there], dim=1)
+        vectors, there = tokens if prompts is None else _prompted(tokens, prompts)
         count = vectors.shape[1]
         from_end = torch.arange(count - 1, -1, -1, device=vectors.device).clamp(max=POSITIONS - 1)
         hidden = self.layer(vectors + self.position[from_end], src_key_padding_mask=~there)
@@ -102,3 +98,19 @@ class WordTextEncoder(TextEncoder):
         direct = self.direct((weight * vectors).sum(dim=1))
         out: Tensor = direct + self.gate * self.correct((weight * hidden).sum(dim=1))
         return out
+
+
+def _prompted(tokens: TextTokens, prompts: Float[Tensor, "prompt width"]) -> TextTokens:
+    """Put vectors between the padding of a phrase, which stands in front, and its words."""
+    vectors, there = tokens
+    front = prompts.to(vectors).expand(len(vectors), -1, -1)
+    more = front.shape[1]
+    joined = torch.cat([front, vectors], dim=1)
+    padding = (~there).sum(dim=1, keepdim=True)
+    place = torch.arange(joined.shape[1], device=there.device)
+    from_joined = torch.where(place < padding, place + more, place)
+    from_joined = torch.where(
+        (place >= padding) & (place < padding + more), place - padding, from_joined
+    )
+    index = from_joined[:, :, None].expand(-1, -1, joined.shape[2])
+    return TextTokens(joined.gather(1, index), place >= padding)

@@ -46,6 +46,20 @@ def test_a_phrase_means_the_same_in_any_company(text):
     assert torch.allclose(text(["car", "roof beside a red car"])[0], alone, atol=1e-5)
 
 
+def test_prompts_stand_before_the_words_whatever_the_other_phrases_are(text):
+    text = trained(text)
+    prompts = torch.randn(3, text.width, generator=torch.Generator().manual_seed(0))
+    both = text(["car", "roof beside a red car"], prompts)
+    assert torch.allclose(both[0], text(["car"], prompts)[0], atol=1e-5)
+    assert torch.allclose(both[1], text(["roof beside a red car"], prompts)[0], atol=1e-5)
+    assert not torch.allclose(both[0], text(["car"])[0], atol=1e-2)
+    # as one phrase of four vectors, the word last
+    car = text.tokens(["car"]).vectors
+    row = torch.cat([prompts[None], car], dim=1)
+    by_hand = text.encode(TextTokens(row, torch.ones(1, 4, dtype=torch.bool)))
+    assert torch.allclose(both[0], by_hand[0], atol=1e-5)
+
+
 def test_prompts_get_gradients_and_move_no_word(text):
     text = trained(text).requires_grad_(False)
     prompts = torch.zeros(3, text.width, requires_grad=True)
