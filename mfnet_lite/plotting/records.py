@@ -24,6 +24,8 @@ Row = Mapping[str, Any]
 JUDGED = ("holds", "does not hold here")
 WITHOUT_NUMBER = ("not tested here", "not decided here")
 """Verdicts of which the sentence says why there is none."""
+BY_CHANCE = 0.025
+"""Share of claims without any effect whose two-sided 95 % interval lies above the margin all the same."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,12 @@ class Record:
         judged = [claim for claim in shown if claim["verdict"] in JUDGED]
         held = sum(claim["verdict"] == "holds" for claim in judged)
         lines = [f"Rule: {self.facts['rule']}.", f"{held} of {len(judged)} claims hold."]
-        if chance := self.facts.get("multiplicity"):
+        if "multiplicity" in self.facts and len(judged) < len(self.claims):
+            intervals = sum("interval" in claim for claim in judged)
+            lines.append(
+                f"Of {intervals} claims none of which were true, {intervals * BY_CHANCE:.1f} would hold by chance."
+            )
+        elif chance := self.facts.get("multiplicity"):
             lines.append(f"{chance[0].upper()}{chance[1:]}.")
         if any(claim.get("hangs_on_one_seed") for claim in judged):
             lines.append(

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.special import stdtrit
 
 from mfnet_lite.plotting.book_figure import one_panel, panels
 
@@ -78,7 +79,7 @@ def show_rows(
         title: Text above the panel.
         ax: Panel to draw into.
         others: Variants of another kind, in another colour.
-        zero: Draw the line of no difference, and whiskers of two standard errors around each mean: for gains.
+        zero: Draw the line of no difference, and each mean's 95 % interval of Student's t as whiskers: for gains.
 
     Returns:
         The figure.
@@ -105,7 +106,8 @@ def show_rows(
         if len(scores):
             ax.plot(scores.mean(), place, "|", color=colour, markersize=15, markeredgewidth=2.5)
         if zero and len(scores) > 1:
-            reach = 2 * scores.std(ddof=1) / np.sqrt(len(scores))
+            errors = stdtrit(len(scores) - 1, 0.975)  # quantile of Student's t
+            reach = errors * scores.std(ddof=1) / np.sqrt(len(scores))
             ax.plot(scores.mean() + np.array([-reach, reach]), [place, place], "-", color=colour)
     if zero:
         ax.axvline(0, color="#606060", linewidth=1)

@@ -1,13 +1,13 @@
-"""From lines of results to verdicts on claims; the rules stand here before the runs are made.
+"""From lines of results to verdicts on claims; the rule stands here before the runs are made.
 
 A claim is a weighted sum of scores, mostly one configuration minus another, seed by seed: same data, same order,
-same initial weights. It *holds* if the mean over the seeds lies more than two standard errors above the margin
-that the claim needs (0 without one; negative where a small loss is allowed), and *does not hold here* otherwise;
-the sentence beside it says whether the difference was too small to tell or went the other way. Fewer than three
-seeds give no verdict.
+same initial weights. It *holds* if the whole 95 % interval of Student's t of the mean lies above the margin that the
+claim needs (0 without one; negative where a small loss is allowed), and *does not hold here* otherwise; the sentence
+beside it says whether the difference was too small to tell or went the other way. With five seeds the interval
+reaches 2.78 standard errors to both sides, with three 4.30. Fewer than three seeds give no verdict. A verdict also
+says whether it would be another one without one of the seeds.
 
-A stricter rule, :func:`judge_interval`, asks that the whole 95 % interval of Student's t lies above the margin: with
-five seeds that is 2.78 standard errors. It also says whether the verdict would change without one of the seeds.
+Of claims none of which is true, one in forty holds by chance.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from scipy.stats import t as student_t
 
 from scripts.experiments.planning import PlannedRun
 
-ERRORS = 2.0
-"""Standard errors by which a mean must exceed its margin."""
 FEWEST = 3
 """Seeds below which there is no verdict."""
 CONFIDENCE = 0.95
@@ -34,8 +32,6 @@ Score = str | tuple[str, str]
 several."""
 Read = Callable[[Line, Any], float | None]
 """Reads a score from a line; None where the line does not have it."""
-Rule = Callable[[Sequence[float], float], dict[str, Any]]
-"""Turns paired differences and a margin into a verdict."""
 Rows = Mapping[str, Mapping[int, Line]]
 """Lines by the name of their configuration and by their seed."""
 
@@ -156,37 +152,6 @@ def differences(claim: Claim, rows: Rows, read: Read) -> dict[int, float]:
     }
 
 
-def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
-    """Give the verdict on paired differences.
-
-    Args:
-        found: One difference per seed, as fractions of 1.
-        margin: What their mean must exceed by two standard errors.
-
-    Returns:
-        Mean, standard deviation, standard error, verdict and a sentence.
-
-    Example:
-        >>> judge([0.02, 0.03, 0.04])["verdict"], judge([0.02, -0.03, 0.04])["verdict"]
-        ('holds', 'does not hold here')
-    """
-    if len(found) < FEWEST:
-        return not_measured(len(found))
-    mean, deviation = statistics.mean(found), statistics.stdev(found)
-    error = deviation / len(found) ** 0.5
-    holds = mean - margin > ERRORS * error
-    points = f"{100 * mean:+.1f} ± {100 * error:.1f} points over {len(found)} seeds"
-    return {
-        "n": len(found),
-        "difference": round(mean, 5),
-        "standard_deviation": round(deviation, 5),
-        "standard_error": round(error, 5),
-        "margin": margin,
-        "verdict": "holds" if holds else "does not hold here",
-        "sentence": _sentence(holds, mean - margin < -ERRORS * error, points, margin),
-    }
-
-
 def interval(found: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return the two-sided interval of Student's t of a mean.
 
@@ -203,7 +168,7 @@ def interval(found: Sequence[float], confidence: float = CONFIDENCE) -> tuple[fl
     return mean - reach, mean + reach
 
 
-def judge_interval(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
+def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
     """Give the verdict on paired differences by their interval of Student's t.
 
     Args:
@@ -214,7 +179,7 @@ def judge_interval(found: Sequence[float], margin: float = 0.0) -> dict[str, Any
         Mean, standard deviation, interval, verdict, whether it hangs on one seed, and a sentence.
 
     Example:
-        >>> judge_interval([0.02, 0.03, 0.04])["verdict"], judge_interval([0.01, 0.03, 0.05])["verdict"]
+        >>> judge([0.02, 0.03, 0.04])["verdict"], judge([0.01, 0.03, 0.05])["verdict"]
         ('holds', 'does not hold here')
     """
     if len(found) < FEWEST:
@@ -257,16 +222,15 @@ def heading(claim: Claim) -> dict[str, str]:
     return {"name": claim.name, "claim": claim.claim, "source": claim.source}
 
 
-def judged(claim: Claim, rows: Rows, read: Read, rule: Rule = judge) -> dict[str, Any]:
+def judged(claim: Claim, rows: Rows, read: Read) -> dict[str, Any]:
     """Return the verdict on a claim from the lines of all configurations.
 
     Args:
         claim: What is judged.
         rows: Lines, as :func:`by_row` gives them.
         read: Reads a score from a line.
-        rule: :func:`judge` or :func:`judge_interval`.
     """
-    return rule(list(differences(claim, rows, read).values()), claim.margin)
+    return judge(list(differences(claim, rows, read).values()), claim.margin)
 
 
 def spread(values: Sequence[float]) -> dict[str, Any]:
@@ -297,36 +261,28 @@ def mean_of(values: Sequence[float], digits: int) -> float:
     return round(statistics.mean(values), digits)
 
 
-def judged_by_interval(
-    claims: Sequence[Claim], untested: Sequence[Mapping[str, Any]], rows: Rows, read: Read
-) -> dict[str, Any]:
-    """Return rule, multiplicity and verdicts of a file of results whose claims are judged by :func:`judge_interval`.
+def rule(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Return how a file of results judges, and how many of its claims would hold by chance.
 
     Args:
-        claims: What is judged.
-        untested: Verdicts on what is not.
-        rows: Lines, as :func:`by_row` gives them.
-        read: Reads a score from a line.
+        verdicts: What :func:`judge` gave; a claim that it gave no interval is not counted.
     """
+    count = sum("interval" in verdict for verdict in verdicts)
     return {
         "rule": "holds if the 95 % interval of Student's t of the paired differences lies above the margin",
-        "multiplicity": f"of {len(claims)} claims none of which were true, {len(claims) * 0.025:.1f} would hold "
+        "multiplicity": f"of {count} claims none of which were true, {count * (1 - CONFIDENCE) / 2:.1f} would hold "
         "by chance",
-        "claims": [
-            *(heading(c) | judged(c, rows, read, judge_interval) for c in claims),
-            *untested,
-        ],
     }
 
 
-def summed_by_interval(
+def summed_up(
     lines: Sequence[Line],
     claims: Sequence[Claim],
     untested: Sequence[Mapping[str, Any]],
     read: Read,
     row: Callable[[Sequence[Line]], dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return verdicts, as :func:`judged_by_interval` gives them, and rows of all lines.
+    """Return rule, verdicts and rows of a file of results.
 
     Args:
         lines: As an experiment writes them; of two with one key the later counts.
@@ -336,7 +292,9 @@ def summed_by_interval(
         row: Sums up the lines of one configuration.
     """
     rows = by_row(lines)
+    verdicts = [heading(c) | judged(c, rows, read) for c in claims]
     return {
-        **judged_by_interval(claims, untested, rows, read),
+        **rule(verdicts),
+        "claims": [*verdicts, *untested],
         "rows": {name: row(list(seeds.values())) for name, seeds in rows.items()},
     }

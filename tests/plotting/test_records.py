@@ -39,7 +39,9 @@ FACTS: dict[str, Any] = {
     "multiplicity": "of 3 claims 0.1 would hold by chance",
     "claims": [
         verdict("first", "holds", hangs_on_one_seed=True),
-        verdict("second", "does not hold here", paper=[83.96, 82.74], source="paper"),
+        verdict(
+            "second", "does not hold here", paper=[83.96, 82.74], source="paper", interval=[-0.1, 0]
+        ),
         verdict("third", "not measured"),
         verdict("fourth", "not tested here"),
         verdict("fifth", "not decided here"),
@@ -132,7 +134,10 @@ def test_claims_that_are_left_out_do_not_count_and_the_others_keep_their_numbers
     record: Record,
 ) -> None:
     above, table = record.table(without=["first"]).split("\n\n")
-    assert above.split("\n")[1] == "0 of 1 claims hold."
+    assert above.split("\n")[1:3] == [
+        "0 of 1 claims hold.",
+        "Of 1 claims none of which were true, 0.0 would hold by chance.",
+    ]
     assert "star" not in above
     numbers = [line.split("|")[1].strip() for line in table.split("\n")[2:]]
     assert numbers == ["2", "", ""]  # the last two have no verdict, and say why

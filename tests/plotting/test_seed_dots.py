@@ -38,7 +38,8 @@ def test_rows_keep_their_lines_and_gains_have_whiskers() -> None:
     dots, mean, whisker, _, lone, _, zero = ax.lines
     assert list(dots.get_xdata()) == [1, 3]
     assert list(mean.get_xdata()) == [2]
-    assert list(whisker.get_xdata()) == pytest.approx([0, 4])  # two standard errors of 1
+    # a standard error of 1; of two runs, the interval reaches 12.7 of them to both sides
+    assert list(whisker.get_xdata()) == pytest.approx([2 - 12.7062, 2 + 12.7062], abs=1e-4)
     assert list(lone.get_ydata()) == [2]
     assert lone.get_color() != dots.get_color()
     assert list(zero.get_xdata()) == [0, 0]

@@ -1,6 +1,6 @@
 """Claims about EarthGPT, and the rows and verdicts that lines of results give; the claims stand here before the runs.
 
-The verdict is that of ``judge_interval`` in claims.py: the 95 % interval of Student's t of the paired differences must
+The verdict is that of ``judge`` in claims.py: the 95 % interval of Student's t of the paired differences must
 lie above the margin. A score is that of one task and place, such as ``"vqa: optical, known"``; ``"all: …"`` is the mean
 over the tasks, CIDEr divided by its 10 first.
 """
@@ -15,7 +15,7 @@ from scripts.experiments.claims import (
     Claim,
     Line,
     spread,
-    summed_by_interval,
+    summed_up,
     values_by_seed,
     versus,
 )
@@ -130,4 +130,4 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     Args:
         lines: As the experiment writes them; of two with one key the later counts.
     """
-    return summed_by_interval(lines, CLAIMS, UNTESTED, read, _row)
+    return summed_up(lines, CLAIMS, UNTESTED, read, _row)

@@ -3,7 +3,7 @@
 The claims about the first recipe and about pairs stood here before the runs. Those about the second were written when
 the first had lost to the forests, and after a look at single trainings of the U-Net (seeds 0 and 1).
 
-The verdict is that of ``judge_interval`` in claims.py: the 95 % interval of Student's t of the paired differences must
+The verdict is that of ``judge`` in claims.py: the 95 % interval of Student's t of the paired differences must
 lie above the margin. Seeds vary crops and initial weights; the images stay the same few, so an interval says nothing
 about other images.
 """
@@ -18,7 +18,7 @@ from scripts.experiments.claims import (
     Claim,
     Line,
     spread,
-    summed_by_interval,
+    summed_up,
     values_by_seed,
     versus,
 )
@@ -324,4 +324,4 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     Args:
         lines: As the experiment writes them; of two with one key the later counts.
     """
-    return summed_by_interval(lines, CLAIMS, (), read, _row)
+    return summed_up(lines, CLAIMS, (), read, _row)

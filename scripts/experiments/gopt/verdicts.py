@@ -1,6 +1,6 @@
 """Claims about GoPT, and the rows and verdicts that lines of results give; the claims stand here before the runs.
 
-The verdict is that of ``judge_interval`` in claims.py: the 95 % interval of Student's t of the paired differences must
+The verdict is that of ``judge`` in claims.py: the 95 % interval of Student's t of the paired differences must
 lie above the margin. The paper's claims are known from its abstract, from notes of readers and from the names of its
 ablations; its numbers for them are not public.
 """
@@ -18,7 +18,7 @@ from scripts.experiments.claims import (
     Line,
     mean_of,
     spread,
-    summed_by_interval,
+    summed_up,
     values_by_seed,
     weighted,
 )
@@ -156,6 +156,6 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         lines: As the experiment writes them; of two with one key the later counts.
     """
     return {
-        **summed_by_interval(lines, CLAIMS, UNTESTED, read, _row),
+        **summed_up(lines, CLAIMS, UNTESTED, read, _row),
         "random_forest_on_the_real_tile": FOREST,
     }

@@ -204,7 +204,7 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         for c in CLAIMS
     ]
     return {
-        "rule": "holds if the mean paired difference exceeds its margin by two standard errors",
+        **claims.rule(verdicts),
         "claims": [*verdicts, *UNTESTED],
         "rows": {row: _row(list(seeds.values())) for row, seeds in rows.items()},
         "random_forest_on_the_real_tile": FOREST,

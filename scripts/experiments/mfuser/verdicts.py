@@ -1,6 +1,6 @@
 """Claims about MFuser, and the rows and verdicts that lines of results give; the claims stand here before the runs.
 
-The verdict is that of ``judge_interval`` in claims.py: the 95 % interval of Student's t of the paired differences must
+The verdict is that of ``judge`` in claims.py: the 95 % interval of Student's t of the paired differences must
 lie above the margin. "Elsewhere" is the mean of mIoU over haze, night, another camera and winter, after training on
 clear summer scenes of one camera; "real" is the mean over the real tiles.
 """
@@ -19,7 +19,7 @@ from scripts.experiments.claims import (
     Line,
     mean_of,
     spread,
-    summed_by_interval,
+    summed_up,
     values_by_seed,
 )
 from scripts.experiments.mfuser.plan import (
@@ -138,4 +138,4 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     Args:
         lines: As the experiment writes them; of two with one key the later counts.
     """
-    return summed_by_interval(lines, CLAIMS, UNTESTED, read, _row)
+    return summed_up(lines, CLAIMS, UNTESTED, read, _row)

@@ -198,7 +198,7 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
     verdicts.append(_named(EQUAL) | same(list(differences(EQUAL, rows, read).values())))
     found = {row: _row(list(seeds.values())) for row, seeds in rows.items()}
     return {
-        "rule": "holds if the mean paired difference exceeds zero by two standard errors",
+        **claims.rule(verdicts),
         "claims": [*verdicts, *UNTESTED],
         "rows": {row: sums for row, sums in found.items() if row not in mute},
         "rows_of_one_class": {row: found[row] for row in sorted(mute)},

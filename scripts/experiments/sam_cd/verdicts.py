@@ -123,7 +123,11 @@ def _row(lines: Sequence[Line]) -> dict[str, Any]:
         **scores,
         "trained": first.get("trained"),
         "cpu_seconds": mean_cpu_seconds(lines),
-        "also": {name: spread([value(x, name) or 0.0 for x in lines]) for name in first["also"]},
+        "also": {
+            name: spread([value(x, name) or 0.0 for x in lines])
+            | values_by_seed(lines, lambda x, name=name: value(x, name) or 0.0)
+            for name in first["also"]
+        },
     }
 
 
@@ -134,12 +138,13 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         lines: As the experiment writes them; of two with one key the later counts.
     """
     rows = by_row(lines)
+    verdicts = [
+        heading(c) | judged(c, rows, value) | ({"limit": abs(c.absolute)} if c.absolute else {})
+        for c in CLAIMS
+    ]
     return {
-        "rule": "holds if the mean over seeds exceeds its margin by two standard errors",
-        "claims": [
-            heading(c) | judged(c, rows, value) | ({"limit": abs(c.absolute)} if c.absolute else {})
-            for c in CLAIMS
-        ],
+        **claims.rule(verdicts),
+        "claims": verdicts,
         "rows": {
             row: _row(list(seeds.values())) for row, seeds in rows.items() if len(seeds) >= FEWEST
         },

@@ -11,7 +11,6 @@ from typing import Any
 
 from scripts.experiments import claims
 from scripts.experiments.claims import (
-    ERRORS,
     Claim,
     Line,
     Term,
@@ -151,8 +150,9 @@ def summary(lines: Sequence[Line]) -> dict[str, Any]:
         lines: As the experiment writes them; of two with one key the later counts.
     """
     rows = by_row(lines)
+    verdicts = [heading(c) | judged(c, rows, read) for c in CLAIMS]
     return {
-        "rule": f"holds if the mean paired difference exceeds its margin by {ERRORS:g} standard errors",
-        "claims": [*(heading(c) | judged(c, rows, read) for c in CLAIMS), *UNTESTED],
+        **claims.rule(verdicts),
+        "claims": [*verdicts, *UNTESTED],
         "rows": {row: _row(seeds) for row, seeds in rows.items()},
     }

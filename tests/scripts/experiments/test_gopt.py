@@ -11,7 +11,6 @@ import torch
 from mfnet_lite.nets import GoPT
 from mfnet_lite.sam import SamConfig, build_sam
 from mfnet_lite.tuning import freeze
-from scripts.experiments import claims
 from scripts.experiments.gopt import __main__ as experiment
 from scripts.experiments.gopt import plan, runs, verdicts
 from scripts.experiments.gopt.variants import TunedUnderHead, keep
@@ -37,31 +36,6 @@ def trained(network: GoPT) -> None:
     for name, parameter in network.named_parameters():
         if name.endswith("up.weight"):
             torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(1))
-
-
-def test_interval_by_hand():
-    # t of two degrees of freedom at 97.5 %: 4.30265; of four: 2.77645
-    low, high = claims.interval([0.02, 0.03, 0.04])
-    assert high - 0.03 == pytest.approx(4.30265 * 0.01 / 3**0.5, rel=1e-5)
-    assert 0.03 - low == pytest.approx(high - 0.03)
-    low, _ = claims.interval([0.01, 0.02, 0.03, 0.04, 0.05])
-    assert low == pytest.approx(0.03 - 2.77645 * 0.0158114 / 5**0.5, rel=1e-4)
-
-
-def test_verdicts_by_interval():
-    # mean 0.03: two standard errors above zero, but not 4.3
-    close = [0.01, 0.03, 0.05]
-    assert claims.judge(close)["verdict"] == "holds"
-    assert claims.judge_interval(close)["verdict"] == "does not hold here"
-    assert "too small" in claims.judge_interval(close)["sentence"]
-    clear = claims.judge_interval([0.02, 0.03, 0.04, 0.03])
-    assert clear["verdict"] == "holds"
-    assert not clear["hangs_on_one_seed"]
-    assert claims.judge_interval([0.02, 0.03, 0.04, 0.03], 0.03)["verdict"] == "does not hold here"
-    assert "other way" in claims.judge_interval([-0.02, -0.03, -0.04])["sentence"]
-    assert claims.judge_interval([0.02, 0.03])["verdict"] == "not measured"
-    # without the last, which spreads the rest, it would hold
-    assert claims.judge_interval([0.02, 0.021, 0.02, 0.0])["hangs_on_one_seed"]
 
 
 def test_every_configuration_of_a_claim_is_planned_once():

@@ -14,20 +14,6 @@ from scripts.experiments.mfnet import plan, runs, verdicts
 from scripts.experiments.options import Options
 
 
-def test_verdicts_by_hand():
-    # mean 0.03, deviation 0.01, error 0.01 / sqrt(3) = 0.005774
-    found = claims.judge([0.02, 0.03, 0.04])
-    assert found["difference"] == 0.03
-    assert found["standard_deviation"] == 0.01
-    assert found["standard_error"] == pytest.approx(0.00577, abs=1e-5)
-    assert found["verdict"] == "holds"
-    # 0.03 - 0.02 < 2 * 0.005774: a margin of two points is not shown
-    assert claims.judge([0.02, 0.03, 0.04], 0.02)["verdict"] == "does not hold here"
-    assert "too small" in claims.judge([0.02, 0.03, 0.04], 0.02)["sentence"]
-    assert "other way" in claims.judge([-0.02, -0.03, -0.04])["sentence"]
-    assert claims.judge([0.02, 0.03])["verdict"] == "not measured"
-
-
 def line(score: float) -> dict:
     return {"scores": {"mIoU": score}}
 

@@ -96,11 +96,12 @@ def test_summary_by_hand():
     lines.append(line(tile, 0, 0.5, edges=None))
     found = verdicts.summary(lines)
     claims = {c["name"]: c for c in found["claims"]}
-    # differences 0.03, 0.02, 0.04: mean 0.03, error 0.01 / sqrt(3)
+    # differences 0.03, 0.02, 0.04: mean 0.03, error 0.01 / sqrt(3), 4.3027 errors to both sides
     assert claims["world unet both"]["difference"] == pytest.approx(0.03)
-    assert claims["world unet both"]["standard_error"] == pytest.approx(0.00577, abs=1e-5)
+    assert claims["world unet both"]["interval"] == pytest.approx([0.00516, 0.05484], abs=1e-5)
     assert claims["world unet both"]["verdict"] == "holds"
     assert claims["world mfnet both"]["verdict"] == "not measured"
+    assert found["multiplicity"].startswith("of 1 claims none of which were true")
     assert found["rows"][plan.UNET.row]["mIoU"]["mean"] == pytest.approx(0.5)
     assert found["rows"][tile.row]["edge_F1"] is None
     assert found["rows"][tile.row]["mode"] == "seg"

@@ -66,7 +66,9 @@ def test_a_margin_may_be_a_loss_that_is_allowed():
     assert claims.judge([-0.01, -0.01, -0.01], -0.02)["verdict"] == "holds"
     assert claims.judge([-0.01, -0.01, -0.01])["verdict"] == "does not hold here"
     with_margin = claims.judge([0.05, 0.05, 0.06], 0.02)
-    assert with_margin["sentence"] == "Holds: +5.3 ± 0.3 points over 3 seeds, 2 were needed."
+    assert (
+        with_margin["sentence"] == "Holds: +5.3 points (+3.9 to +6.8) over 3 seeds, 2 were needed."
+    )
 
 
 def test_spread_of_few_values():

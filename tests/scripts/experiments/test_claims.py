@@ -1,0 +1,41 @@
+"""The rule of all verdicts, by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.experiments import claims
+
+
+def test_interval_by_hand():
+    # t of two degrees of freedom at 97.5 %: 4.30265; of four: 2.77645
+    low, high = claims.interval([0.02, 0.03, 0.04])
+    assert high - 0.03 == pytest.approx(4.30265 * 0.01 / 3**0.5, rel=1e-5)
+    assert 0.03 - low == pytest.approx(high - 0.03)
+    low, _ = claims.interval([0.01, 0.02, 0.03, 0.04, 0.05])
+    assert low == pytest.approx(0.03 - 2.77645 * 0.0158114 / 5**0.5, rel=1e-4)
+
+
+def test_verdicts_by_hand():
+    # mean 0.03: two standard errors above zero, but not 4.3
+    close = [0.01, 0.03, 0.05]
+    assert claims.judge(close)["verdict"] == "does not hold here"
+    assert "too small" in claims.judge(close)["sentence"]
+    clear = claims.judge([0.02, 0.03, 0.04, 0.03])
+    assert clear["verdict"] == "holds"
+    assert not clear["hangs_on_one_seed"]
+    assert clear["difference"] == 0.03
+    assert clear["standard_deviation"] == pytest.approx(0.00816, abs=1e-5)
+    assert clear["interval"] == pytest.approx([0.01701, 0.04299], abs=1e-5)
+    assert claims.judge([0.02, 0.03, 0.04, 0.03], 0.03)["verdict"] == "does not hold here"
+    assert "other way" in claims.judge([-0.02, -0.03, -0.04])["sentence"]
+    assert claims.judge([0.02, 0.03])["verdict"] == "not measured"
+    # without the last, which spreads the rest, it would hold
+    assert claims.judge([0.02, 0.021, 0.02, 0.0])["hangs_on_one_seed"]
+
+
+def test_only_what_has_an_interval_is_counted_as_judged():
+    verdicts = [claims.judge([0.02, 0.03, 0.04])] * 8 + [claims.judge([0.1])]
+    verdicts.append({"verdict": "not tested here"})
+    told = claims.rule(verdicts)["multiplicity"]
+    assert told == "of 8 claims none of which were true, 0.2 would hold by chance"
