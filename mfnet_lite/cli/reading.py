@@ -102,5 +102,11 @@ def open_training_data(folder: Path, reading: ReadingOptions, seed: int) -> Trai
     for note in dataset.notes:
         typer.echo(f"note: {note}", err=True)
     tiles, held_out = dataset.tiles("train"), dataset.splits.get("val") or ()
+    if not held_out and reading.val_fraction and "train" not in dataset.splits:
+        typer.echo(
+            f"note: no splits: all {len(tiles)} tile(s) are trained on and none validates; divide them into train/ "
+            "and val/ to hold some out",
+            err=True,
+        )
     check_bands((*tiles, *held_out), dataset.info.sensors)
     return TrainingData(dataset, tiles, held_out)

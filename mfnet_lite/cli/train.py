@@ -71,6 +71,7 @@ def train(
     data = open_training_data(folder, reading, training["seed"])
     draft = draft_run(model, network, data.dataset, reading, crops.size, training["seed"])
     config = train_config(training, recipe, draft)
+    config.check_validation(bool(data.held_out))
     seen = crops.settled(recipe, draft.network.jitter)
     check_memory(
         4.0 * config.batch * draft.size**2 * sum(draft.channels.values()),

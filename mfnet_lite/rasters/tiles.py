@@ -312,8 +312,7 @@ def hold_out(
     Raises:
         ValueError: A fraction outside [0, 1).
     """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"expected a validation fraction in [0, 1), got {fraction}")
+    _check_fraction(fraction)
     if fraction == 0 or not tiles:
         return tuple(tiles), ()
     if len(tiles) == 1:
@@ -324,6 +323,11 @@ def hold_out(
         tuple(tile for i, tile in enumerate(tiles) if i not in chosen),
         tuple(tile for i, tile in enumerate(tiles) if i in chosen),
     )
+
+
+def _check_fraction(fraction: float) -> None:
+    if not 0 <= fraction < 1:
+        raise ValueError(f"expected a validation fraction in [0, 1), got {fraction}")
 
 
 def with_validation(
@@ -338,7 +342,11 @@ def with_validation(
 
     Returns:
         The splits, and a note if something was held out.
+
+    Raises:
+        ValueError: A fraction outside [0, 1), needed or not.
     """
+    _check_fraction(fraction)
     result = {name: tuple(tiles) for name, tiles in splits.items()}
     if result.get("val") or not result.get("train") or fraction == 0:
         return result, []

@@ -165,6 +165,22 @@ class TrainConfig:
                     f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}"
                 )
 
+    def check_validation(self, there: bool) -> None:
+        """Refuse settings that need a validation set where there is none.
+
+        Args:
+            there: Whether there is one.
+
+        Raises:
+            ValueError: If the best weights are to be kept, or scores are asked for on the way.
+        """
+        for name, asked in (("keep", self.keep == "best"), ("evaluate_every", self.evaluate_every)):
+            if asked and not there:
+                raise ValueError(
+                    f"{name} {getattr(self, name)} needs validation tiles, found none: hold some out "
+                    "(a val split, or val_fraction above 0), or leave it out"
+                )
+
     @classmethod
     def authors(cls, **changes: Any) -> TrainConfig:
         """MFNet's published recipe: SGD, batch 10, 50 epochs of 1000 steps, multi-step.

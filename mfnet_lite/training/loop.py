@@ -79,12 +79,13 @@ def fit(
     Raises:
         FileExistsError: If ``out`` holds a run and ``resume`` is off.
         FileNotFoundError: If ``resume`` is on and ``out`` holds no state.
-        ValueError: If the device is not here.
+        ValueError: If the device is not here, or ``config`` needs a validation set and there is none.
         ConnectionError: If another process of this training has ended.
         FloatingPointError: If loss, gradient or weights become infinite or NaN; what was saved before stays.
         KeyboardInterrupt: After Ctrl-C, once the state has been saved.
     """
     config = config or TrainConfig()
+    config.check_validation(val_set is not None)
     folder = Path(out) if out is not None else None
     if resume and folder is None:
         raise ValueError("resume needs the folder of the run to continue")
@@ -324,7 +325,7 @@ def _summary(
         "val": {k: None if math.isnan(v) else v for k, v in run.scores.items()},
         "best_val_mIoU": run.best if run.best_step else None,
         "best_step": run.best_step,
-        "kept": config.keep,
+        "kept": config.keep if run.best_step else "last",
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "device": str(fabric.device),

@@ -104,7 +104,6 @@ def test_no_correction_click_falls_where_the_truth_is_unknown():
     assert clicks.labels.flatten().tolist() == [1, 0]
 
 
-
 def test_best_is_chosen_by_predicted_iou():
     masks = torch.arange(3.0)[None, None, :, None, None].expand(1, 2, 3, 2, 2)
     iou = torch.tensor([[[0.1, 0.9, 0.3], [0.5, 0.2, 0.6]]])

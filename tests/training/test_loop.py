@@ -158,6 +158,26 @@ def test_best_weights_are_kept(tmp_path):
     assert scores.index(max(scores)) + 1 == summary["best_step"]
 
 
+@pytest.mark.parametrize("asked", [{"keep": "best"}, {"evaluate_every": 2}])
+def test_what_needs_validation_is_refused_without(tmp_path, asked):
+    with pytest.raises(ValueError, match=r"needs validation tiles, found none: hold some out"):
+        fit(make(0.0), Stripes(), config=replace(CONFIG, **asked), out=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_best_score_the_last_weights_are_kept_and_said_to_be(tmp_path):
+    class OneClass(Stripes):
+        """All of one class, so that a mean of 100 % would tell nothing."""
+
+        def __getitem__(self, index):
+            sample = super().__getitem__(index)
+            return sample | {"label": torch.zeros_like(sample["label"])}
+
+    config = replace(CONFIG, steps=2, evaluate_every=1, keep="best")
+    summary = fit(make(0.0), Stripes(), OneClass(2), config, tmp_path)
+    assert (summary["best_step"], summary["kept"]) == (0, "last")
+
+
 def test_without_a_folder_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fit(make(), Stripes(), config=replace(CONFIG, steps=1))
