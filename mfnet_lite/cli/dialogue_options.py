@@ -19,6 +19,8 @@ TINY_LR = {0: 3e-3, 1: 2e-3}
 TRAINED_LR = 2e-4
 """The same for one that knows language."""
 STAGE0_STEPS = 300
+STEPS_OPTIONS = {0: "--stage0-steps", 1: "--stage1-steps", 2: "--steps"}
+"""How long each stage is."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ def stage_settings(
     }
     for number, count in steps.items():
         if count < 0:
-            option = "--steps" if number == 2 else f"--stage{number}-steps"
-            raise ValueError(f"{option} must not be negative, got {count}; 0 leaves the stage out")
+            raise ValueError(
+                f"{STEPS_OPTIONS[number]} must not be negative, got {count}; 0 leaves the stage out"
+            )
     given = {0: options.stage0_lr, 1: options.stage1_lr, 2: training.get("lr")}
     usual = {stage: TINY_LR[stage] if tiny else TRAINED_LR for stage in TINY_LR} | {2: network.lr}
     common = {name: value for name, value in training.items() if name not in ("steps", "lr")}

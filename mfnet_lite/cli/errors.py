@@ -112,7 +112,7 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         except (typer.Exit, typer.Abort):  # what typer itself ends a command with
             raise
         except KeyboardInterrupt as stopped:
-            typer.echo(f"stopped. {stopped}", err=True)
+            typer.echo(str(stopped) or "stopped", err=True)
             raise typer.Exit(130) from None
         except Exception as error:  # also what is not foreseen: no traceback that nobody asked for
             if _debug[0]:

@@ -10,7 +10,11 @@ from typing import Any
 import typer
 
 from mfnet_lite.cli.dialogue_inputs import content_of, described, dialogue_inputs, open_dialogues
-from mfnet_lite.cli.dialogue_options import DialogueTrainingOptions, stage_settings
+from mfnet_lite.cli.dialogue_options import (
+    STEPS_OPTIONS,
+    DialogueTrainingOptions,
+    stage_settings,
+)
 from mfnet_lite.cli.inputs import check_same_inputs
 
 
@@ -80,6 +84,11 @@ def train_dialogues(
     if before is not None:
         check_same_inputs(before.content, content, inputs, out)
     first = data.get("first")
+    planned = [
+        f"{settings.steps:,} steps of stage {number} ({STEPS_OPTIONS[number]})"
+        for number, settings in stages.items()
+    ]
+    typer.echo(f"note: trains {', '.join(planned)}", err=True)
     _, summaries = train_earthgpt(
         run,
         said.dialogues,

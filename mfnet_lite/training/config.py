@@ -69,7 +69,10 @@ class TrainConfig:
         progress: Whether to draw a progress bar.
     """
 
-    steps: int = field(default=1000, metadata={"help": "Optimiser steps.", "command": 500})
+    steps: int = field(
+        default=1000,
+        metadata={"help": "Optimiser steps; of earthgpt: stage 2.", "command": 500},
+    )
     batch: int = field(
         default=8, metadata={"help": "Crops, or dialogues, per forward pass and device."}
     )

@@ -33,6 +33,10 @@ def whole(folder: Path) -> Path:
     out = folder.parent / "whole"
     result = train(folder, out)
     assert result.exit_code == 0, result.output
+    assert (
+        "note: trains 2 steps of stage 0 (--stage0-steps), 3 steps of stage 1 (--stage1-steps), "
+        "4 steps of stage 2 (--steps)\n"
+    ) in result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == f"trained earthgpt on 2 dialogue(s) of optical, sar; run in {out}"
     assert [line.split(" in ")[0] for line in lines[1:]] == [
