@@ -76,7 +76,8 @@ def instruct(
     config = world.WorldConfig(**world_parameters(parameter or ()))
     write_world_instructions(out, tiles, size, seed, chosen, crops=crops, gsd=gsd, world=config)
     typer.echo(
-        f"wrote {tiles * crops**2} images of {size} x {size} as seen by {', '.join(chosen)}, with dialogues, to {out}"
+        f"wrote {tiles * crops**2 * len(chosen)} images of {size} x {size}, {tiles * crops**2} each as seen by "
+        f"{', '.join(chosen)}, with dialogues, to {out}"
     )
 
 

@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ("--tiles", 3, "--size", 64, "--seed", 2, "--parameter", "ambiguity=0")
     result = call("world", "instruct", out, *options, "--sensors", "optical,thermal")
     assert result.exit_code == 0, result.output
-    assert "wrote 3 images of 64 x 64 as seen by optical, infrared" in result.output
+    assert "wrote 6 images of 64 x 64, 3 each as seen by optical, infrared" in result.output
     return out
 
 
