@@ -24,6 +24,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
+from mfnet_lite.losses.precision import at_least_single
+
 __all__ = ["boundary", "soft_edges"]
 
 Variant = Literal["soft", "official", "official_2024", "official_original"]
@@ -69,7 +71,7 @@ def boundary(
         raise ValueError(f"unknown variant {variant!r}; available: {', '.join(get_args(Variant))}")
     if ignore is not None and variant != "soft":
         raise ValueError(f"the variant {variant!r} of the authors cannot ignore pixels; use 'soft'")
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    wide = at_least_single(logits)
     target = boundaries.to(wide.dtype)
     if variant == "soft":
         return _soft(wide, target, ignore, edge, tolerance)
@@ -87,14 +89,14 @@ def soft_edges(
         edge: Size of the neighbourhood, odd.
 
     Returns:
-        Values in [0, 1]; where two certain classes meet, 1 on both sides.
+        Values in [0, 1], at least in float32; where two certain classes meet, 1 on both sides.
 
     Example:
         >>> logits = 100.0 * torch.tensor([[[[1, 1, 0, 0]], [[0, 0, 1, 1]]]])
         >>> soft_edges(logits)
         tensor([[[0., 1., 1., 0.]]])
     """
-    probability = logits.softmax(dim=1)
+    probability = at_least_single(logits).softmax(dim=1)
     return (_widen(probability, edge) - probability).amax(dim=1)
 
 

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss
 from mfnet_lite.losses.labelled import labelled
+from mfnet_lite.losses.precision import at_least_single
 
 __all__ = ["QueryWeights", "class_query_loss", "masks_of_classes", "undecided_points"]
 
@@ -89,8 +90,10 @@ def undecided_points(
         generator: Source of the random numbers; None for torch's own.
 
     Returns:
-        Horizontal and vertical positions, 0 to 1 from edge to edge.
+        Horizontal and vertical positions, 0 to 1 from edge to edge, at least in float32.
     """
+    # the steps of half precision are as wide as the pixels of a mask of a thousand
+    logits = at_least_single(logits)
     device = logits.device if generator is None else generator.device
 
     def draw(points: int) -> Tensor:
@@ -161,10 +164,7 @@ def class_query_loss(
             f"expected labels of shape ({batch}, height, width) and at least 0 points, got "
             f"{tuple(label.shape)} and {points}"
         )
-    # sums over pixels exceed what half precision holds
-    class_logits, mask_logits = (
-        x.to(torch.promote_types(x.dtype, torch.float32)) for x in (class_logits, mask_logits)
-    )
+    class_logits, mask_logits = at_least_single(class_logits), at_least_single(mask_logits)
     masks, known = masks_of_classes(label, classes, ignore_index)
     shown = masks.flatten(2).any(dim=2)
     importance = torch.where(shown, 1, class_logits.new_tensor(weights.absent))

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from mfnet_lite.losses.labelled import labelled
+from mfnet_lite.losses.precision import at_least_single
 
 __all__ = ["cross_entropy"]
 
@@ -38,7 +39,7 @@ def cross_entropy(
         weights: How much a pixel of each class counts in the mean; defaults to one for each.
 
     Returns:
-        A scalar, differentiable also when it is 0.
+        A scalar, at least in float32, differentiable also when it is 0.
 
     Raises:
         ValueError: If a label is neither a class nor ignored.
@@ -49,6 +50,7 @@ def cross_entropy(
         >>> round(loss.item(), 4)  # log 4: four classes, no idea which
         1.3863
     """
+    logits = at_least_single(logits)
     classes = logits.shape[1]
     label, kept = labelled(label, classes, ignore_index)
     target = torch.where(kept, label, -100)

@@ -13,6 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from mfnet_lite.losses.precision import at_least_single
+
 __all__ = ["dice_loss", "focal_loss", "mask_iou", "mask_loss"]
 
 
@@ -26,7 +28,7 @@ def dice_loss(
         target: True masks in [0, 1].
 
     Returns:
-        One loss per mask in [0, 1].
+        One loss per mask in [0, 1], at least in float32.
 
     Example:
         >>> target = torch.tensor([[[1.0, 0.0]]])
@@ -34,6 +36,7 @@ def dice_loss(
         0.0
     """
     _same_shape(logits, target)
+    logits, target = at_least_single(logits), at_least_single(target)
     probability = logits.sigmoid()
     both = reduce(probability * target, "... h w -> ...", "sum")
     total = reduce(probability, "... h w -> ...", "sum") + reduce(target, "... h w -> ...", "sum")
@@ -57,7 +60,7 @@ def focal_loss(
         gamma: How strongly easy pixels are discounted; 0 gives weighted cross-entropy.
 
     Returns:
-        One loss per mask, non-negative.
+        One loss per mask, non-negative, at least in float32.
 
     Example:
         >>> loss = focal_loss(torch.zeros(1, 1, 1), torch.ones(1, 1, 1))
@@ -65,6 +68,7 @@ def focal_loss(
         0.043322
     """
     _same_shape(logits, target)
+    logits, target = at_least_single(logits), at_least_single(target)
     cross_entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
     probability = logits.sigmoid()
     p_t = probability * target + (1 - probability) * (1 - target)
@@ -89,7 +93,7 @@ def mask_loss(
         dice_weight: Weight of the dice term.
 
     Returns:
-        One loss per mask.
+        One loss per mask, at least in float32.
     """
     return focal_weight * focal_loss(logits, target) + dice_weight * dice_loss(logits, target)
 

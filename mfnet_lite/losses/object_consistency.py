@@ -19,6 +19,8 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from mfnet_lite.losses.precision import at_least_single
+
 __all__ = ["object_consistency", "renumber_objects"]
 
 
@@ -81,9 +83,7 @@ def object_consistency(
     if slots * batch > 4 * objects.numel():  # sparse ids: number those that occur
         objects = renumber_objects(objects)
         slots = int(objects.max()) + 1
-    # Sums in half precision would lose small objects in large numbers.
-    p = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    p = rearrange(p, "b c h w -> c (b h w)")
+    p = rearrange(at_least_single(logits), "b c h w -> c (b h w)")
     start = torch.arange(batch, device=objects.device)[:, None, None] * slots
     key = (objects + start).flatten()
     inside = (objects > 0).flatten()

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.losses.cross_entropy import cross_entropy
 from mfnet_lite.losses.labelled import labelled
+from mfnet_lite.losses.precision import at_least_single
 
 __all__ = ["pixel_text_alignment", "pixel_text_cosine"]
 
@@ -50,7 +51,7 @@ def pixel_text_cosine(
             f"channels), got {tuple(dense.shape)} and {tuple(text.shape)}"
         )
     # normalize divides by at least 1e-12, which half precision rounds to 0
-    dense, text = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (dense, text))
+    dense, text = at_least_single(dense), at_least_single(text)
     return torch.einsum("bchw,bkc->bkhw", F.normalize(dense, dim=1), F.normalize(text, dim=2))
 
 

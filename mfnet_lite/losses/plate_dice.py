@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from mfnet_lite.losses.precision import at_least_single
+
 __all__ = ["batch_dice", "two_class_dice"]
 
 EPSILON = 1e-5
@@ -38,7 +40,7 @@ def two_class_dice(
         epsilon: Guard of both sums.
 
     Returns:
-        A value from 0 to 2.
+        A value from 0 to 2, at least in float32.
 
     Raises:
         ValueError: If the shapes differ.
@@ -49,6 +51,7 @@ def two_class_dice(
         tensor(0.8899)
     """
     _same_shape(logits, target)
+    logits, target = at_least_single(logits), at_least_single(target)
     foreground = (2 * logits - 1).sigmoid()
     return _dice(1 - foreground, 1 - target, valid, epsilon, squared=True) + _dice(
         foreground, target, valid, epsilon, squared=True
@@ -73,7 +76,7 @@ def batch_dice(
         epsilon: Guard of both sums.
 
     Returns:
-        A value from 0 to 1.
+        A value from 0 to 1, at least in float32.
 
     Raises:
         ValueError: If the shapes differ.
@@ -84,6 +87,7 @@ def batch_dice(
         tensor(0.6023)
     """
     _same_shape(logits, target)
+    logits, target = at_least_single(logits), at_least_single(target)
     return _dice(logits.sigmoid(), target, valid, epsilon, squared=False)
 
 

@@ -11,9 +11,10 @@ where N counts *all* pixels: an image that changed much weighs little (see *Pape
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+
+from mfnet_lite.losses.precision import at_least_single
 
 __all__ = ["temporal_similarity"]
 
@@ -58,11 +59,10 @@ def temporal_similarity(
         )
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
-    wide = torch.promote_types(l1.dtype, torch.float32)
-    u = (l1.to(wide) / temperature).softmax(dim=1)
-    v = (l2.to(wide) / temperature).softmax(dim=1)
+    u = (at_least_single(l1) / temperature).softmax(dim=1)
+    v = (at_least_single(l2) / temperature).softmax(dim=1)
     norms = ((u.square().sum(dim=1) + TINY) * (v.square().sum(dim=1) + TINY)).sqrt()
     distance = 1 - (u * v).sum(dim=1) / norms
-    unchanged = (changed == 0).to(wide)
+    unchanged = (changed == 0).to(u.dtype)
     count = unchanged.sum().clamp(min=1) if per_unchanged else unchanged.numel()
     return (distance * unchanged).sum() / count
