@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from einops import rearrange
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -270,17 +270,24 @@ class SamLP(nn.Module):
     def loss(
         self, output: PlateOutput, batch: Mapping[str, Tensor], ignore_index: int = 255
     ) -> Float[Tensor, ""]:
-        """Dice of all three masks with one target.
+        """Dice of all three masks with one target, mean over the images in which any pixel counts.
+
+        With ``official=True`` the authors' sums over the batch, and the mean over all images in the error of the IoU.
 
         Args:
             output: What :meth:`forward` returned in training mode.
             batch: Holds ``label``: 0 elsewhere, 1 plate; negative ones do not count.
             ignore_index: Label of pixels that do not count.
 
+        Returns:
+            The loss, 0 if no pixel of the batch counts.
+
         Raises:
             ValueError: If there is another label.
         """
         label, known = labelled(batch["label"], 2, ignore_index)
+        # An image of which nothing is known would be a perfect one: two empty masks, an IoU of 1.
+        seen = None if self.variant.two_class else known.flatten(1).any(dim=1)
         valid = rearrange(known, "b h w -> b 1 h w")
         target = rearrange((label == 1).to(output.masks.dtype), "b h w -> b 1 h w")
         if self.variant.full_size:
@@ -297,9 +304,10 @@ class SamLP(nn.Module):
             total = torch.stack(each).mean()
         else:
             # A logit of -1e4 is a probability of 0: the pixel enters no sum and gets no gradient.
-            total = dice_loss(torch.where(valid, masks, -1e4), target * valid).mean()
+            total = mean_over(seen, dice_loss(torch.where(valid, masks, -1e4), target * valid))
         if self.iou_weight:
-            total = total + self.iou_weight * iou_error(masks, output.iou, target * valid, valid)
+            error = iou_error(masks, output.iou, target * valid, valid, seen)
+            total = total + self.iou_weight * error
         return total
 
     def _low(self, label: Tensor, size: tuple[int, ...]) -> Tensor:
@@ -316,18 +324,41 @@ def iou_error(
     iou: Float[Tensor, "batch candidates"],
     target: Float[Tensor, "batch candidates height width"],
     valid: Tensor | None = None,
+    seen: Bool[Tensor, " batch"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean squared error between the estimated IoU of masks and their true one.
+    """Mean squared error between the estimated IoU of masks and their true one, 0 if no image counts.
 
     Args:
         masks: Mask logits.
         iou: Estimates.
         target: True masks.
         valid: Pixels that count; all without.
+        seen: Images that count; all without.
     """
     if valid is not None:
         masks = torch.where(valid, masks, -1.0)
-    return F.mse_loss(iou, mask_iou(masks, target))
+    true = mask_iou(masks, target)
+    if seen is not None:
+        iou, true = iou[seen], true[seen]
+    return F.mse_loss(iou, true) if len(iou) else iou.sum()
+
+
+def mean_over(
+    seen: Bool[Tensor, " batch"] | None, each: Float[Tensor, "batch ..."]
+) -> Float[Tensor, ""]:
+    """Mean over the images that count; 0, with a gradient of zeros, if none does.
+
+    Args:
+        seen: Which do; None for all.
+        each: Losses of each image.
+
+    Example:
+        >>> mean_over(torch.tensor([True, False]), torch.tensor([[0.25, 0.75], [0.0, 0.0]]))
+        tensor(0.5000)
+    """
+    if seen is not None:
+        each = each[seen]
+    return each.mean() if len(each) else each.sum()
 
 
 def fitted(size: tuple[int, ...] | torch.Size, side: int) -> tuple[int, int]:

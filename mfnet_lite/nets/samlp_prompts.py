@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss, mask_loss
 from mfnet_lite.losses.labelled import labelled
-from mfnet_lite.nets.samlp import PlateOutput, SamLP, fitted, iou_error
+from mfnet_lite.nets.samlp import PlateOutput, SamLP, fitted, iou_error, mean_over
 from mfnet_lite.sam import (
     Clicks,
     Prediction,
@@ -129,6 +129,8 @@ class PromptTuning(nn.Module):
     ) -> Float[Tensor, ""]:
         """Mean over the rounds on plates, plus the mean over those of the rehearsal.
 
+        On plates an image counts if one of its pixels does; the objects of the rehearsal need no labels.
+
         Args:
             output: What :meth:`forward` returned in training mode.
             batch: Holds ``label``: 0 elsewhere, 1 plate; negative ones do not count.
@@ -139,15 +141,16 @@ class PromptTuning(nn.Module):
         """
         label, known = labelled(batch["label"], 2, ignore_index)
         total = self.model.loss(output.plates[0], batch, ignore_index)
+        seen = known.flatten(1).any(dim=1)
         valid = rearrange(known, "b h w -> b 1 h w")
         target = rearrange((label == 1).float(), "b h w -> b 1 h w")
         for prediction in output.plates[1:]:
             masks = self.model.full_size(prediction, label.shape[-2:]).masks
             masks = torch.where(valid, masks, -1e4)
-            each = dice_loss(masks, (target * valid).expand_as(masks))
-            total = total + single_and_best(each).mean()
+            truth = (target * valid).expand_as(masks)
+            total = total + mean_over(seen, single_and_best(dice_loss(masks, truth)))
             if self.iou_weight:
-                error = iou_error(masks, prediction.iou, target.expand_as(masks))
+                error = iou_error(masks, prediction.iou, truth, seen=seen)
                 total = total + self.iou_weight * error
         total = total / len(output.plates)
         if output.rehearsed and output.present.any():

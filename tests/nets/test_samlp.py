@@ -304,6 +304,49 @@ def test_iou_error_by_hand():
     assert (net.loss(output, batch(1)) - plain).item() == pytest.approx(0.25, abs=1e-5)
 
 
+def test_an_image_without_a_known_pixel_has_no_part():
+    net, data = small(iou_weight=1.0), batch(3)
+    data["label"][1] = 255
+    masks, iou = torch.zeros(3, 3, 16, 16), torch.full((3, 3), 0.3)
+    masks[2], iou[2] = 0.5, 0.6
+    output = PlateOutput(masks.requires_grad_(), iou.requires_grad_())
+    # of 4096 pixels 220 are plate: half of each counts in the first image; all masks are the image, and at
+    # a logit of 0 nothing is found
+    dice = [1 - (440 * p + 1) / (4096 * p + 221) for p in (0.5, 1 / (1 + math.exp(-0.5)))]
+    expected = sum(dice) / 2 + ((0.3 - 0) ** 2 + (0.6 - 220 / 4096) ** 2) / 2
+    loss = net.loss(output, data)
+    assert loss.item() == pytest.approx(expected)
+    loss.backward()
+    assert output.masks.grad is not None
+    assert output.iou.grad is not None
+    for grad in (output.masks.grad, output.iou.grad):
+        assert not grad[1].any()
+        assert grad[0].any()
+        assert grad[2].any()
+
+
+def test_a_batch_without_a_known_pixel_costs_nothing():
+    net, data = small(iou_weight=1.0), batch()
+    data["label"][:] = -1
+    output = PlateOutput(torch.randn(2, 3, 16, 16).requires_grad_(), torch.rand(2, 3))
+    loss = net.loss(output, data)
+    loss.backward()
+    assert loss.item() == 0
+    assert output.masks.grad is not None
+    assert not output.masks.grad.any()
+
+
+def test_the_authors_code_counts_images_without_a_known_pixel():
+    data = batch()
+    data["label"][1] = 255
+    output = PlateOutput(torch.full((2, 3, 16, 16), -9.0), torch.full((2, 3), 0.3))
+    plain, weighted = (
+        small(official=True, iou_weight=weight).loss(output, data).item() for weight in (0.0, 1.0)
+    )
+    # true IoU of the first image 0, of the second, where nothing is known, 1
+    assert weighted - plain == pytest.approx((0.3**2 + 0.7**2) / 2, abs=1e-6)
+
+
 @pytest.mark.parametrize("official", [False, True])
 def test_learns_one_image(official):
     """On pre-trained weights: updates of a random network have nothing to work with."""

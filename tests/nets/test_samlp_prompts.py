@@ -193,6 +193,34 @@ def test_negative_labels_are_ignored_like_255_and_others_refused():
         cost(2, other)
 
 
+def test_an_image_without_a_known_pixel_has_no_part():
+    net, data = tuning(iou_weight=1.0), batch()
+    data["label"][1] = 255
+
+    def cost(images: slice) -> tuple[float, PlateOutput]:
+        number = len(data["label"][images])
+        none = torch.zeros(number, 0, 64, 64, dtype=torch.bool)
+        first = PlateOutput(torch.full((number, 3, 16, 16), -1e3), torch.zeros(number, 3))
+        masks = torch.zeros(number, 4, 16, 16).requires_grad_()
+        later = PlateOutput(masks, torch.full((number, 4), 0.3).requires_grad_())
+        output = InteractiveOutput([first, later], [], none, none.flatten(2).any(2))
+        loss = net.loss(output, {"label": data["label"][images]})
+        loss.backward()
+        return loss.item(), later
+
+    both, later = cost(slice(0, 2))
+    plate = int((data["label"][0] == 1).sum())
+    # an empty mask in the first round; in the second half of each pixel by Dice, and nothing at the cut
+    first, second = 1 - 1 / (plate + 1), 1 - (plate + 1) / (2048 + plate + 1)
+    assert both == pytest.approx((first + 0 + second + 0.3**2) / 2)
+    assert both == pytest.approx(cost(slice(0, 1))[0])
+    for x in (later.masks, later.iou):
+        assert x.grad is not None
+        assert not x.grad[1].any()
+        assert x.grad[0].any()
+    assert cost(slice(1, 2))[0] == 0
+
+
 def test_objects_are_drawn_among_those_there():
     instances = torch.zeros(2, 8, 8, dtype=torch.long)
     instances[0, 2:4, 2:4] = 7
