@@ -128,7 +128,7 @@ class MultimodalEncoder(nn.Module):
             BlockAdditions(block, sensors, tuning, rank, bottleneck, alpha, zero_init)
             for block in image_encoder.blocks
         )
-        self._tables: dict[tuple[int, str, int], tuple[tuple[object, ...], Tensor]] = {}
+        self._tables: dict[tuple[int, str, int], tuple[tuple[object, ...], Tensor, Tensor]] = {}
 
     def added_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Yield name and parameter of everything that is trained, for ``tuning.freeze``."""
@@ -296,15 +296,24 @@ class MultimodalEncoder(nn.Module):
         self, table: Tensor, key: tuple[int, str, int], make: Callable[[], Tensor]
     ) -> Tensor:
         """Make a resized table once, and again only if the frozen table was changed or moved."""
-        # where its gradient must flow through the resizing nothing may be kept, and a traced tensor has no address
-        if table.requires_grad or torch.compiler.is_compiling():
+        # where its gradient must flow through the resizing nothing may be kept; a traced tensor has no address, one
+        # made in inference mode no version, and one on the meta device no numbers
+        traced = torch.compiler.is_compiling() or table.is_meta
+        if table.requires_grad or table.is_inference() or traced:
             return make()
         # the version counts changes in place, as by load_state_dict; the address changes when the model is moved
         state = (table.data_ptr(), table._version, table.device, table.dtype)
         known = self._tables.get(key)
-        if known is None or known[0] != state:
+        if known is None or known[0] != state or not _same_numbers(known[1], table):
             # made in inference mode, it could not take part in a later training
             with torch.inference_mode(False), torch.no_grad():
-                known = (state, make().detach())
+                known = (state, table.detach().clone(), make().detach())
             self._tables[key] = known
-        return known[1]
+        return known[2]
+
+
+def _same_numbers(a: Tensor, b: Tensor) -> bool:
+    """Compare tables, a few thousand numbers as a rule: a change through ``.data`` raises no version."""
+    # what a graph of CUDA replays may not ask for a result, and its weights stay where they are
+    captured = a.is_cuda and torch.cuda.is_current_stream_capturing()
+    return captured or torch.equal(a, b)

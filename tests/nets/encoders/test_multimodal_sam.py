@@ -19,8 +19,8 @@ SMALL = SamConfig(
 )
 
 
-def random_encoder(config: SamConfig = SMALL) -> ImageEncoderViT:
-    torch.manual_seed(0)
+def random_encoder(config: SamConfig = SMALL, seed: int = 0) -> ImageEncoderViT:
+    torch.manual_seed(seed)
     encoder = build_image_encoder(config)
     for parameter in encoder.parameters():
         nn.init.normal_(parameter, std=0.2)
@@ -256,6 +256,30 @@ def test_tables_are_made_once_and_again_after_a_change() -> None:
     with torch.no_grad():
         encoder.image_encoder.pos_embed.add_(1.0)
     torch.testing.assert_close(encoder.positions(5, 5), before + 1)
+
+
+def test_tables_follow_weights_that_were_written_through_data() -> None:
+    """Such writes raise no version: ``param.data.copy_(checkpoint)`` after a forward pass."""
+    encoder, other = (
+        MultimodalEncoder(random_encoder(seed=seed), 1, "none").eval() for seed in (0, 1)
+    )
+    images = torch.rand(1, 1, 3, 40, 72)
+    with torch.no_grad():
+        before = encoder(images)
+        for mine, theirs in zip(encoder.parameters(), other.parameters(), strict=True):
+            mine.data.copy_(theirs)
+        assert not torch.allclose(encoder(images), before)
+        assert torch.equal(encoder(images), other(images))
+
+
+def test_an_encoder_built_in_inference_mode() -> None:
+    images = torch.rand(1, 1, 3, 40, 72)
+    with torch.no_grad():
+        expected = MultimodalEncoder(random_encoder(), 1, "none").eval()(images)
+    with torch.inference_mode():
+        encoder = MultimodalEncoder(random_encoder(), 1, "none").eval()
+        assert torch.equal(encoder(images), expected)
+        assert torch.equal(encoder(images), expected)
 
 
 def test_autocast_and_float64() -> None:
