@@ -35,7 +35,9 @@ class TrainConfig:
     Attributes:
         steps: Optimiser steps of the whole run.
         batch: Samples per forward pass and device.
-        accumulate: Forward passes per step; the gradient is that of ``batch × accumulate`` samples of each device.
+        accumulate: Forward passes per step; the gradient is the mean of theirs. That is the gradient of
+            ``batch × accumulate`` samples of each device where every pass has as many labelled pixels as the others;
+            else it is a mean of means, in which a pixel of a pass with few counts for more.
         lr: Base learning rate.
         mixing_lr: Learning rate of the mixing weights w of MMLoRA and MMAdapter, as a multiple of ``lr``. They
             start at ½ and decide alone how much the sensors exchange; at the rate of the matrices some hundred
