@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +27,7 @@ from mfnet_lite.cli.words import Words, ask_for
 
 if TYPE_CHECKING:
     from mfnet_lite.metrics import ConfusionMatrix
-    from mfnet_lite.rasters import Tile, TileSet
+    from mfnet_lite.rasters import SensorInfo, Tile, TileSet
     from mfnet_lite.runs.folder import RunConfig
 
 
@@ -91,7 +92,7 @@ def evaluate(
     check_window(windows.window)
     config, model = load_run(run)
     names = _used(config, listed(sensors, "sensors"), run)
-    dataset = _opened(folder, kind, names, config)
+    dataset = _opened(folder, kind, names, config, split)
     policy = check_nodata_policy(config.holes if nodata_policy is None else nodata_policy)
     tiles = dataset.tiles(split)
     channels = channels_of(dataset, split)
@@ -142,20 +143,37 @@ def evaluate(
         typer.echo(f"pixels counted: {_policy_words(policy, names)}")
 
 
-def _opened(folder: Path, kind: str, names: tuple[str, ...], config: RunConfig) -> TileSet:
+def _opened(
+    folder: Path, kind: str, names: tuple[str, ...], config: RunConfig, split: str
+) -> TileSet:
     """Open a dataset as the run's was opened: with its bands, completed by what it knows of its sensors."""
-    from mfnet_lite.rasters import find_reader, open_dataset
+    from mfnet_lite.rasters import open_dataset
     from mfnet_lite.rasters.tiles import with_sensors
 
-    reading: dict[str, Any] = {"seed": config.seed}
-    known = config.sensor_infos()
-    select = known[names[0]].select
-    options = find_reader(folder, kind).options
-    if select and names[0] == "optical" and "optical_bands" in options:
-        reading["optical_bands"] = select
-    dataset = open_dataset(folder, kind, names, **reading)
-    described = {name: info.completed(known[name]) for name, info in dataset.info.sensors.items()}
+    dataset = open_dataset(folder, kind, names, seed=config.seed)
+    known, tile = config.sensor_infos(), dataset.tiles(split)[0]
+    described = {
+        name: _with_bands(info, known[name], tile.files[name]).completed(known[name])
+        for name, info in dataset.info.sensors.items()
+    }
     return with_sensors(dataset, described)
+
+
+def _with_bands(info: SensorInfo, known: SensorInfo, path: Path) -> SensorInfo:
+    """A sensor that takes the bands which the run took; the reader's own where the run took all.
+
+    What was one band of a file of several sensors may lie in a file of its own here, which leaves no choice. That holds
+    for no optical image: any band would do.
+    """
+    from mfnet_lite.rasters import raster_info
+    from mfnet_lite.rasters.tiles import OPTICAL
+
+    if known.select is None:
+        return info
+    if info.name != OPTICAL and len(known.select) == 1 and raster_info(path).bands == 1:
+        return info
+    # the names tell that a band which files mark as opacity is a measurement
+    return replace(info, select=known.select, names=info.names or known.names)
 
 
 def _check_labelled(tiles: Sequence[Tile], folder: Path) -> None:
