@@ -58,6 +58,7 @@ def evaluate(
 ) -> None:
     """Score a run on the tiles, or the dialogues, of a split."""
     from mfnet_lite.rasters import WholeTiles, raster_info
+    from mfnet_lite.rasters.grids import best_placed
     from mfnet_lite.rasters.interpretation.band_counts import check_bands, opacity_words
     from mfnet_lite.runs.data import channels_of, check_fits
     from mfnet_lite.runs.dialogue_run import holds_dialogue_run
@@ -114,7 +115,8 @@ def evaluate(
     split = dataset.split_name(split)
     scored = WholeTiles(tiles, names, config.scaling, nodata_policy=policy)
     scored.prepare()
-    compare_gsd(raster_info(tiles[0].files[names[0]]), config.gsd, dataset.info.gsd)
+    headers = (raster_info(tiles[0].files[name]) for name in names)
+    compare_gsd(best_placed(headers), config.gsd, dataset.info.gsd)
     matrix = score(
         windows.mirrored(model).to(target),
         scored,

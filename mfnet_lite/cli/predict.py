@@ -64,6 +64,7 @@ def predict(
     """
     from mfnet_lite.rasters import raster_info
     from mfnet_lite.rasters import windows as windows_of
+    from mfnet_lite.rasters.grids import best_placed
     from mfnet_lite.runs.colours import colours_for
     from mfnet_lite.runs.folder import load_run
     from mfnet_lite.scenes import Windows
@@ -86,7 +87,7 @@ def predict(
     policy = check_nodata_policy(config.holes if nodata_policy is None else nodata_policy)
     paths = _present(paths, config, run)
     _check_bands(paths, infos, config)
-    compare_gsd(raster_info(next(iter(paths.values()))), config.gsd, stated_gsd)
+    compare_gsd(best_placed(map(raster_info, paths.values())), config.gsd, stated_gsd)
     _tell_stretched(paths, infos, config.scaling)
     predict_scene(
         windows.mirrored(model),

@@ -51,23 +51,34 @@ def grid_difference(info: RasterInfo, other: RasterInfo) -> GridDifference | Non
     Returns:
         The first difference; None if the pixels lie upon each other.
     """
-    compared = f"(compared with {other.path.name} of {other.path.parent.name}/)"
-    if (info.height, info.width) != (other.height, other.width):
-        own, others = (f"{i.height} x {i.width}" for i in (info, other))
-        return GridDifference(
-            info,
-            f"misaligned grid: {own} pixels instead of {others} {compared}",
-            f"has {own} pixels, expected {others} as in {other.path}",
-        )
-    if info.crs is not None and other.crs is not None and not same_horizontal(info.crs, other.crs):
-        found, expected = crs_name(info.crs), crs_name(other.crs)
-        if found == expected:  # one name for two systems
-            found, expected = f"a system named {found}", f"that of {other.path.name}"
-        return GridDifference(
-            info,
-            f"wrong coordinate system: {found} instead of {expected} {compared}",
-            f"is in {found}, expected {expected} as in {other.path}",
-        )
+    return _other_size(info, other) or _other_system(info, other) or _other_place(info, other)
+
+
+def _other_size(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
+    if (info.height, info.width) == (other.height, other.width):
+        return None
+    own, others = (f"{i.height} x {i.width}" for i in (info, other))
+    return GridDifference(
+        info,
+        f"misaligned grid: {own} pixels instead of {others} {_compared(other)}",
+        f"has {own} pixels, expected {others} as in {other.path}",
+    )
+
+
+def _other_system(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
+    if info.crs is None or other.crs is None or same_horizontal(info.crs, other.crs):
+        return None
+    found, expected = crs_name(info.crs), crs_name(other.crs)
+    if found == expected:  # one name for two systems
+        found, expected = f"a system named {found}", f"that of {other.path.name}"
+    return GridDifference(
+        info,
+        f"wrong coordinate system: {found} instead of {expected} {_compared(other)}",
+        f"is in {found}, expected {expected} as in {other.path}",
+    )
+
+
+def _other_place(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
     transform, others_transform = _transform(info), _transform(other)
     if transform is None or others_transform is None:
         return None
@@ -76,9 +87,13 @@ def grid_difference(info: RasterInfo, other: RasterInfo) -> GridDifference | Non
         return None
     return GridDifference(
         info,
-        f"misaligned grid: up to {away:.2f} pixels away {compared}",
+        f"misaligned grid: up to {away:.2f} pixels away {_compared(other)}",
         f"lies up to {away:.2f} pixels off, expected the position and the pixel size of {other.path}",
     )
+
+
+def _compared(other: RasterInfo) -> str:
+    return f"(compared with {other.path.name} of {other.path.parent.name}/)"
 
 
 def _transform(info: RasterInfo) -> Affine | None:
@@ -105,7 +120,10 @@ def corner_distance(one: Affine, other: Affine, height: int, width: int) -> floa
 
 
 def grid_differences(infos: Iterable[RasterInfo]) -> Iterator[GridDifference]:
-    """Compare every raster with the first one.
+    """Compare every raster with the first one that has what is compared.
+
+    That is the first one for the size; coordinate system and position are those of the first that says them, or else
+    a plain image at the beginning would let everything after it lie anywhere.
 
     Args:
         infos: Headers.
@@ -113,19 +131,45 @@ def grid_differences(infos: Iterable[RasterInfo]) -> Iterator[GridDifference]:
     Yields:
         A difference for each raster that lies elsewhere.
     """
-    first: RasterInfo | None = None
+    size: RasterInfo | None = None
+    system: RasterInfo | None = None
+    place: RasterInfo | None = None
     for info in infos:
-        if first is None:
-            first = info
-        elif (difference := grid_difference(info, first)) is not None:
+        difference = (
+            (_other_size(info, size) if size else None)
+            or (_other_system(info, system) if system else None)
+            or (_other_place(info, place) if place else None)
+        )
+        if difference is not None:
             yield difference
+            continue
+        size = size or info
+        system = system or (info if info.crs is not None else None)
+        place = place or (info if _transform(info) is not None else None)
+
+
+def best_placed(infos: Iterable[RasterInfo]) -> RasterInfo:
+    """Choose the raster that says where the pixels of all lie.
+
+    Args:
+        infos: Headers of rasters on one grid, at least one.
+
+    Returns:
+        The first with coordinate system and position; else the first with a position or with rational polynomial
+        coefficients, else the first.
+    """
+    every = tuple(infos)
+    placed = [info for info in every if info.rpcs is not None or _transform(info) is not None]
+    located = [info for info in placed if info.crs is not None and _transform(info) is not None]
+    return (located or placed or every)[0]
 
 
 def check_same_grid(infos: Iterable[RasterInfo], remedy: str = RESAMPLE) -> None:
     """Make sure that the pixels of several rasters lie upon each other.
 
     Args:
-        infos: Headers; the first one's grid is the one that all should have.
+        infos: Headers; the first one's size is the one that all should have, and coordinate system and position are
+            those of the first that has them.
         remedy: What to do otherwise.
 
     Raises:

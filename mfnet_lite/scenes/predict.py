@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 
 from mfnet_lite.rasters.cog import replacing_geotiff
 from mfnet_lite.rasters.datasets.tile_reader import NodataPolicy, TileReader, to_sample
-from mfnet_lite.rasters.grids import check_grid
+from mfnet_lite.rasters.grids import best_placed, check_grid
 from mfnet_lite.rasters.identity import hash_rasters
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.rasters.labels.coding import LabelCoding
@@ -120,7 +120,7 @@ def predict_scene(
 
     Args:
         model: Maps ``{sensor: (batch, channels, h, w)}`` to logits; it is moved to ``device``.
-        paths: A raster per sensor, all on one grid.
+        paths: A raster per sensor, all on one grid. The map takes the place of the first that has a coordinate system.
         out: The GeoTIFF to write.
         windows: Size, stride and overlap mode of the windows; defaults to 256 pixels that overlap by half.
         scaling: Of elevations, as in training: ``minmax``, ``robust`` or ``ground``; its statistics
@@ -163,7 +163,7 @@ def predict_scene(
     infos = check_grid(paths)
     for path in written:
         check_spares(path, paths.values())
-    first = next(iter(infos.values()))
+    placed = best_placed(infos.values())
     known = dict(sensors or {})
     described = {name: known.get(name, SensorInfo(name)) for name in paths}
     dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd)
@@ -185,10 +185,10 @@ def predict_scene(
         )
 
         def computed(
-            left: int, right: int, rows: tuple[int, int] = (0, first.height)
+            left: int, right: int, rows: tuple[int, int] = (0, placed.height)
         ) -> Iterator[Rows]:
             """Compute rows of a panel."""
-            shape = first.height, first.width
+            shape = placed.height, placed.width
             scene = _Scene(reader, tile, windows, shape, (left, right))
             for found in _finished(
                 model, scene, shape, windows, (left, right), rows, confidence is not None
@@ -197,9 +197,9 @@ def predict_scene(
                 yield found
 
         source: Callable[[int, int], Iterator[Rows]] = computed
-        bar.reset(total=first.height * first.width)
+        bar.reset(total=placed.height * placed.width)
         files = AreaFiles(
-            out.with_name(out.name + ".parts"), areas_of(first.height, first.width, side)
+            out.with_name(out.name + ".parts"), areas_of(placed.height, placed.width, side)
         )
         if ranks.world > 1:
             plan = {}
@@ -220,7 +220,7 @@ def predict_scene(
             ranks.wait()
             source = files.rows
         if ranks.first:
-            _write(source, first, out, confidence, holes, classes, palette, side, cog)
+            _write(source, placed, out, confidence, holes, classes, palette, side, cog)
             if ranks.world > 1:
                 shutil.rmtree(files.folder)
         ranks.wait()

@@ -6,8 +6,21 @@ import numpy as np
 import pytest
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters import RandomCrops, WholeTiles, open_folder, raster_info, write_raster
-from mfnet_lite.rasters.grids import check_grid, corner_distance, grid_difference
+from mfnet_lite.rasters import (
+    RandomCrops,
+    WholeTiles,
+    check_dataset,
+    open_folder,
+    raster_info,
+    write_raster,
+)
+from mfnet_lite.rasters.grids import (
+    best_placed,
+    check_grid,
+    corner_distance,
+    grid_difference,
+    grid_differences,
+)
 
 PLACE = Affine(0.5, 0, 400_000, 0, -0.5, 5_700_000)
 
@@ -81,3 +94,57 @@ def test_no_reader_lays_files_upon_each_other_that_do_not_lie_there(dataset, par
     tiles = [t for s in open_folder(dataset).splits.values() for t in s if t.id == "t0"]
     with pytest.raises(ValueError, match=r"t0\.tif lies up to 12\.00 pixels off"):
         reader(tiles)[0]
+
+
+FAR = Affine(0.5, 0, 500_000, 0, -0.5, 5_700_000)
+PLAIN = {"crs": None, "transform": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ([PLAIN, {}, {"transform": FAR}], {2: "200000.00 pixels away (compared with 1.tif"}),
+        ([PLAIN, PLAIN, {}, {"crs": "EPSG:25833"}], {3: "EPSG:25833 instead of EPSG:25832"}),
+        ([PLAIN, {}, {}, PLAIN], {}),
+        # a position without a system, and the system in another file
+        ([{"crs": None}, {}, {"transform": FAR, "crs": None}], {2: "(compared with 0.tif"}),
+        ([{"crs": None}, {}, {"crs": "EPSG:25833"}], {2: "(compared with 1.tif"}),
+        # what differs itself is no measure for others
+        ([PLAIN, {"size": (20, 31), "transform": FAR}, {}, {}], {1: "20 x 31 pixels instead of"}),
+    ],
+)
+def test_a_first_file_without_georeference_excuses_nobody(tmp_path, changes, told):
+    files = [save(tmp_path / f"{i}.tif", **change) for i, change in enumerate(changes)]
+    infos = [raster_info(path) for path in files]
+    found = {infos.index(d.info): d.problem for d in grid_differences(infos)}
+    assert found.keys() == told.keys()
+    for index, problem in told.items():
+        assert problem in found[index]
+    if told:
+        with pytest.raises(ValueError, match=f"{max(told)}.tif .* resample it"):
+            check_grid(dict(enumerate(files)))
+
+
+def test_a_plain_image_does_not_hide_that_its_label_lies_elsewhere(dataset):
+    for split in ("train", "test"):
+        for image in (dataset / split / "image").glob("*.tif"):
+            write_raster(image, np.ones((3, 40, 48), np.uint8))
+    label = dataset / "train" / "label" / "t0.tif"
+    own = raster_info(label)
+    away = Affine(0.25, 0, own.transform.c + 1e5, 0, -0.25, own.transform.f)
+    write_raster(label, np.zeros((40, 48), np.uint8), crs=own.crs, transform=away)
+    tiles = [t for s in open_folder(dataset).splits.values() for t in s if t.id == "t0"]
+    with pytest.raises(ValueError, match=r"label/t0\.tif lies up to 400000\.00 pixels off"):
+        WholeTiles(tiles)[0]
+    problems = check_dataset(dataset, progress=False).problems
+    assert [str(p.file) for p in problems if "400000.00 pixels away" in p.problem] == [str(label)]
+
+
+def test_which_raster_says_where_all_lie(tmp_path):
+    plain = raster_info(save(tmp_path / "plain.tif", **PLAIN))
+    world_file = raster_info(save(tmp_path / "world.tif", crs=None))
+    whole = raster_info(save(tmp_path / "whole.tif"))
+    assert best_placed([plain, world_file, whole]) is whole
+    assert best_placed([plain, world_file]) is world_file
+    assert best_placed([whole, world_file, plain]) is whole
+    assert best_placed([plain, plain]) is plain

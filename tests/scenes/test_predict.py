@@ -295,6 +295,17 @@ def test_panels_give_what_the_whole_gives(width, cut, blend, repeat, stride):
         rows((0, width + 1))
 
 
+def test_the_map_lies_where_any_of_its_rasters_says(tmp_path):
+    rng = np.random.default_rng(0)
+    image = write_raster(tmp_path / "plain.tif", rng.integers(1, 255, (3, 20, 30), np.uint8))
+    heights = rng.random((20, 30), np.float32)
+    dsm = write_raster(tmp_path / "dsm.tif", heights, crs="EPSG:25832", transform=PLACE)
+    paths, out = {"optical": image, "dsm": dsm}, tmp_path / "map.tif"
+    predict_scene(Conv(1), paths, out, window=16, scaling="minmax", progress=False, device="cpu")
+    with rasterio.open(out) as made:
+        assert (made.crs.to_epsg(), made.transform) == (25832, PLACE)
+
+
 @pytest.mark.parametrize("holes", ["any", "first"])
 def test_a_map_in_panels_is_the_same_map(tmp_path, holes):
     paths = write_scene(tmp_path, height=70, width=600)
