@@ -6,7 +6,7 @@ a crop, or the same roof would change its value with the crop) and over valid pi
 
 =========  =========================================================================================
 minmax     the authors': :math:`(z - z_{min}) / (z_{max} - z_{min})`; one crane sets the scale
-robust     the same between the percentiles 2 and 98, clipped
+robust     the same between the percentiles 2 and 98, clipped; as minmax where both are one value
 ground     height above ground in metres, divided by 30 and clipped: the same roof has the same value
            in every tile, on a hill and in a valley
 =========  =========================================================================================
@@ -155,11 +155,12 @@ def fit_scaling(
     usable = np.isfinite(dsm) if valid is None else valid & np.isfinite(dsm)
     if not usable.any():
         return Scaling(name, low=0.0, high=0.0)
-    if name == "minmax":
-        return Scaling(name, low=float(dsm[usable].min()), high=float(dsm[usable].max()))
     if name == "robust":
         low, high = np.percentile(dsm[usable], PERCENTILES)
-        return Scaling(name, low=float(low), high=float(high))
+        if low < high:
+            return Scaling(name, low=float(low), high=float(high))
+    if name in ("minmax", "robust"):
+        return Scaling(name, low=float(dsm[usable].min()), high=float(dsm[usable].max()))
     cell = cell_size(dsm.shape[0], dsm.shape[1], gsd)
     return ground_scaling(reduce_cells(dsm, usable, cell), cell, gsd)
 
