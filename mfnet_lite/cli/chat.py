@@ -61,6 +61,8 @@ def chat(
         number = sum(len(reply.boxes) for reply in talk.replies)
         where = "in pixels" if "crs" not in talk.features() else "in the CRS of the image"
         typer.echo(f"wrote {geojson}: {number} box(es), {where}", err=True)
+        for remark in talk.remarks():
+            typer.echo(f"note: {remark}", err=True)
 
 
 def _typed() -> Iterator[str]:

@@ -27,7 +27,11 @@ from mfnet_lite.language.answers import Fault, parse_answer
 from mfnet_lite.language.boxes import Square, corners_of
 from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, EarthGPT, Example
 from mfnet_lite.rasters.geojson import DECIMALS, PIXELS, crs_member
-from mfnet_lite.rasters.interpretation.georeference import crs_name, transform_of_points
+from mfnet_lite.rasters.interpretation.georeference import (
+    crs_name,
+    misplaced_by,
+    transform_of_points,
+)
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.square_image import read_square
 
@@ -163,7 +167,8 @@ class Chat:
             A FeatureCollection of polygons with the properties ``phrase``, ``question``, ``turn``, ``text`` (the whole
             answer) and ``coordinates`` (the name of the coordinate system, or that these are pixels). In the coordinate
             system of the image, which the member ``crs`` names; in pixels and without it where the image has none. Of a
-            scene with ground control points the affine transform that fits them best is taken.
+            scene with ground control points the affine transform that fits them best is taken; :meth:`remarks` says
+            where that is not good enough.
         """
         transform = self._transform()
         crs = None if transform is None else self.info.crs
@@ -187,6 +192,13 @@ class Chat:
         ]
         named = {} if crs is None else {"crs": crs_member(crs)}
         return {"type": "FeatureCollection", **named, "features": features}
+
+    def remarks(self) -> list[str]:
+        """Say in sentences what somebody who uses the places of boxes has to know about the image."""
+        if self.info.crs is None or self.info.transform is not None:
+            return []
+        words = misplaced_by(list(self.info.gcps))
+        return [] if words is None else [f"{self.image} {words}"]
 
     def _transform(self) -> Affine | None:
         """From pixels to the coordinate system; None without one."""

@@ -31,7 +31,10 @@ from tqdm.auto import tqdm
 
 from mfnet_lite.rasters.geojson import PIXELS
 from mfnet_lite.rasters.grids import check_same_grid
-from mfnet_lite.rasters.interpretation.georeference import transform_of_points
+from mfnet_lite.rasters.interpretation.georeference import (
+    misplaced_by,
+    transform_of_points,
+)
 from mfnet_lite.rasters.io import info_of, open_raster, own_mask, quiet, raster_info, read_window
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiling import Window
@@ -105,8 +108,8 @@ def write_vectors(
     Raises:
         FileNotFoundError: If there is no map.
         ValueError: If it holds no classes or objects, a number is out of range, ``confidence`` lies elsewhere,
-            ``confidence`` or ``scores.csv`` belong to another map, or ``out`` is one of the inputs or of an unknown
-            kind.
+            ``confidence`` or ``scores.csv`` belong to another map, the map is placed by ground control points that no
+            affine transform fits to half a pixel, or ``out`` is one of the inputs or of an unknown kind.
         ImportError: If shapely or pyogrio is not installed.
     """
     path, out = Path(path), Path(out)
@@ -245,6 +248,8 @@ def _georeference(info: RasterInfo) -> tuple[CRS | None, Affine]:
     transform = info.transform or transform_of_points(list(info.gcps))
     if info.crs is None or transform is None:
         return None, Affine.identity()
+    if info.transform is None and (words := misplaced_by(list(info.gcps))) is not None:
+        raise ValueError(f"{info.path} {words}")
     return info.crs, transform
 
 

@@ -121,6 +121,21 @@ def test_ground_control_points_are_a_transform_too(model, tmp_path, monkeypatch)
     (feature,) = chat.features()["features"]
     corners = feature["geometry"]["coordinates"][0]
     assert np.allclose(corners, [[500, 900], [500, -100], [1500, -100], [1500, 900], [500, 900]])
+    assert chat.remarks() == []
+
+
+def test_ground_control_points_that_no_transform_fits_are_told(model, tmp_path):
+    points = [
+        GroundControlPoint(50 * r, 100 * c, 500 + 1000 * c, 900 - 500 * r + 30 * (c - 1) ** 2)
+        for r in range(3)
+        for c in range(3)
+    ]
+    image = write(tmp_path / "bent.tif", gcps=points, crs="EPSG:32633")
+    (remark,) = Chat(model, image).remarks()
+    # of 0, 30, 0 in metres the best plane misses 20 at the worst, two pixels
+    assert "bent.tif is placed by 9 ground control points" in remark
+    assert "up to 2.0 pixels" in remark
+    assert "gdalwarp -tps" in remark
 
 
 def test_rings_are_closed_and_against_the_clock():

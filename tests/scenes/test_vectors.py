@@ -9,6 +9,7 @@ import pyogrio.raw
 import pytest
 import rasterio
 import shapely
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.features import rasterize
 from rasterio.transform import Affine
@@ -223,6 +224,31 @@ def test_mistakes_in_one_sentence(class_map, tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         write_vectors(tmp_path / "no.tif", out)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("bend", [0.0, 3.0])
+def test_ground_control_points_place_a_map_only_where_they_fit(tmp_path, bend):
+    control = [
+        GroundControlPoint(10 * r, 10 * c, 5e5 + 5 * c, 5e6 - 5 * r + 0.5 * bend * (c - 1) ** 2)
+        for r in range(3)
+        for c in range(3)
+    ]
+    path, out = tmp_path / "map.tif", tmp_path / "map.geojson"
+    profile = {"driver": "GTiff", "height": 20, "width": 20, "count": 1, "dtype": "uint8"}
+    with rasterio.open(path, "w", **profile, gcps=control, crs="EPSG:25832") as target:
+        target.write(np.ones((1, 20, 20), np.uint8))
+    if bend:
+        with pytest.raises(
+            ValueError, match=r"map\.tif is placed by 9 .* up to 2\.0 pixels.*gdalwarp -tps"
+        ):
+            write_vectors(path, out)
+        assert not out.exists()
+    else:
+        write_vectors(path, out)
+        (feature,) = json.loads(out.read_text())["features"]
+        assert feature["properties"]["area_m2"] == pytest.approx(100)
+        x, y = np.array(feature["geometry"]["coordinates"][0]).T
+        assert (x.min(), x.max(), y.min(), y.max()) == pytest.approx((5e5, 500_010, 4_999_990, 5e6))
 
 
 def test_an_existing_file_stays_until_the_new_one_is_whole(class_map, tmp_path):

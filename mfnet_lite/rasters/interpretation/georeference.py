@@ -19,6 +19,7 @@ from rasterio.errors import CRSError
 from rasterio.transform import Affine, from_gcps
 
 METRES_PER_DEGREE = 111_320.0  # of longitude on the equator (WGS 84: 111,319.5)
+POINTS_TOLERANCE = 0.5  # pixels that an affine transform may miss ground control points by
 LONG_NAME = 60  # characters of a name that still fit into one sentence
 
 
@@ -286,3 +287,47 @@ def transform_of_points(points: list[GroundControlPoint]) -> Affine | None:
         From (column, row) to coordinates; None for fewer than three points.
     """
     return from_gcps(points) if len(points) >= 3 else None
+
+
+def misfit_of_points(points: list[GroundControlPoint], transform: Affine) -> float:
+    """How far an affine transform misses ground control points.
+
+    Args:
+        points: Ground control points.
+        transform: From (column, row) to coordinates, such as :func:`transform_of_points` fits.
+
+    Returns:
+        The largest distance, in pixels; infinity for a transform that cannot be inverted.
+    """
+    a, b, c, d, e, f = tuple(transform)[:6]
+    away = np.array(
+        [(a * p.col + b * p.row + c - p.x, d * p.col + e * p.row + f - p.y) for p in points]
+    ).reshape(-1, 2)
+    try:
+        in_pixels = np.linalg.solve(np.array([[a, b], [d, e]]), away.T)
+    except np.linalg.LinAlgError:
+        return float("inf")
+    return float(np.hypot(*in_pixels).max(initial=0.0))
+
+
+def misplaced_by(points: list[GroundControlPoint]) -> str | None:
+    """What keeps ground control points from placing things by the affine transform that fits them best.
+
+    A wide scene is bent in degrees, and one that was never rectified is bent by its relief: there the transform is good
+    for the width of a pixel, and not for the place of a building.
+
+    Args:
+        points: Ground control points.
+
+    Returns:
+        The predicate of a sentence whose subject is the file, with the remedy; None where the transform misses no
+        point by more than half a pixel, or there are too few for one.
+    """
+    transform = transform_of_points(points)
+    away = 0.0 if transform is None else misfit_of_points(points, transform)
+    if away <= POINTS_TOLERANCE:
+        return None
+    return (
+        f"is placed by {len(points)} ground control points that one affine transform misses by up to {away:.1f} "
+        f"pixels, expected at most {POINTS_TOLERANCE:g}; warp it first, for example with gdalwarp -tps"
+    )

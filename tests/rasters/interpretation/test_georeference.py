@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters.interpretation.georeference import (
     crs_name,
+    misfit_of_points,
+    misplaced_by,
     pixel_width,
     same_horizontal,
+    transform_of_points,
     vertical_unit,
 )
 
@@ -84,3 +88,35 @@ def test_width_of_a_pixel(crs, transform, metres):
 
 def test_without_a_system_the_numbers_are_taken_for_metres_and_not_trusted():
     assert pixel_width(square(0.1, 0, 0), None, 5, 5) == (pytest.approx(0.1), False)
+
+
+def points(bend: float, size: int = 100, per_side: int = 5) -> list[GroundControlPoint]:
+    """Of pixels of 10 m whose rows are bent: by ``bend`` pixels between the middle and the sides."""
+    places = [(r, c) for r in range(per_side) for c in range(per_side)]
+    step = size / (per_side - 1)
+    return [
+        GroundControlPoint(
+            r * step, c * step, 5e5 + 10 * c * step, 5e6 - 10 * (r * step - bend * (c / 2 - 1) ** 2)
+        )
+        for r, c in places
+    ]
+
+
+def test_how_far_a_transform_misses_points():
+    # of the parabola's values 1, 1/4, 0, 1/4, 1 the best line takes the mean, 1/2
+    bent = points(8)
+    assert misfit_of_points(bent, transform_of_points(bent)) == pytest.approx(4)
+    away = Affine(10, 0, 5e5 + 30, 0, -10, 5e6 - 40)
+    assert misfit_of_points(points(0), away) == pytest.approx(5)
+    assert misfit_of_points(points(0), Affine(10, 20, 0, 10, 20, 0)) == np.inf
+
+
+@pytest.mark.parametrize(("bend", "told"), [(0, None), (0.9, None), (1.2, "0.6"), (40, "20.0")])
+def test_points_that_one_transform_cannot_place(bend, told):
+    found = misplaced_by(points(bend))
+    assert (found is None) is (told is None)
+    if told:
+        assert (
+            f"by 25 ground control points that one affine transform misses by up to {told}" in found
+        )
+    assert misplaced_by([]) is None
