@@ -141,8 +141,9 @@ def _classes(report: CheckReport) -> Table:
     table.add_column("class")
     for split in counts:
         table.add_column(split, justify="right")
-    named = [*enumerate(report.classes), (report.ignore_index, "not labelled")]
-    for index, name in named:
-        prefix = f"{index} " if index < len(report.classes) else ""
-        table.add_row(escape(prefix + name), *(f"{found[index]:,}" for found in counts.values()))
+    named = {index: f"{index} {name}" for index, name in enumerate(report.classes)}
+    ignored = named.get(report.ignore_index)  # a class that counts as not labelled has one row, too
+    named[report.ignore_index] = f"{ignored} (not labelled)" if ignored else "not labelled"
+    for index, name in named.items():
+        table.add_row(escape(name), *(f"{found[index]:,}" for found in counts.values()))
     return table

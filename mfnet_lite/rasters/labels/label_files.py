@@ -175,11 +175,13 @@ class LabelFile:
     def _colours(
         self, band: Num[np.ndarray, "height width"], mask: Bool[np.ndarray, "height width"]
     ) -> tuple[UInt8[np.ndarray, "3 height width"], Bool[np.ndarray, "height width"]]:
-        """Values as their colours; the value that is not labelled need not have a known one."""
+        """Values as their colours; a value that is not labelled need not have a known one."""
         assert self.table is not None
-        void = self.coding.ignore_index
-        if void < len(self.table) and tuple(self.table[void].tolist()) not in self.coding.colours:
-            mask = mask & (band != void)
+        ignored = self.coding.ignore_index
+        voids = {value for value, index in self.coding.values.items() if index == ignored}
+        for void in (voids | {ignored}) & set(range(len(self.table))):
+            if tuple(self.table[void].tolist()) not in self.coding.colours:
+                mask = mask & (band != void)
         used = band[mask]
         if used.size and int(used.max()) >= len(self.table):
             raise ValueError(

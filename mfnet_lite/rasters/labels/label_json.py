@@ -9,8 +9,9 @@ hides a class, the dataset is refused with the line that settles it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,30 +66,41 @@ def label_coding(
     names = [str(name) for name in (classes or stated.get("classes") or ())]
     shift = int(stated.get("label_offset", 0)) if offset is None else offset
     stated_void = stated.get("ignore_index") if ignore is None else ignore
+    said = stated_void is not None
     void = IGNORE_INDEX if stated_void is None else int(stated_void)
-    index = void if 0 <= void <= 255 else IGNORE_INDEX  # a label of a sample is a byte
     file = root / "dataset.json"
+    binary = stated.get("label_threshold") is not None
     if stated.get("label_values"):
         if shift:
             raise ValueError(
                 f"{file} has both label_offset and label_values: expected one; remove the other"
             )
-        values = stated_values(stated, names, index, file)
-        top = max((v for v in values.values() if v != index), default=0)
+        meanings = stated_values(stated, names, _sample_index(void, ()), file)
+        top = max((meant for meant in meanings.values() if meant is not None), default=0)
         names = names or [f"class {i}" for i in range(top + 1)]
-        if stated_void is not None or stated.get("label_threshold") is None:
+        others = [meant for value, meant in meanings.items() if value != void]
+        index = _sample_index(void, [*others, *_by_rule(stated, names, file)])
+        if meanings.get(void) == void != index:
+            raise ValueError(
+                f"{file} has {void} as ignore_index and, like other values, as the class {names[void]} in "
+                f'label_values: expected one meaning; write "{void}": "ignore" there, or remove ignore_index'
+            )
+        values = {value: index if meant is None else meant for value, meant in meanings.items()}
+        if said or not binary:
             values.setdefault(void, index)
         return _finish(names, LabelCoding(len(names), index, values=values), stated, file, [])
-    if stated.get("label_threshold") is not None:
+    if binary:
         names = names or ["class 0", "class 1"]
-        values = {} if stated_void is None else {void: index}
+        index = _sample_index(void, _by_rule(stated, names, file))
+        values = {void: index} if said else {}
         return _finish(names, LabelCoding(len(names), index, values=values), stated, file, [])
     infos = headers(labels)
-    palette = stated_palette(stated)
+    palette = stated_palette(stated) or ()
     notes: list[str] = []
-    colours: dict[Colour, int] = {}
+    painted: list[RasterInfo] = []
     if palette:
-        colours, painted, notes = _by_colour(palette, infos, index, shift, file)
+        probe = partial(_plain, len(palette), void, said, shift, palette)
+        painted, notes = _by_colour(palette, infos, probe, file)
         if painted:
             names = names or [f"class {i}" for i in range(len(palette))]
             if len(names) != len(palette):
@@ -97,7 +109,6 @@ def label_coding(
                     f"{painted[0].path} is written in colours; list one colour per class"
                 )
     else:
-        painted = []
         differing = differing_tables(infos)
         if differing:
             raise ValueError(
@@ -105,9 +116,7 @@ def label_coding(
                 f'"palette" in {file}, or under "label_values" what each value means if they are'
             )
     plain = [info.path for info in infos if info not in painted]
-    doubt = (
-        doubtful_255(plain) if stated_void is None and len(names) in (0, 2) and not shift else ""
-    )
+    doubt = doubtful_255(plain) if not said and len(names) in (0, 2) and not shift else ""
     if doubt:
         one = '"1": 1, ' if "others" in doubt else ""
         raise ValueError(
@@ -125,14 +134,53 @@ def label_coding(
         count, found = _counted(root, [Path(path) for path in labels], void, shift)
         names = [f"class {i}" for i in range(count)]
         notes += found
-    values = {}
-    if shift or index != void:
-        values = dict.fromkeys(range(-shift), index) | {void: index}
-        values |= {i - shift: i for i in range(len(names))}
-    coding = LabelCoding(len(names), index, values=values, palette=colours, ignored=FIELD_IGNORES)
-    if shift > 0:
-        coding = replace(coding, ignored=())
+    coding = _plain(
+        len(names), void, said, shift, palette, bool(painted), _by_rule(stated, names, file)
+    )
     return _finish(names, coding, stated, file, notes)
+
+
+def _sample_index(void: int, others: Iterable[int | None]) -> int:
+    """Index of ignored pixels in samples: the file's value of them, unless that is the index of another class.
+
+    ``void`` is a value of files. It is taken for the index as well, so that a class of that very value, such as
+    a background of 0, is the ignored one, but only while nothing else becomes that class: pixels of ``others``,
+    the indices that other values, colours and rules lead to, are to be learnt.
+    """
+    return void if 0 <= void <= 255 and void not in set(others) else IGNORE_INDEX
+
+
+def _by_rule(stated: Mapping[str, Any], names: Sequence[str], file: Path) -> list[int]:
+    """Indices that values get although none is listed for them: by a threshold, or as unknown ones."""
+    unknown = stated_unknown(stated, names, IGNORE_INDEX, file)
+    binary = [0, 1] if stated.get("label_threshold") is not None else []
+    return [*binary, *([unknown] if isinstance(unknown, int) else [])]
+
+
+def _plain(
+    count: int,
+    void: int,
+    said: bool,
+    shift: int,
+    palette: Sequence[Colour],
+    painted: bool,
+    others: Sequence[int] = (),
+) -> LabelCoding:
+    """The coding of values that are indices but for an offset, and of colours; ``said``: ``void`` is stated."""
+    numbers = {index - shift: index for index in range(count)}
+    others = [*others, *(index for value, index in numbers.items() if value != void)]
+    if painted:  # else the colours only say how maps are drawn
+        others += [index for index, colour in enumerate(palette) if colour != (void, void, void)]
+    index = _sample_index(void, others)
+    values: dict[int, int] = {}
+    if shift or index != void:
+        below = dict.fromkeys(range(-shift), index)
+        values = below | numbers | {void: index} if said else below | {void: index} | numbers
+    colours = {colour: index for index, colour in enumerate(palette)}
+    if palette:
+        colours.setdefault(BLACK, index)
+    ignored = () if shift > 0 else FIELD_IGNORES
+    return LabelCoding(count, index, values=values, palette=colours, ignored=ignored)
 
 
 def adapt(coding: LabelCoding, stated: Mapping[str, Any], root: Path) -> LabelCoding:
@@ -151,11 +199,12 @@ def adapt(coding: LabelCoding, stated: Mapping[str, Any], root: Path) -> LabelCo
     """
     file = root / "dataset.json"
     names = list(coding.classes)
-    values = dict(coding.values)
+    values, ignored = dict(coding.values), coding.ignore_index
     if not coding.colours:
         if stated.get("ignore_index") is not None:
-            values[int(stated["ignore_index"])] = coding.ignore_index
-        values |= stated_values(stated, names, coding.ignore_index, file)
+            values[int(stated["ignore_index"])] = ignored
+        meanings = stated_values(stated, names, ignored, file)
+        values |= {value: ignored if meant is None else meant for value, meant in meanings.items()}
     return _finish(names, replace(coding, values=values), stated, file, [])[1]
 
 
@@ -194,27 +243,27 @@ def _finish(
 
 
 def _by_colour(
-    palette: Sequence[Colour], infos: Sequence[RasterInfo], index: int, shift: int, file: Path
-) -> tuple[dict[Colour, int], list[RasterInfo], list[str]]:
-    """Colour → class, the labels that are read by it, and a note on tables of other colours."""
-    colours = dict(zip(palette, range(len(palette)), strict=True))
-    probe = LabelCoding(
-        len(palette),
-        index,
-        values={i - shift: i for i in range(len(palette))} | {IGNORE_INDEX: index} if shift else {},
-        palette=colours | ({} if BLACK in colours else {BLACK: index}),
-    )
-    readings = [
-        "colours"
-        if info.bands >= 3
-        else "values"
-        if info.colours is None
-        else table_reading(info.colours, probe)
-        for info in infos
-    ]
+    palette: Sequence[Colour],
+    infos: Sequence[RasterInfo],
+    probe: Callable[[bool], LabelCoding],
+    file: Path,
+) -> tuple[list[RasterInfo], list[str]]:
+    """The labels that are read by colour, and a note on tables of other colours."""
+    for some in (False, True):  # that some files are painted may change the index of ignored pixels
+        coding = probe(some)
+        readings = [
+            "colours"
+            if info.bands >= 3
+            else "values"
+            if info.colours is None
+            else table_reading(info.colours, coding)
+            for info in infos
+        ]
+        if "colours" not in readings:
+            break
     painted = [info for info, how in zip(infos, readings, strict=True) if how == "colours"]
-    if painted and len(colours) < len(palette):
-        twice = next(colour for i, colour in enumerate(palette) if colours[colour] != i)
+    twice = next((colour for i, colour in enumerate(palette) if colour in palette[:i]), None)
+    if painted and twice is not None:
         raise ValueError(
             f"{file} lists the colour {list(twice)} twice in palette, and {painted[0].path} is written in "
             "colours; give each class its own"
@@ -226,7 +275,7 @@ def _by_colour(
             f"{len(other)} label(s) have a colour table without any colour of palette, so their values "
             f"count as classes, first {other[0].name}"
         )
-    return dict(probe.palette), painted, notes
+    return painted, notes
 
 
 def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple[int, list[str]]:

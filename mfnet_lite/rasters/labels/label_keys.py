@@ -26,18 +26,18 @@ def stated_palette(stated: Mapping[str, Any]) -> tuple[Colour, ...] | None:
 
 def stated_values(
     stated: Mapping[str, Any], names: Sequence[str], ignore: int, file: Path
-) -> dict[int, int]:
+) -> dict[int, int | None]:
     """File value → class index as stated, in either of its two forms.
 
     Args:
         stated: All of ``dataset.json``: ``label_values`` is ``{"255": 1}`` (or a class name, or
             ``"ignore"``), or the other way round ``{"building": 255}``.
         names: Names of the classes; empty if none are stated.
-        ignore: Index for ``"ignore"``.
+        ignore: Number that says the same as ``"ignore"``, where it is the index of no class.
         file: ``dataset.json``, for messages.
 
     Returns:
-        The mapping; empty if nothing is stated.
+        The mapping, with None for values that mean "not labelled"; empty if nothing is stated.
 
     Raises:
         ValueError: A class that does not exist.
@@ -45,7 +45,7 @@ def stated_values(
     meanings: Mapping[str, Any] = stated.get("label_values") or {}
     by_value = all(is_whole(key) for key in meanings)
     pairs = meanings.items() if by_value else ((value, name) for name, value in meanings.items())
-    found: dict[int, int] = {}
+    found: dict[int, int | None] = {}
     for value, meant in pairs:
         if isinstance(meant, str) and not (by_value and is_whole(meant)):
             if meant != "ignore" and meant not in names:
@@ -54,7 +54,7 @@ def stated_values(
                     f'{file} has {meant!r} in label_values: expected "ignore" or one of the classes, '
                     f"{have}; correct it"
                 )
-            index = ignore if meant == "ignore" else list(names).index(meant)
+            index = None if meant == "ignore" else list(names).index(meant)
         else:
             index = int(float(meant))
             if index != ignore and names and not 0 <= index < len(names):
@@ -63,7 +63,9 @@ def stated_values(
                     f"{len(names)} classes; correct it"
                 )
         found[int(float(value))] = index
-    return found
+    numbers = [index for index in found.values() if index is not None and index != ignore]
+    count = len(names) or max(numbers, default=0) + 1
+    return {v: None if i == ignore and ignore >= count else i for v, i in found.items()}
 
 
 def is_whole(text: str) -> bool:
