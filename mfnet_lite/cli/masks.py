@@ -80,7 +80,9 @@ def masks(
     ] = None,
     bands: Annotated[
         str | None,
-        typer.Option(help="Red, green and blue counted from 1, or one band; 1,2,3 if absent."),
+        typer.Option(
+            help="Red, green and blue counted from 1, or one band; as the file calls them, else 1,2,3, if absent."
+        ),
     ] = None,
     cog: Annotated[
         bool,
@@ -129,7 +131,7 @@ def masks(
                 f"--objects {out}"
             )
         return
-    done = mask_scene(sam, scene, out, settings, bands=chosen or (1, 2, 3), cog=cog, **cutting)
+    done = mask_scene(sam, scene, out, settings, bands=chosen, cog=cog, **cutting)
     if not is_first_process():
         return
     if not done.total:

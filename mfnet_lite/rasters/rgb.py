@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ class Stretch:
 
     Attributes:
         bands: Red, green and blue, counted from 1; the same number three times for one band.
-        scalings: One per band, from the whole scene; None for 8-bit bands, which are taken as they are.
+        scalings: One per band, from the whole scene; None for bytes of 8 bits, which are taken as they are.
         reading: Which pixels hold data.
     """
 
@@ -32,15 +32,19 @@ class Stretch:
     reading: Interpretation
 
     @classmethod
-    def of(cls, path: str | Path, bands: tuple[int, ...] = (1, 2, 3)) -> Stretch:
-        """Choose the stretch of a file: 8 bits as they are, other types between two percentiles.
+    def of(
+        cls, path: str | Path, bands: tuple[int, ...] | None = None, grey: bool = False
+    ) -> Stretch:
+        """Choose the stretch of a file: bytes as they are, other types between two percentiles.
 
         The percentiles (2nd and 98th) are those of the whole scene, so that a thing looks the same in every
-        part of it.
+        part of it. Bytes of which fewer bits are in use are spread over 0–255.
 
         Args:
             path: The raster.
-            bands: One band or three.
+            bands: One band or three, counted from 1; None takes those that training takes first: red, green and
+                blue where the file calls its bands so, else the first three.
+            grey: With ``bands`` None: show the first band of a file that has fewer than three instead of refusing it.
 
         Returns:
             The stretch.
@@ -50,22 +54,31 @@ class Stretch:
             ValueError: Neither one band nor three, or one that the file lacks.
         """
         info = raster_info(path)
-        if len(bands) == 1:
-            bands = bands * 3
-        if len(bands) != 3:
-            raise ValueError(f"expected one band or three, got {bands}")
-        if min(bands) < 1 or max(bands) > info.bands:
-            raise ValueError(
-                f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
-                f"choose from 1 to {info.bands}"
-            )
-        red, green, blue = bands
+        if bands is not None:
+            if len(bands) == 1:
+                bands = bands * 3
+            if len(bands) != 3:
+                raise ValueError(f"expected one band or three, got {bands}")
+            if min(bands) < 1 or max(bands) > info.bands:
+                raise ValueError(
+                    f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
+                    f"choose from 1 to {info.bands}"
+                )
         reading = interpret_for_view(path, bands)
+        if len(reading.bands) < 3:
+            if not grey:
+                raise ValueError(
+                    f"{path} has {info.bands} band(s), {len(reading.bands)} of which hold an image: expected red, "
+                    "green and blue; name one band to be taken for all three (--bands 1)"
+                )
+            reading = replace(reading, bands=reading.bands[:1] * 3)
+        red, green, blue = bands = reading.bands
         notes = Notes()
         notes.add(Path(path), reading.remarks)
         notes.log()
         if info.dtype == "uint8":
-            return cls((red, green, blue), None, reading)
+            full = Scaling("minmax", high=float(2 ** (info.bits or 8) - 1))
+            return cls((red, green, blue), None if full.high == 255 else (full,) * 3, reading)
         fitted = {
             band: fit_scaling_from_file(path, "robust", band=band, reading=reading)
             for band in set(bands)

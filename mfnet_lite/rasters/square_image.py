@@ -50,8 +50,9 @@ def to_square(image: UInt8[np.ndarray, "rows cols 3"], side: int) -> Float[Tenso
 def read_square(path: str | Path, side: int) -> Float[Tensor, "3 side side"]:
     """Read an image as a square.
 
-    The first three bands are red, green and blue; of an image with fewer the first band is shown in grey. Bytes are
-    taken as they are, other types are stretched between two percentiles of the file.
+    Red, green and blue are the bands that the file calls so, else the first three; of an image with fewer the first
+    band is shown in grey. Bytes are taken as they are, those of fewer bits spread over all 8, and other types are
+    stretched between two percentiles of the file.
 
     Args:
         path: The image: GeoTIFF, PNG, JPEG, …
@@ -70,5 +71,5 @@ def read_square(path: str | Path, side: int) -> Float[Tensor, "3 side side"]:
             f"{path} has {info.width} x {info.height} pixels, and is shown to the model as {side} x {side}: expected "
             f"an image of at most {LARGEST} pixels a side; cut a part out of it"
         )
-    image, _ = read_rgb(path, Stretch.of(path, (1, 2, 3) if info.bands >= 3 else (1,)))
+    image, _ = read_rgb(path, Stretch.of(path, grey=True))
     return to_square(image, side)

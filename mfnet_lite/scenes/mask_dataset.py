@@ -48,7 +48,7 @@ def mask_tiles(
         tile: Side of SAM's own tiles in pixels, as in :func:`~mfnet_lite.scenes.masks.mask_scene`.
         overlap: What they share.
         bands: Which bands are red, green and blue, counted from 1; defaults to those that the
-            dataset takes, else 1, 2, 3.
+            dataset takes, else to those that each file calls so, else 1, 2, 3.
         progress: Whether to draw a progress bar.
 
     Returns:
@@ -81,7 +81,7 @@ def mask_tiles(
             if files.objects.exists():  # moved last, so both are there
                 unknown += not check_made_from(files.objects, one.files[OPTICAL])
                 continue
-            work = out / UNFINISHED / one.id
+            work, select = out / UNFINISHED / one.id, one.info.sensors[OPTICAL].select
             written = mask_scene(
                 sam,
                 one.files[OPTICAL],
@@ -89,7 +89,7 @@ def mask_tiles(
                 settings,
                 tile=tile,
                 overlap=overlap,
-                bands=bands or (one.info.sensors[OPTICAL].select or (1, 2, 3))[:3],
+                bands=bands or (select[:3] if select else None),
                 progress=False,
                 ranks=Ranks(),
             )

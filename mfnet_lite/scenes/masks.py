@@ -67,7 +67,7 @@ def mask_scene(
     *,
     tile: int | None = None,
     overlap: int | None = None,
-    bands: tuple[int, ...] = (1, 2, 3),
+    bands: tuple[int, ...] | None = None,
     progress: bool = True,
     cog: bool = False,
     ranks: Ranks | None = None,
@@ -86,7 +86,8 @@ def mask_scene(
         settings: How masks are found.
         tile: Side of a tile, pixels; defaults to the model's input size.
         overlap: Pixels that neighbouring tiles share; defaults to a quarter of a tile.
-        bands: Which bands are red, green and blue, counted from 1; one band is repeated.
+        bands: Which bands are red, green and blue, counted from 1; one band is repeated. Defaults to those that the
+            file calls so, else 1, 2, 3.
         progress: Whether to draw a progress bar.
         cog: Whether to write cloud-optimised GeoTIFFs, with overviews.
         ranks: The processes that share this scene; defaults to those that ``torchrun`` started.
@@ -112,7 +113,7 @@ def mask_scene(
     progress = progress and is_first_process()
     scene = hash_rasters({"scene": path}, progress=progress)["scene"]
     stat = [path.name, path.stat().st_size, info.height, info.width]
-    plan = {"scene": scene} | mask_plan(sam, settings, tile, overlap, bands)
+    plan = {"scene": scene} | mask_plan(sam, settings, tile, overlap, bands or stretch.bands)
     with working_together() if ranks is None else nullcontext(ranks) as ranks, quiet():
         if ranks.first:
             is_old = begin_folder(folder, plan, {"scene": stat}, path)

@@ -56,7 +56,9 @@ def is_named(sensor: SensorInfo, band: int) -> bool:
     return sensor.names[band - 1].lower() not in OPACITY
 
 
-def choose_bands(path: str | Path, sensor: SensorInfo, info: RasterInfo | None = None) -> Bands:
+def choose_bands(
+    path: str | Path, sensor: SensorInfo, info: RasterInfo | None = None, most: int | None = None
+) -> Bands:
     """Choose the bands of a file.
 
     A band that is marked as opacity and holds nothing but 0 and the largest value is no measurement but a mask;
@@ -67,6 +69,7 @@ def choose_bands(path: str | Path, sensor: SensorInfo, info: RasterInfo | None =
         path: The file.
         sensor: What the dataset says; stated numbers are taken as they are.
         info: Its header, if it has been read.
+        most: Take the first so many of the bands where none are stated, as a view does; None takes all.
 
     Returns:
         The bands.
@@ -90,14 +93,14 @@ def choose_bands(path: str | Path, sensor: SensorInfo, info: RasterInfo | None =
             mask, hides = alpha_is_mask(path, marked)
             alpha, notes = (marked if mask and hides else None), _transparent(mask and hides)
     else:
-        bands, alpha, notes = _all_bands(path, sensor, info)
+        bands, alpha, notes = _all_bands(path, sensor, info, most)
     return Bands(bands, alpha, (*notes, *_collar(path, sensor, info, alpha)))
 
 
 def _all_bands(
-    path: Path, sensor: SensorInfo, info: RasterInfo
+    path: Path, sensor: SensorInfo, info: RasterInfo, most: int | None
 ) -> tuple[tuple[int, ...], int | None, tuple[str, ...]]:
-    """Every band that is a measurement, red, green and blue in this order."""
+    """Every band that is a measurement, or the first ones, red, green and blue in this order."""
     bands = tuple(range(1, info.bands + 1))
     alpha: int | None = None
     notes: tuple[str, ...] = ()
@@ -106,20 +109,23 @@ def _all_bands(
         if mask:
             bands = tuple(band for band in bands if band != info.alpha)
             alpha, notes = (info.alpha if hides else None), _transparent(hides)
-        else:
+        elif info.alpha in bands[:most]:
             notes = (
                 f"marks band {info.alpha} as opacity, which holds grey values: it is read as a band",
             )
     first = _names(info)
     if not sensor.is_image or first in ((), RED_GREEN_BLUE):
-        return bands, alpha, notes
+        return bands[:most], alpha, notes
     called = f"calls its first bands {', '.join(first)}"
     if set(first) == set(RED_GREEN_BLUE):
         bands = (*(first.index(role) + 1 for role in RED_GREEN_BLUE), *bands[3:])
-        called += ": they are read as red, green, blue; name the bands with --bands if its words are wrong"
+        called += (
+            ": they are read as red, green, blue; "
+            "name the bands (--bands of train and masks) if its words are wrong"
+        )
     else:
-        called += ": they are read in this order; others are named with --bands"
-    return bands, alpha, (*notes, called)
+        called += ": they are read in this order; others are named with --bands of train and masks"
+    return bands[:most], alpha, (*notes, called)
 
 
 def _names(info: RasterInfo) -> tuple[str, ...]:

@@ -68,15 +68,16 @@ def interpret(
     return replace(found, alpha=chosen.alpha, notes=(*found.notes, *chosen.notes))
 
 
-def interpret_for_view(path: str | Path, bands: tuple[int, ...]) -> Interpretation:
+def interpret_for_view(path: str | Path, bands: tuple[int, ...] | None = None) -> Interpretation:
     """Learn which pixels of an image hold data, where its values will be stretched anyway.
 
     Args:
         path: The file.
-        bands: Band numbers counted from 1.
+        bands: Band numbers counted from 1; None takes the first three that training takes: red, green, blue
+            where the file calls its bands so, in whatever order.
 
     Returns:
-        Codes and opacity; no divisor.
+        Bands (fewer than three where the file has fewer), codes and opacity; no divisor.
 
     Raises:
         ValueError: A palette image.
@@ -84,8 +85,8 @@ def interpret_for_view(path: str | Path, bands: tuple[int, ...]) -> Interpretati
     path = Path(path)
     info = raster_info(path)
     _refuse_storage(path, info)
-    chosen = choose_bands(path, SensorInfo(OPTICAL, select=bands), info)
-    alpha, notes = chosen.alpha, chosen.notes
+    chosen = choose_bands(path, SensorInfo(OPTICAL, select=bands), info, most=3)
+    bands, alpha, notes = chosen.bands, chosen.alpha, chosen.notes
     if info.dtype.startswith("uint"):
         return Interpretation(bands, alpha=alpha, notes=notes)
     survey = survey_values(path, tuple(sorted(set(bands))), (-np.inf, np.inf))
