@@ -299,21 +299,16 @@ class MultimodalEncoder(nn.Module):
         # where its gradient must flow through the resizing nothing may be kept; a traced tensor has no address, one
         # made in inference mode no version, and one on the meta device no numbers
         traced = torch.compiler.is_compiling() or table.is_meta
-        if table.requires_grad or table.is_inference() or traced:
+        # on a GPU resizing is a few small kernels, while a comparison would wait for all that are queued
+        if table.requires_grad or table.is_inference() or traced or table.is_cuda:
             return make()
         # the version counts changes in place, as by load_state_dict; the address changes when the model is moved
         state = (table.data_ptr(), table._version, table.device, table.dtype)
         known = self._tables.get(key)
-        if known is None or known[0] != state or not _same_numbers(known[1], table):
+        # a change through .data raises no version; a table is a few thousand numbers as a rule
+        if known is None or known[0] != state or not torch.equal(known[1], table):
             # made in inference mode, it could not take part in a later training
             with torch.inference_mode(False), torch.no_grad():
                 known = (state, table.detach().clone(), make().detach())
             self._tables[key] = known
         return known[2]
-
-
-def _same_numbers(a: Tensor, b: Tensor) -> bool:
-    """Compare tables, a few thousand numbers as a rule: a change through ``.data`` raises no version."""
-    # what a graph of CUDA replays may not ask for a result, and its weights stay where they are
-    captured = a.is_cuda and torch.cuda.is_current_stream_capturing()
-    return captured or torch.equal(a, b)
