@@ -227,6 +227,10 @@ def _check_map(info: RasterInfo) -> None:
             f"{info.path} has {info.bands} bands, expected a map of one band: classes or objects; give the map that "
             "was made from it"
         )
+    if info.descriptions[0] == "confidence":
+        raise ValueError(
+            f"{info.path} holds the confidence of a map, expected classes or objects; give the map itself"
+        )
     if np.dtype(info.dtype).kind not in "iu":
         raise ValueError(
             f"{info.path} holds {info.dtype}, expected whole numbers: classes or objects; give the map, not its "

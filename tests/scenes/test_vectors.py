@@ -207,10 +207,12 @@ def test_mistakes_in_one_sentence(class_map, tmp_path):
     bands = write_raster(tmp_path / "rgb.tif", np.stack([MAP] * 3))
     negative = write_raster(tmp_path / "negative.tif", MAP.astype(np.int16) - 3)
     small = write_raster(tmp_path / "small.tif", MAP[:2])
+    sure = write_raster(tmp_path / "sure.tif", MAP, descriptions=["confidence"])
     out = tmp_path / "out.gpkg"
     for arguments, options, words in (
         ((heights, out), {}, "holds float32, expected whole numbers"),
         ((bands, out), {}, "has 3 bands, expected a map of one band"),
+        ((sure, out), {}, "holds the confidence of a map, expected classes or objects"),
         ((negative, out), {}, "holds the value -3"),
         ((class_map, tmp_path / "out.shp"), {}, "a name ending in .gpkg"),
         ((class_map, out), {"min_area": -1}, "min_area must be 0 or a positive number, got -1"),
