@@ -45,6 +45,7 @@ def temporal_similarity(
         ValueError: If shapes do not fit or the temperature is not positive.
 
     Example:
+        >>> import torch
         >>> l1 = torch.tensor([1.0, 0.0]).reshape(1, 2, 1, 1)
         >>> temporal_similarity(l1, -l1, torch.zeros(1, 1, 1, dtype=torch.bool))
         tensor(0.0531)
