@@ -275,7 +275,9 @@ class RotaryViT(TimmViT):
         vit: Any = self.vit
         if tuple(vit.rope.feat_shape or grid) != grid:
             # given a shape, get_embed of a network of fixed size returns the rotation of its own without a word
-            vit.rope.update_feat_shape(list(grid))
+            # it is kept: made in inference mode, it could not take part in a later training
+            with torch.inference_mode(vit.rope.pos_embed.is_inference()):
+                vit.rope.update_feat_shape(list(grid))
         rotation = vit.rope.get_embed(list(grid))
         out: Tensor = vit.blocks[number](tokens, rope=rotation)
         return out

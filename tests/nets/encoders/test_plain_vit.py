@@ -114,6 +114,29 @@ def test_a_rotary_network_of_any_size(size) -> None:
     torch.testing.assert_close(plain_vit(any_size)(x), vit(x), atol=1e-5, rtol=1e-5)
 
 
+def test_a_rotary_network_learns_after_it_predicted() -> None:
+    """Another size asked for in inference mode must leave no tensors of that mode behind."""
+    sizes = {"img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2}
+    rotary = {"use_rot_pos_emb": True, "ref_feat_shape": (3, 3), "num_classes": 0}
+    torch.manual_seed(0)
+    vit, x = plain_vit(timm.models.eva.Eva(**sizes, **rotary).eval()), images(2, 3, 96, 48)
+    with torch.inference_mode():
+        expected = vit(x)
+    learns = x.clone().requires_grad_()
+    found = vit(learns)
+    found.sum().backward()
+    assert torch.equal(found, expected)
+    assert learns.grad is not None
+    assert learns.grad.any()
+
+
+def test_a_rotary_network_built_in_inference_mode() -> None:
+    sizes = {"img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 2, "num_heads": 2}
+    with torch.inference_mode():
+        vit = plain_vit(timm.models.eva.Eva(**sizes, use_rot_pos_emb=True, num_classes=0).eval())
+        assert vit(images(1, 3, 96, 48)).shape == (1, 32, 6, 3)
+
+
 def test_a_rotation_per_block_is_refused() -> None:
     sizes = {"img_size": 64, "patch_size": 16, "embed_dim": 32, "depth": 1, "num_heads": 2}
     net = timm.models.eva.Eva(**sizes, use_rot_pos_emb=True, rope_type="mixed")
