@@ -114,7 +114,10 @@ class ScaleShiftLinear(InjectedWrapper):
     def merge(self) -> None:
         """Compute weight and bias in effect, once; of a quantised weight a ``ValueError``."""
         if self.merged_weight is None:
-            self.merged_weight, self.merged_bias = self._effective()
+            with torch.inference_mode(
+                False
+            ):  # made in that mode, they would let no gradient through
+                self.merged_weight, self.merged_bias = self._effective()
 
     def unmerge(self) -> None:
         """Let base, scale and shift be computed separately again."""

@@ -228,6 +228,17 @@ def test_training_takes_a_merge_back():
     assert layer.lora_b.grad.any()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_merged_in_inference_mode_it_lets_gradients_through(kind):
+    layer = train_a_little(layers()[kind]).eval()
+    x = torch.randn(3, layer.in_features, requires_grad=True)
+    (expected,) = torch.autograd.grad(layer(x).square().sum(), x)
+    with torch.inference_mode():
+        layer.merge()
+    (found,) = torch.autograd.grad(layer(x).square().sum(), x)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
 def test_state_dict_is_the_same_merged_or_not():
     layer = train_a_little(layers()[0]).eval()
     apart = copy.deepcopy(layer.state_dict())

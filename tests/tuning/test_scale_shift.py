@@ -109,6 +109,20 @@ def test_merged_equals_unmerged(form: Form, dtype: torch.dtype, close: float) ->
     assert net.model.layers[0].mlp.up_proj.bias is not None
 
 
+@pytest.mark.parametrize("form", ["output", "input"])
+def test_merged_in_inference_mode_it_lets_gradients_through(form: Form) -> None:
+    layer = ScaleShiftLinear(nn.Linear(4, 3), form=form)
+    with torch.no_grad():
+        layer.scale.uniform_(0.5, 2.0)
+        layer.shift.normal_()
+    x = torch.randn(2, 4, requires_grad=True)
+    (expected,) = torch.autograd.grad(layer(x).square().sum(), x)
+    with torch.inference_mode():
+        layer.merge()
+    (found,) = torch.autograd.grad(layer(x).square().sum(), x)
+    torch.testing.assert_close(found, expected)
+
+
 @pytest.mark.parametrize(
     ("kind", "form", "numbers"),
     [
