@@ -60,7 +60,7 @@ class TrainConfig:
         shard_optimizer: Keep each parameter's optimiser state in one process only (ZeRO, stage 1), not in all
             of them; the numbers stay the same.
         workers: Reading processes.
-        seed: Of the sample order and of dropout; the initial weights are the caller's.
+        seed: Of the sample order and of dropout, from 0 to 2⁶³ − 1; the initial weights are the caller's.
         ignore_index: Label of pixels without truth.
         log_every: Steps per row of ``log.csv``.
         save_every: Steps between two saved states.
@@ -157,8 +157,8 @@ class TrainConfig:
             raise ValueError(
                 f"mixing_lr, a multiple of lr, must be positive and at most 1000, got {self.mixing_lr}"
             )
-        if abs(self.seed) >= 2**63:
-            raise ValueError(f"seed must have at most 63 bits, got {self.seed}")
+        if not 0 <= self.seed < 2**63:  # NumPy takes none below
+            raise ValueError(f"seed must not be negative and have at most 63 bits, got {self.seed}")
         for name, allowed in (
             ("optimizer", ("adamw", "sgd")),
             ("schedule", ("cosine", "multistep", "constant")),

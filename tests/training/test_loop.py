@@ -336,6 +336,8 @@ def test_config_rejects_what_cannot_work():
         {"schedule": "step"},
         {"precision": "16-mixed"},
         {"keep": "first"},
+        {"seed": -1},
+        {"seed": 2**63},
     ):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             TrainConfig(**wrong)
