@@ -184,7 +184,7 @@ class MultimodalEncoder(nn.Module):
 
         Args:
             images: As for :meth:`forward`.
-            after: Numbers of the blocks whose tokens are wanted, from 0.
+            after: Numbers of the blocks whose tokens are wanted, from 0; one may be there twice.
             modality_mask: As for :meth:`forward`.
 
         Returns:
@@ -207,16 +207,18 @@ class MultimodalEncoder(nn.Module):
         if official.pos_embed is not None:
             x = x + self.positions(x.shape[1], x.shape[2])
         x = rearrange(x, "(m b) h w c -> m b h w c", m=self.sensors)
-        kept: list[Tokens] = []
+        kept: dict[int, Tokens] = {}
         for number in range(len(official.blocks)):
             if self.checkpointing and torch.is_grad_enabled():
                 x = checkpoint(self.run_block, number, x, modality_mask, use_reentrant=False)
             else:
                 x = self.run_block(number, x, modality_mask)
             if number in after:
-                kept.append(x)
+                kept[number] = x
         x = official.neck(rearrange(x, "m b h w c -> (m b) c h w"))
-        return kept, rearrange(x, "(m b) c h w -> m b c h w", m=self.sensors)
+        return [kept[number] for number in after], rearrange(
+            x, "(m b) c h w -> m b c h w", m=self.sensors
+        )
 
     def run_block(
         self, number: int, x: Tokens, modality_mask: ModalityMask | None = None

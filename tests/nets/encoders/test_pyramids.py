@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -45,6 +47,27 @@ def test_the_coarsest_map_is_sams_embedding_averaged() -> None:
     embedding = sam.image_encoder(sam.preprocess(255 * x))
     expected = torch.nn.functional.avg_pool2d(embedding, 4)
     torch.testing.assert_close(SamPyramid(sam)(x)[3], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("depth", "taken"), [(1, (0, 0, 0)), (2, (0, 0, 1)), (3, (0, 1, 1))])
+def test_a_sam_of_few_blocks_gives_one_map_twice(depth: int, taken: tuple[int, ...]) -> None:
+    sam = build_sam(replace(SIZES, depth=depth, global_blocks=(depth - 1,)), seed=0).eval()
+    x = torch.rand(1, 3, 64, 64)
+    heard: list[torch.Tensor] = []
+    hooks = [
+        b.register_forward_hook(lambda *a: heard.append(a[2])) for b in sam.image_encoder.blocks
+    ]
+    sam.image_encoder(sam.preprocess(255 * x))
+    for hook in hooks:
+        hook.remove()
+    levels = SamPyramid(sam)(x)
+    # 8 × 8 tokens are the map of stride 8
+    torch.testing.assert_close(levels[1], heard[taken[1]].movedim(-1, 1), atol=1e-5, rtol=1e-5)
+    for level, number, size in ((levels[0], taken[0], 16), (levels[2], taken[2], 4)):
+        expected = torch.nn.functional.interpolate(
+            heard[number].movedim(-1, 1), (size, size), mode="area" if size == 4 else "bilinear"
+        )
+        torch.testing.assert_close(level, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_errors(pyramid: Pyramid) -> None:
