@@ -116,7 +116,7 @@ def evaluate(
     scored = WholeTiles(tiles, names, config.scaling, nodata_policy=policy)
     scored.prepare()
     headers = (raster_info(tiles[0].files[name]) for name in names)
-    compare_gsd(best_placed(headers), config.gsd, dataset.info.gsd)
+    compare_gsd(best_placed(headers), config.gsd, dataset.info.gsd, dataset.info.gsd_measured)
     matrix = score(
         windows.mirrored(model).to(target),
         scored,

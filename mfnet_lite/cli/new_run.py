@@ -78,6 +78,7 @@ def draft_run(
         size=network.crop if size is None else size,
         seed=seed,
         gsd=info.gsd,
+        gsd_measured=info.gsd_measured,
         holes=check_nodata_policy(reading.nodata_policy),
         dataset=describe_dataset(dataset),
         versions=versions(),

@@ -14,15 +14,18 @@ RATIO = (0.8, 1.25)
 """Pixels of a scene over those of the training that need no remark."""
 
 
-def compare_gsd(info: RasterInfo, trained: float | None, stated: float | None) -> None:
+def compare_gsd(
+    info: RasterInfo, trained: float | None, known: float | None, measured: bool = False
+) -> None:
     """Remark that pixels are much wider or narrower than those of the training.
 
     Args:
         info: A raster of the scene.
         trained: Width of the pixels of the training in metres, if it is known.
-        stated: What the dataset says of this scene.
+        known: What the dataset says of this scene.
+        measured: Whether that was measured in another raster, and not stated.
     """
-    width = info.ground_sampling(stated)
+    width = info.ground_sampling(*((None, known) if measured else (known, None)))
     if not width or not trained or RATIO[0] < width / trained < RATIO[1]:
         return
     remedy = "resample it"

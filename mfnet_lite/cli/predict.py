@@ -81,13 +81,14 @@ def predict(
     side = windows.side(config.window)
     step = max(1, side // 2) if windows.stride is None else windows.stride
     paths = rasters.paths()
-    infos, stated_gsd = config.sensor_infos(), config.gsd
+    infos, gsd, measured = config.sensor_infos(), config.gsd, config.gsd_measured
     if dataset_json is not None:
-        infos, stated_gsd = _described(infos, dataset_json, stated_gsd)
+        infos, stated = _described(infos, dataset_json)
+        gsd, measured = (gsd, measured) if stated is None else (stated, False)
     policy = check_nodata_policy(config.holes if nodata_policy is None else nodata_policy)
     paths = _present(paths, config, run)
     _check_bands(paths, infos, config)
-    compare_gsd(best_placed(map(raster_info, paths.values())), config.gsd, stated_gsd)
+    compare_gsd(best_placed(map(raster_info, paths.values())), config.gsd, gsd, measured)
     _tell_stretched(paths, infos, config.scaling)
     predict_scene(
         windows.mirrored(model),
@@ -98,7 +99,8 @@ def predict(
         sensors=infos,
         classes=names,
         palette=palette,
-        gsd=stated_gsd,
+        gsd=gsd,
+        gsd_measured=measured,
         holes=policy,
         device=device,
         progress=sys.stderr.isatty(),
@@ -202,9 +204,9 @@ def _tell_stretched(
 
 
 def _described(
-    infos: dict[str, SensorInfo], path: Path, gsd: float | None
+    infos: dict[str, SensorInfo], path: Path
 ) -> tuple[dict[str, SensorInfo], float | None]:
-    """What a file says of a scene's sensors, completed by what the run knows of them."""
+    """What a file says of a scene's sensors, completed by what the run knows of them, and of its pixels' width."""
     from mfnet_lite.rasters.readers.dataset_json import read_json_file, sensor_from_json
 
     stated = read_json_file(path)
@@ -214,4 +216,4 @@ def _described(
         # what is in which band is the run's business where the file says nothing
         own = replace(own, select=info.select, names=own.names or info.names)
         found[name] = own.completed(info)
-    return found, float(stated["gsd_m"]) if stated.get("gsd_m") else gsd
+    return found, float(stated["gsd_m"]) if stated.get("gsd_m") else None

@@ -72,19 +72,26 @@ class RasterInfo:
         """Ground sampling distance in metres (a pixel's width), or None without georeference."""
         return self._gsd()[0]
 
-    def ground_sampling(self, stated: float | None = None) -> float | None:
-        """The pixel's width that counts: the file's own where it has a coordinate system, else as stated.
+    def ground_sampling(
+        self, stated: float | None = None, measured: float | None = None
+    ) -> float | None:
+        """The pixel's width that counts.
 
-        The same rule holds in training, scoring and prediction, so that a tile is scaled alike in all of them.
+        That is the file's own where it has a coordinate system, else as stated, else that of the file's own transform,
+        else as measured in another file. The same rule holds in training, scoring and prediction, so that a tile is
+        scaled alike in all of them.
 
         Args:
             stated: Metres, from ``dataset.json``, or None.
+            measured: Metres, of another file of the dataset, or None.
 
         Returns:
-            Metres; None if neither says.
+            Metres; None if nothing says.
         """
         own, sure = self._gsd()
-        return own if sure or stated is None else stated
+        if sure:
+            return own
+        return next((width for width in (stated, own, measured) if width is not None), None)
 
     def _gsd(self) -> tuple[float | None, bool]:
         transform = self.transform or transform_of_points(list(self.gcps))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mfnet_lite.rasters.labels.coding import LabelCoding
-from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.rasters.raster import Colour, RasterInfo
 from mfnet_lite.rasters.sensor_kinds import kind_of
 
 OPTICAL = "optical"
@@ -105,8 +105,9 @@ class DatasetInfo:
         coding: How label files are written.
         sensors: By name, in the order of the samples.
         palette: A colour per class, if the dataset has its own.
-        gsd: Ground sampling distance in metres, if stated.
+        gsd: Ground sampling distance in metres, if it is stated, or measured in the first tile.
         source: Where the data come from, in words.
+        gsd_measured: Whether it was measured, and not stated.
     """
 
     classes: tuple[str, ...]
@@ -115,6 +116,20 @@ class DatasetInfo:
     palette: tuple[Colour, ...] | None = None
     gsd: float | None = None
     source: str = ""
+    gsd_measured: bool = False
+
+    def width_of(self, header: RasterInfo) -> float | None:
+        """The width of a pixel of one of its files, by :meth:`~mfnet_lite.rasters.RasterInfo.ground_sampling`.
+
+        Args:
+            header: Of the file.
+
+        Returns:
+            Metres; None if nothing says.
+        """
+        if self.gsd_measured:
+            return header.ground_sampling(measured=self.gsd)
+        return header.ground_sampling(self.gsd)
 
     @property
     def num_classes(self) -> int:

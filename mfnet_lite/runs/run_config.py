@@ -38,6 +38,7 @@ class RunConfig:
         size: Side of the training crops.
         seed: Of the initial weights, the crops and their order.
         gsd: Metres per pixel of the training data.
+        gsd_measured: Whether that was measured in its first tile, and not stated; false in runs of earlier versions.
         holes: Which pixels count in scores and appear in maps, see
             :class:`~mfnet_lite.rasters.datasets.tile_reader.TileReader`.
         train: Settings of the training.
@@ -58,6 +59,7 @@ class RunConfig:
     size: int = 128
     seed: int = 0
     gsd: float | None = None
+    gsd_measured: bool = False
     holes: str = "any"
     train: dict[str, Any] = field(default_factory=dict)
     dataset: dict[str, Any] = field(default_factory=dict)

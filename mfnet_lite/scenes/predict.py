@@ -102,6 +102,7 @@ def predict_scene(
     scaling: str = "ground",
     sensors: Mapping[str, SensorInfo] | None = None,
     gsd: float | None = None,
+    gsd_measured: bool = False,
     classes: Sequence[str] | None = None,
     palette: Sequence[Colour] | None = None,
     holes: NodataPolicy = "any",
@@ -128,6 +129,7 @@ def predict_scene(
         sensors: What is known about the sensors (bands to take, scale); defaults to what their names
             say.
         gsd: Metres per pixel, for ``ground``, of files whose coordinate system does not say.
+        gsd_measured: Whether that was measured in other files: then a file's own transform goes before it.
         classes: Names, stored in the file's metadata.
         palette: A colour per class, for the colour table.
         holes: Where the map has no data: where ``"any"`` sensor has none, one of the ``"images"``, or only the
@@ -166,7 +168,7 @@ def predict_scene(
     placed = best_placed(infos.values())
     known = dict(sensors or {})
     described = {name: known.get(name, SensorInfo(name)) for name in paths}
-    dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd)
+    dataset = DatasetInfo((), LabelCoding(1), described, gsd=gsd, gsd_measured=gsd_measured)
     reader = TileReader(tuple(paths), scaling, holes)
     tile = Tile("scene", {name: Path(path) for name, path in paths.items()}, None, dataset)
     with rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB):
@@ -210,7 +212,9 @@ def predict_scene(
                     "windows": asdict(windows),
                     "area": side,
                     "confidence": confidence is not None,
-                    "settings": repr((scaling, holes, gsd, classes, sorted(described.items()))),
+                    "settings": repr(
+                        (scaling, holes, gsd, gsd_measured, classes, sorted(described.items()))
+                    ),
                 }
             files.begin(ranks, plan)
             own = files.missing(ranks)

@@ -151,3 +151,20 @@ def test_nodata_of_six_digits_is_the_lowest_number():
     array = np.array([[[1.0, np.finfo(np.float32).min]]], np.float32)
     assert Raster(array, nodata=-3.40282e38).valid.tolist() == [[True, False]]
     assert Raster(-array, nodata=3.4e38).valid.tolist() == [[True, False]]
+
+
+def test_which_width_of_a_pixel_counts(tmp_path):
+    pixels, place = np.zeros((4, 4), np.uint8), Affine(0.5, 0, 0, 0, -0.5, 0)
+    placed, with_transform, plain = (
+        raster_info(write_raster(tmp_path / f"{i}.tif", pixels, **facts))
+        for i, facts in enumerate(
+            ({"crs": "EPSG:25832", "transform": place}, {"transform": place}, {})
+        )
+    )
+    assert [info.ground_sampling(2, 3) for info in (placed, with_transform, plain)] == [0.5, 2, 2]
+    assert [info.ground_sampling(None, 3) for info in (placed, with_transform, plain)] == [
+        0.5,
+        0.5,
+        3,
+    ]
+    assert plain.ground_sampling() is None

@@ -42,6 +42,15 @@ def test_round_trip(tmp_path):
     )
 
 
+def test_runs_of_earlier_versions_do_not_know_how_their_width_was_found(tmp_path):
+    replace(CONFIG, gsd=0.5, gsd_measured=True).save(tmp_path)
+    assert load_config(tmp_path).gsd_measured
+    content = json.loads((tmp_path / "config.json").read_text())
+    del content["gsd_measured"]
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    assert load_config(tmp_path) == replace(CONFIG, gsd=0.5)
+
+
 def test_initial_weights_depend_on_the_seed_only():
     torch.manual_seed(1)
     a = CONFIG.build().head.weight

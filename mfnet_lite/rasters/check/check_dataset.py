@@ -144,7 +144,7 @@ def _check_tile(
     sensors: dict[str, SensorInspection] = {}
     for name, path in tile.files.items():
         inspected, found = inspect_sensor(
-            path, tile.info.sensors[name], expected.get(name), tile.info.gsd
+            path, tile.info.sensors[name], expected.get(name), tile.info
         )
         problems += found
         if inspected is not None:

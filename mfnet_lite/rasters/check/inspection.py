@@ -15,7 +15,7 @@ from mfnet_lite.rasters.labels.coding import LabelCoding
 from mfnet_lite.rasters.labels.label_counts import LabelCounts, count_labels
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
-from mfnet_lite.rasters.tiles import Problem, SensorInfo
+from mfnet_lite.rasters.tiles import DatasetInfo, Problem, SensorInfo
 
 AGAIN = "copy or export it again"
 
@@ -54,7 +54,7 @@ def _unreadable(path: Path, error: Exception) -> Problem:
 
 
 def inspect_sensor(
-    path: Path, sensor: SensorInfo, bands: int | None, gsd: float | None = None
+    path: Path, sensor: SensorInfo, bands: int | None, dataset: DatasetInfo | None = None
 ) -> tuple[SensorInspection | None, list[Problem]]:
     """Read a sensor's file through, as training and prediction read it.
 
@@ -62,7 +62,7 @@ def inspect_sensor(
         path: The file.
         sensor: What the dataset says about it.
         bands: Number of bands it should have, if known.
-        gsd: Metres per pixel as the dataset states it.
+        dataset: What it belongs to, which may say how wide pixels are.
 
     Returns:
         What was found (None if unreadable) and what is wrong.
@@ -79,7 +79,8 @@ def inspect_sensor(
             problems.append(wrong)
         else:
             try:
-                reading = interpret(path, sensor, gsd=info.ground_sampling(gsd))
+                width = info.gsd if dataset is None else dataset.width_of(info)
+                reading = interpret(path, sensor, gsd=width)
             except ValueError as error:  # its pixels can be looked at all the same
                 unclear.append(Problem.from_sentence(path, str(error)))
         counts = reading.counts or _counted(path, info, reading)

@@ -298,7 +298,7 @@ class TileReader:
         path = file_of(tile, name)
         if (path, name) not in self._readings:
             info = tile.info.sensors[name]
-            gsd = self._header(path).ground_sampling(tile.info.gsd)
+            gsd = tile.info.width_of(self._header(path))
             found = interpret(path, info, self.scaling, gsd, self._header(path))
             self.notes.add(path, found.remarks)
             self._readings[path, name] = found
@@ -308,7 +308,7 @@ class TileReader:
         path, info = file_of(tile, name), tile.info.sensors[name]
         if (path, band) not in self._fitted:
             scaling = self.scaling if info.is_height else "robust"
-            gsd = self._header(path).ground_sampling(tile.info.gsd)
+            gsd = tile.info.width_of(self._header(path))
             if gsd is None and scaling == "ground":
                 self.notes.add(path, (
                     f"does not say how wide its pixels are: {DEFAULT_GSD:g} m is assumed to find the ground; "

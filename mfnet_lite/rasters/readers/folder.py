@@ -191,12 +191,14 @@ def open_folder(
         root, stated, label_files, classes, label_offset, ignore_index
     )
     described = choose_optical_bands(described, optical_bands)
+    measured = not stated.get("gsd_m")
     info = DatasetInfo(
         classes=names,
         coding=coding,
         sensors=described,
         palette=stated_palette(stated),
-        gsd=float(stated["gsd_m"]) if stated.get("gsd_m") else measured_gsd(files),
+        gsd=measured_gsd(files) if measured else float(stated["gsd_m"]),
+        gsd_measured=measured,
         source=str(stated.get("source", stated.get("label_source", ""))),
     )
     splits: dict[str, tuple[Tile, ...]] = {}

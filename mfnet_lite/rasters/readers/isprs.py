@@ -155,7 +155,7 @@ def open_vaihingen(
     available = {OPTICAL: optical, "dsm": SensorInfo("dsm", "dsm", 1, unit="m")}
     described = choose_sensors(root, available, sensors)
     parts = {name: found[name] for name in described}
-    info = _info(root, "vaihingen", described, unknown, _gsd(found[OPTICAL], 0.09))
+    info = _info(root, "vaihingen", described, unknown, found[OPTICAL], 0.09)
     splits, incomplete, remarks = _assemble(root, "vaihingen", info, parts, found, eroded)
     return finished(
         *(root, "vaihingen", info, splits, incomplete, (*notes, *remarks)),
@@ -216,7 +216,7 @@ def open_potsdam(
     }
     described = choose_sensors(root, available, sensors)
     parts = {name: found[form if name == OPTICAL else dsm] for name in described}
-    info = _info(root, "potsdam", described, unknown, _gsd(found[form], 0.05))
+    info = _info(root, "potsdam", described, unknown, found[form], 0.05)
     splits, incomplete, remarks = _assemble(root, "potsdam", info, parts, found, eroded)
     return finished(
         *(root, "potsdam", info, splits, incomplete, (*notes, *remarks)),
@@ -229,18 +229,23 @@ def _chosen(bands: Sequence[int] | None) -> tuple[int, ...] | None:
     return None if bands is None else tuple(bands)
 
 
-def _gsd(files: dict[str, Path], stated: float) -> float:
-    """Metres per pixel of the first file; the benchmark's own where the file does not say."""
+def _measured_gsd(files: dict[str, Path]) -> float | None:
+    """Metres per pixel of the first file, if it says."""
     try:
-        return next((raster_info(path).gsd for path in files.values()), None) or stated
+        return next((raster_info(path).gsd for path in files.values()), None)
     except ValueError:  # unreadable: the check tells
-        return stated
+        return None
 
 
 def _info(
-    root: Path, kind: str, described: dict[str, SensorInfo], unknown: str | None, gsd: float
+    root: Path,
+    kind: str,
+    described: dict[str, SensorInfo],
+    unknown: str | None,
+    files: dict[str, Path],
+    gsd: float,
 ) -> DatasetInfo:
-    """The six classes, coded by colour; black is the eroded boundary."""
+    """The six classes, coded by colour (black is the eroded boundary), and the width of pixels, if no file says."""
     words = ("error", "nearest", "ignore", *CLASSES)
     if unknown is not None and unknown not in words:
         raise ValueError(f"unknown={unknown!r} is not known: expected {', '.join(words)}")
@@ -250,7 +255,9 @@ def _info(
     if unknown != "error":
         coding = adapt(coding, stated, root)
     source = f"ISPRS 2D Semantic Labeling, {kind.capitalize()}"
-    return DatasetInfo(CLASSES, coding, described, PALETTE, gsd, source)
+    measured = _measured_gsd(files)
+    width = measured or gsd
+    return DatasetInfo(CLASSES, coding, described, PALETTE, width, source, measured is not None)
 
 
 def _assemble(

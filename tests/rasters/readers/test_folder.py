@@ -5,8 +5,16 @@ import shutil
 
 import numpy as np
 import pytest
+from rasterio.transform import Affine
 
-from mfnet_lite.rasters import WholeTiles, check_dataset, open_folder, read_raster, write_raster
+from mfnet_lite.rasters import (
+    WholeTiles,
+    check_dataset,
+    open_folder,
+    raster_info,
+    read_raster,
+    write_raster,
+)
 
 
 def test_folders_become_sensors(dataset):
@@ -105,6 +113,32 @@ def test_json_describes_sensors(dataset):
     assert info.sensors["optical"].select == (4, 1, 2)
     assert info.palette == ((1, 2, 3), (4, 5, 6), (7, 8, 9))
     assert info.gsd == 0.5
+
+
+@pytest.mark.parametrize("stated", [None, 1.0])
+def test_a_width_measured_in_one_tile_is_not_that_of_another(tmp_path, stated):
+    """Transforms without a coordinate system: pixels of 1 m in the first tile, of 0.1 m in the second."""
+    house = np.full((128, 128), 100, np.float32)
+    house[30:95, 30:95] = 115  # 65 m wide, which is ground, or 6.5 m, which is none
+    for name, width in (("a", 1.0), ("b", 0.1)):
+        place = Affine(width, 0, 5e5, 0, -width, 5.5e6)
+        for folder, array in (
+            ("image", np.ones((3, 128, 128), np.uint8)),
+            ("dsm", house),
+            ("label", (house > 110).astype(np.uint8)),
+        ):
+            write_raster(tmp_path / "train" / folder / f"{name}.tif", array, transform=place)
+    about = {"classes": ["ground", "house"]} | ({"gsd_m": stated} if stated else {})
+    (tmp_path / "dataset.json").write_text(json.dumps(about))
+    data = open_folder(tmp_path, val_fraction=0)
+    assert (data.info.gsd, data.info.gsd_measured) == (1.0, stated is None)
+    tiles = data.tiles("train")
+    widths = [data.info.width_of(raster_info(tile.files["dsm"])) for tile in tiles]
+    assert widths == ([1, 1] if stated else [1, pytest.approx(0.1)])
+    samples = WholeTiles(tiles)
+    assert samples[0]["dsm"][0, 55, 55] < 0.1
+    roof = samples[1]["dsm"][0, 55, 55]
+    assert roof == (pytest.approx(0.5) if stated is None else samples[0]["dsm"][0, 55, 55])
 
 
 def test_labels_in_colours_of_the_stated_palette(dataset):
