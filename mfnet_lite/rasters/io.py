@@ -30,7 +30,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters.orientation import check_upright
-from mfnet_lite.rasters.raster import Raster, RasterInfo
+from mfnet_lite.rasters.raster import Raster, RasterInfo, band_mask
 from mfnet_lite.rasters.tiff_tags import lost_tag
 from mfnet_lite.rasters.tiling import Window
 
@@ -197,6 +197,7 @@ def info_of(source: Any, path: str | Path) -> RasterInfo:
         bits=int(bits) if bits else None,
         gcps=tuple(points),
         rpcs=rpcs,
+        nodatas=tuple(source.nodatavals),
     )
 
 
@@ -251,14 +252,20 @@ def read_window(
 
 @_naming_the_file
 def own_mask(
-    source: Any, window: Window | None = None, alpha: int | None = None
+    source: Any,
+    window: Window | None = None,
+    alpha: int | None = None,
+    bands: Sequence[int] | None = None,
 ) -> Bool[np.ndarray, "height width"] | None:
-    """The mask stored with the file: a true one, and opacity where it is known to be a mask.
+    """The mask stored with the file: a true one, different nodata of bands, opacity where it is known to be a mask.
 
     Args:
         source: What :func:`open_raster` returned.
         window: Part to read; None reads all.
         alpha: Number of the band whose zeros hide the pixels; None takes no band for a mask.
+        bands: Those that are read. Where they declare different nodata values a pixel is missing if each of them
+            holds its own (one value for all is :meth:`~mfnet_lite.rasters.raster.RasterInfo.nodata_of`). None reads
+            all, an empty selection looks at no values.
 
     Returns:
         ``(height, width)`` bool, True = valid, or None.
@@ -268,10 +275,12 @@ def own_mask(
     mask: np.ndarray | None = None
     if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:
         mask = np.asarray(source.read_masks(1, window=part) > 0)
-    if len({str(value) for value in source.nodatavals}) > 1:
-        # Each band has a nodata value of its own: a pixel is missing where every band says so.
-        some: np.ndarray = (source.read_masks(window=part) > 0).any(axis=0)
-        mask = some if mask is None else mask & some
+    chosen = list(range(1, source.count + 1) if bands is None else bands)
+    values = [source.nodatavals[band - 1] for band in chosen]
+    if len({str(value) for value in values}) > 1:
+        some = band_mask(source.read(chosen, window=part), values)
+        if some is not None:
+            mask = some if mask is None else mask & some
     if alpha is not None:
         opaque = np.asarray(source.read(alpha, window=part) > 0)
         mask = opaque if mask is None else mask & opaque
@@ -298,7 +307,7 @@ def read_raster(
     with open_raster(path) as source:
         info = info_of(source, path)
         array = read_window(source, path, window, bands)
-        mask = own_mask(source, window)
+        mask = own_mask(source, window, bands=bands)
     transform = info.transform
     if transform is not None and window is not None:
         t, row, col = transform, window.row, window.col
@@ -315,7 +324,7 @@ def read_raster(
         array=array,
         crs=info.crs,
         transform=transform,
-        nodata=info.nodata,
+        nodata=info.nodata_of(bands),
         colours=info.colours,
         descriptions=tuple(info.descriptions[band - 1] for band in chosen),
         mask=mask,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ class RasterInfo:
         crs: Coordinate system (of the ground control points, if these are all there is), or None for
             plain images.
         transform: From (column, row) to coordinates, or None for plain images.
-        nodata: Declared value of missing pixels, or None.
+        nodata: Value of missing pixels that band 1 declares, or None; :meth:`nodata_of` looks at any bands.
         colours: Colour table of band 1, value to (r, g, b), or None.
         descriptions: Names of the bands, None where unnamed.
         scales: Per band, what a pixel is multiplied with to give the quantity measured.
@@ -45,6 +46,7 @@ class RasterInfo:
         bits: Bits in use of each pixel where they are fewer than those of ``dtype``, or None.
         gcps: Ground control points of a scene that has no transform.
         rpcs: Rational polynomial coefficients of a satellite scene, or None.
+        nodatas: Per band, the value of missing pixels that it declares, or None.
     """
 
     path: Path
@@ -66,6 +68,19 @@ class RasterInfo:
     bits: int | None = None
     gcps: tuple[GroundControlPoint, ...] = ()
     rpcs: RPC | None = None
+    nodatas: tuple[float | None, ...] = ()
+
+    def nodata_of(self, bands: Sequence[int] | None = None) -> float | None:
+        """The value that means "missing" in all of some bands.
+
+        Args:
+            bands: Numbers counted from 1; None takes all.
+
+        Returns:
+            The value; None if none is declared, or several: then :func:`band_mask` tells.
+        """
+        chosen = self.nodatas if bands is None else [self.nodatas[band - 1] for band in bands]
+        return shared_nodata(chosen)
 
     @property
     def gsd(self) -> float | None:
@@ -108,10 +123,12 @@ class Raster:
         array: ``(bands, height, width)`` in the type of the file.
         crs: Coordinate system, or None.
         transform: Of *this* array (a windowed read has the window's own), or None.
-        nodata: Declared value of missing pixels, or None.
+        nodata: Value of missing pixels that the bands read declare, or None, also where they declare several:
+            then ``mask`` tells.
         colours: Colour table of band 1, or None.
         descriptions: Names of the bands read.
-        mask: The file's own mask (True = valid), or None if it has none.
+        mask: The file's own mask (True = valid), without the pixels that are missing by a nodata value for each
+            band, or None if it has neither.
         gcps: Ground control points, counted from the first pixel of *this* array.
         rpcs: Rational polynomial coefficients, for an array that is the whole scene.
 
@@ -171,6 +188,41 @@ def valid_mask(
         if typed is not None:
             valid &= (array != typed).any(axis=0)
     return valid
+
+
+def shared_nodata(values: Iterable[float | None]) -> float | None:
+    """The one value that bands declare as missing.
+
+    Args:
+        values: Per band, None where it declares none.
+
+    Returns:
+        The value; None without any, or with several.
+    """
+    declared = {str(value): value for value in values if value is not None}  # NaN equals no NaN
+    return next(iter(declared.values())) if len(declared) == 1 else None
+
+
+def band_mask(
+    array: Num[np.ndarray, "bands height width"], values: Sequence[float | None]
+) -> Bool[np.ndarray, "height width"] | None:
+    """Where bands that declare different nodata values hold data: one of them not its own value.
+
+    Args:
+        array: ``(bands, height, width)``.
+        values: Per band, its nodata value or None.
+
+    Returns:
+        ``(height, width)`` bool, or None where there are no two values: then :func:`valid_mask` takes the one.
+
+    Example:
+        >>> band_mask(np.array([[[-1, -1, 5]], [[-99, -1, -99]]]), (-1, -99)).tolist()
+        [[False, True, True]]
+    """
+    if len({str(value) for value in values if value is not None}) < 2:
+        return None
+    each = [valid_mask(array[i : i + 1], value) for i, value in enumerate(values)]
+    return np.asarray(np.any(each, axis=0))
 
 
 def can_occur(value: float, dtype: np.dtype[Any]) -> bool:

@@ -12,6 +12,7 @@ from mfnet_lite.rasters.interpretation.interpret import interpret_for_view
 from mfnet_lite.rasters.interpretation.record import Interpretation
 from mfnet_lite.rasters.io import open_raster, own_mask, raster_info, read_window
 from mfnet_lite.rasters.notes import Notes
+from mfnet_lite.rasters.raster import shared_nodata
 from mfnet_lite.rasters.scaling import Scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiling import Window
@@ -102,7 +103,9 @@ def read_rgb(
     reading = stretch.reading
     with open_raster(path) as source:
         array = read_window(source, path, window, stretch.bands)
-        valid = reading.usable(array, source.nodata, own_mask(source, window, reading.alpha))
+        mask = own_mask(source, window, reading.alpha, stretch.bands)
+        nodata = shared_nodata(source.nodatavals[band - 1] for band in stretch.bands)
+        valid = reading.usable(array, nodata, mask)
     if stretch.scalings is not None:
         scaled = [
             scaling(band, valid) for scaling, band in zip(stretch.scalings, array, strict=True)

@@ -91,8 +91,8 @@ def _read(
     source: Any, path: str | Path, window: Window, band: int, reading: Interpretation
 ) -> Block:
     array = read_window(source, path, window, (band,))
-    mask = own_mask(source, window, reading.alpha)
-    usable = reading.usable(array, source.nodata, mask)
+    mask = own_mask(source, window, reading.alpha, (band,))
+    usable = reading.usable(array, source.nodatavals[band - 1], mask)
     return reading.of_band(array[0], band), usable
 
 

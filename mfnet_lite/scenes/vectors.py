@@ -342,7 +342,7 @@ class _Open:
         """Pixels of a window, and whether they hold data."""
         assert self.info is not None
         array = read_window(self.source, self.info.path, window, [1])[0]
-        valid = own_mask(self.source, window)
+        valid = own_mask(self.source, window, bands=(1,))
         valid = np.ones(array.shape, bool) if valid is None else valid
         if self.info.nodata is not None and not np.isnan(self.info.nodata):
             valid = valid & (array != self.info.nodata)

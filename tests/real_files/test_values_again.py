@@ -20,7 +20,9 @@ def quantities(path: Path, sensor: SensorInfo, gsd: float | None = None):
     reading = interpret(path, sensor, gsd=gsd)
     with open_raster(path) as source:
         array = read_window(source, path, None, reading.bands)
-        usable = reading.usable(array, source.nodata, own_mask(source, None, reading.alpha))
+        usable = reading.usable(
+            array, source.nodata, own_mask(source, None, reading.alpha, reading.bands)
+        )
     bands = [reading.of_band(a, b) for a, b in zip(array, reading.bands, strict=True)]
     return np.stack(bands).astype(float), usable, reading
 

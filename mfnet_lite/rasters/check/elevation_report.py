@@ -110,7 +110,7 @@ def describe_elevation(
         "path": info.path,
         "shape": (info.height, info.width),
         "dtype": info.dtype,
-        "nodata": info.nodata,
+        "nodata": info.nodata_of((band,)),
         "missing": 1 - seen.valid / (info.height * info.width),
         "codes": codes,
     }

@@ -107,10 +107,13 @@ def _counted(path: Path, info: RasterInfo, reading: Interpretation) -> PixelCoun
     with open_raster(path) as source:
         for window in file_strips(source):
             array = read_window(source, path, window, reading.bands or None)
-            usable = reading.usable(array, info.nodata, own_mask(source, window, reading.alpha))
+            mask = own_mask(source, window, reading.alpha, reading.bands or None)
+            usable = reading.usable(array, info.nodata_of(reading.bands or None), mask)
             odd = 0
-            if np.issubdtype(array.dtype, np.floating) and not np.isnan(info.nodata or 0):
-                odd = int((~np.isfinite(array)).any(axis=0).sum())
+            if np.issubdtype(array.dtype, np.floating):
+                chosen = reading.bands or range(1, info.bands + 1)
+                plain = [not np.isnan(info.nodata_of((band,)) or 0) for band in chosen]
+                odd = int((~np.isfinite(array[plain])).any(axis=0).sum())
             found = found.plus(PixelCounts(int(usable.sum()), odd))
     return found
 

@@ -170,7 +170,7 @@ class ObjectReader:
             seen, own = (w.inside(info.height, info.width) for w in (wide, window))
             if seen.height and seen.width:
                 array = read_window(source, path, seen, (1,))
-                valid = valid_mask(array, info.nodata, own_mask(source, seen))
+                valid = valid_mask(array, info.nodata, own_mask(source, seen, bands=(1,)))
                 pixels = np.where(valid, array[0], 0)  # nodata is no object
             else:
                 pixels = np.zeros((seen.height, seen.width), dtype=info.dtype)

@@ -15,11 +15,11 @@ from torch import Tensor
 from mfnet_lite.rasters.grids import check_tile_grids
 from mfnet_lite.rasters.interpretation.interpret import interpret
 from mfnet_lite.rasters.interpretation.record import Interpretation
-from mfnet_lite.rasters.io import own_mask, read_raster, read_window
+from mfnet_lite.rasters.io import open_raster, own_mask, read_window
 from mfnet_lite.rasters.labels.label_files import LabelFile, read_label
 from mfnet_lite.rasters.notes import Notes
 from mfnet_lite.rasters.open_files import OpenFiles
-from mfnet_lite.rasters.raster import RasterInfo
+from mfnet_lite.rasters.raster import RasterInfo, band_mask, shared_nodata
 from mfnet_lite.rasters.scaling import DEFAULT_GSD, Scaling, check_name
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiles import Tile
@@ -36,12 +36,12 @@ class Decoded:
     Attributes:
         array: Its pixels.
         mask: The mask stored with it, True = data, or None.
-        nodata: Its declared value of missing pixels, or None.
+        nodatas: Per band, its declared value of missing pixels, or None.
     """
 
     array: Num[np.ndarray, "bands height width"]
     mask: Bool[np.ndarray, "height width"] | None
-    nodata: float | None
+    nodatas: tuple[float | None, ...]
 
 
 class Patch(NamedTuple):
@@ -149,8 +149,9 @@ class TileReader:
         """
         for path in [file_of(tile, name) for name in self.sensors]:
             if path not in self._decoded:
-                raster = read_raster(path)
-                self._decoded[path] = Decoded(raster.array, raster.mask, raster.nodata)
+                with open_raster(path) as source:
+                    array, mask = read_window(source, path), own_mask(source, bands=())
+                    self._decoded[path] = Decoded(array, mask, tuple(source.nodatavals))
         if tile.label is not None and tile.label not in self._decoded_labels:
             self._decoded_labels[tile.label] = read_label(tile.label, tile.info.coding)
 
@@ -253,22 +254,23 @@ class TileReader:
             inside = window.inside(*held.array.shape[1:])
             chosen = slice(None) if bands is None else [band - 1 for band in bands]
             array = held.array[chosen][(..., *inside.slices)]
-            mask = None if held.mask is None else held.mask[inside.slices]
-            if alpha is not None:
-                opaque = held.array[alpha - 1][inside.slices] > 0
-                mask = opaque if mask is None else mask & opaque
-            nodata = held.nodata
+            values = held.nodatas if bands is None else [held.nodatas[band - 1] for band in bands]
+            opaque = None if alpha is None else held.array[alpha - 1][inside.slices] > 0
+            stored = None if held.mask is None else held.mask[inside.slices]
+            masks = [m for m in (stored, band_mask(array, values), opaque) if m is not None]
+            mask = np.logical_and.reduce(masks) if masks else None
+            nodata = shared_nodata(values)
         else:
             source, info = self._files.get(path)
             inside = window.inside(info.height, info.width)
             if inside.height and inside.width:
                 array = read_window(source, path, inside, bands)
-                mask = own_mask(source, inside, alpha)
+                mask = own_mask(source, inside, alpha, bands)
             else:
                 count = info.bands if bands is None else len(bands)
                 array = np.zeros((count, inside.height, inside.width), dtype=info.dtype)
                 mask = None
-            nodata = info.nodata
+            nodata = info.nodata_of(bands)
         top, left = inside.row - window.row, inside.col - window.col
         where = (slice(top, top + inside.height), slice(left, left + inside.width))
         return array, mask, nodata, where

@@ -149,7 +149,7 @@ def _transparent(hides: bool) -> tuple[str, ...]:
 
 def _collar(path: Path, sensor: SensorInfo, info: RasterInfo, alpha: int | None) -> tuple[str, ...]:
     """A remark on corners that are black or white throughout while nothing is declared as missing."""
-    if not sensor.is_image or alpha is not None or info.nodata is not None:
+    if not sensor.is_image or alpha is not None or any(v is not None for v in info.nodatas):
         return ()
     if info.dtype not in ("uint8", "uint16") or info.bands < 3 or sensor.nodata is not None:
         return ()

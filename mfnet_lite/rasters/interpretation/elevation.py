@@ -122,7 +122,9 @@ def interpret_heights(
         limits=limits,
         notes=notes,
         faults=tuple(faults),
-        counts=PixelCounts(survey.valid, 0 if np.isnan(info.nodata or 0) else survey.not_finite),
+        counts=PixelCounts(
+            survey.valid, 0 if np.isnan(info.nodata_of(bands) or 0) else survey.not_finite
+        ),
     )
 
 

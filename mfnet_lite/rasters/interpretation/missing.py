@@ -106,7 +106,9 @@ def survey_heights(
         grid, masks = [], []
         for window in file_strips(source, SURVEY_PIXELS):
             array = read_window(source, path, window, (band,))
-            mask = valid_mask(array, info.nodata, own_mask(source, window, alpha))
+            mask = valid_mask(
+                array, info.nodata_of((band,)), own_mask(source, window, alpha, (band,))
+            )
             values = array[0].astype(np.float64)
             finite = values[np.isfinite(values)]
             not_finite += values.size - finite.size
@@ -244,7 +246,7 @@ def survey_values(
         step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / FEWER_PIXELS))))
         for window in file_strips(source, SURVEY_PIXELS):
             array = read_window(source, path, window, bands)
-            mask = valid_mask(array, info.nodata, own_mask(source, window))
+            mask = valid_mask(array, info.nodata_of(bands), own_mask(source, window, bands=bands))
             mask = np.broadcast_to(mask, array.shape).copy()
             for value in coded_values(array):
                 here = mask & (array == np.asarray(value).astype(array.dtype))

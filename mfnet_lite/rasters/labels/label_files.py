@@ -53,7 +53,7 @@ class LabelFile:
 
     Attributes:
         path: The file.
-        nodata: Its declared nodata value.
+        nodata: The nodata value that the label's bands declare, or None, also where they declare several.
         coding: Of this file: by colour if it is written so.
         bands: Bands that hold the label, counted from 1.
         alpha: Band that masks, or None.
@@ -90,22 +90,21 @@ class LabelFile:
         if not bands:
             bands, alphas = tuple(range(1, info.bands + 1)), []
         alpha = alphas[0] if alphas and alpha_is_mask(info.path, alphas[0])[0] else None
+        nodata = info.nodata_of(bands)
         if len(bands) >= 3 and coding.palette and not coding.exact:
-            return cls(
-                info.path, info.nodata, replace(coding, colours=coding.palette), bands, alpha
-            )
+            return cls(info.path, nodata, replace(coding, colours=coding.palette), bands, alpha)
         if len(bands) != 1 or info.colours is None or coding.threshold is not None:
-            return cls(info.path, info.nodata, coding, bands, alpha)
+            return cls(info.path, nodata, coding, bands, alpha)
         full = source.colormap(1)
         declared = source.driver == "GTiff"  # whose colour table has no opacity of its own
         clear = tuple(value for value, rgba in full.items() if rgba[3] == 0)
         if table_reading(info.colours, coding) != "colours":
-            return cls(info.path, info.nodata, coding, bands, alpha, clear=clear, declared=declared)
+            return cls(info.path, nodata, coding, bands, alpha, clear=clear, declared=declared)
         table = np.zeros((max(full) + 1, 3), dtype=np.uint8)
         for value, rgba in full.items():
             table[value] = rgba[:3]
         by_colour = replace(coding, colours=coding.colours or coding.palette)
-        return cls(info.path, info.nodata, by_colour, bands, alpha, table, clear, declared)
+        return cls(info.path, nodata, by_colour, bands, alpha, table, clear, declared)
 
     @property
     def hidden_classes(self) -> tuple[set[int], set[int]]:
@@ -163,7 +162,7 @@ class LabelFile:
             None if the file has none of these.
         """
         array = read_window(source, self.path, window, self.bands)
-        mask = own_mask(source, window)
+        mask = own_mask(source, window, bands=self.bands)
         if self.alpha is not None:
             opaque = read_window(source, self.path, window, (self.alpha,))[0] > 0
             mask = opaque if mask is None else mask & opaque
