@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mfnet_lite.rasters.interpretation.bands import choose_bands
+from mfnet_lite.rasters.interpretation.bands import Bands, choose_bands
 from mfnet_lite.rasters.interpretation.elevation import DECLARE, interpret_heights
 from mfnet_lite.rasters.interpretation.missing import ValueSurvey, survey_values
 from mfnet_lite.rasters.interpretation.record import Fault, Interpretation, stated_key, tag_values
@@ -64,7 +64,7 @@ def interpret(
     if sensor.is_height:
         found = interpret_heights(path, sensor, info, chosen.bands, scaling, gsd, chosen.alpha)
     else:
-        found = _image(path, sensor, info, chosen.bands)
+        found = _image(path, sensor, info, chosen)
     return replace(found, alpha=chosen.alpha, notes=(*found.notes, *chosen.notes))
 
 
@@ -89,7 +89,7 @@ def interpret_for_view(path: str | Path, bands: tuple[int, ...] | None = None) -
     bands, alpha, notes = chosen.bands, chosen.alpha, chosen.notes
     if info.dtype.startswith("uint"):
         return Interpretation(bands, alpha=alpha, notes=notes)
-    survey = survey_values(path, tuple(sorted(set(bands))), (-np.inf, np.inf))
+    survey = survey_values(path, tuple(sorted(set(bands))), (-np.inf, np.inf), alpha=alpha)
     return Interpretation(
         bands, codes=tuple(survey.codes), alpha=alpha, notes=notes, faults=_code_faults(survey)
     )
@@ -111,17 +111,16 @@ def _refuse_storage(path: Path, info: RasterInfo) -> None:
         )
 
 
-def _image(
-    path: Path, sensor: SensorInfo, info: RasterInfo, bands: tuple[int, ...]
-) -> Interpretation:
+def _image(path: Path, sensor: SensorInfo, info: RasterInfo, chosen: Bands) -> Interpretation:
     """The divisor of an image or another measurement."""
+    bands = chosen.bands
     gains, offsets = tag_values(sensor, bands, info.scales, info.offsets)
     if np.dtype(info.dtype).kind == "c":
         raise ValueError(
             f"{path} holds complex numbers: expected real ones; export amplitude or intensity"
         )
     if info.dtype == "uint8":
-        return replace(_bytes(path, sensor, info, bands, gains, offsets), nodata=sensor.nodata)
+        return replace(_bytes(path, sensor, info, chosen, gains, offsets), nodata=sensor.nodata)
     floating = np.issubdtype(np.dtype(info.dtype), np.floating)
     scale = sensor.scale
     if "scale" in sensor.inherited and (gains or info.bits or not sensor.fits_type(info.dtype)):
@@ -150,7 +149,7 @@ def _image(
     limits = (DARKEST * full, BRIGHTEST * full)
     if gains:
         limits = ((DARKEST - offsets[0]) / gains[0], (BRIGHTEST - offsets[0]) / gains[0])
-    survey = survey_values(path, bands, limits)
+    survey = survey_values(path, bands, limits, sensor.nodata, chosen.alpha)
     reading = Interpretation(
         bands,
         gains,
@@ -174,11 +173,12 @@ def _bytes(
     path: Path,
     sensor: SensorInfo,
     info: RasterInfo,
-    bands: tuple[int, ...],
+    chosen: Bands,
     gains: tuple[float, ...],
     offsets: tuple[float, ...],
 ) -> Interpretation:
     """Bytes are divided by 255, unless the file says that they stand for something else."""
+    bands = chosen.bands
     full = float(2**info.bits - 1) if info.bits and info.bits < 8 else 255.0
     if gains and sensor.is_image:
         tops = [full * gain + offset for gain, offset in zip(gains, offsets, strict=True)]
@@ -191,7 +191,7 @@ def _bytes(
         return Interpretation(bands, gains, offsets, divisor=1.0)
     if sensor.scale is not None and sensor.scale < full and "scale" not in sensor.inherited:
         # Percentages in bytes, unless the values say that the scale is meant for the dataset's other files.
-        survey = survey_values(path, bands, (0.0, sensor.scale))
+        survey = survey_values(path, bands, (0.0, sensor.scale), sensor.nodata, chosen.alpha)
         if survey.beyond <= FEW * survey.count:
             return Interpretation(bands, divisor=sensor.scale)
     return Interpretation(bands, divisor=full)

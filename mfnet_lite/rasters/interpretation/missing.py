@@ -225,7 +225,11 @@ class ValueSurvey:
 
 
 def survey_values(
-    path: str | Path, bands: tuple[int, ...], limits: tuple[float, float]
+    path: str | Path,
+    bands: tuple[int, ...],
+    limits: tuple[float, float],
+    known: float | None = None,
+    alpha: int | None = None,
 ) -> ValueSurvey:
     """Read the bands of a file through, strip by strip.
 
@@ -233,6 +237,8 @@ def survey_values(
         path: The file.
         bands: Band numbers counted from 1.
         limits: Values below the first and above the second are counted.
+        known: A value that is stated as missing: pixels that hold it in all bands are left out, as they are read.
+        alpha: Number of the band whose zeros hide the pixels.
 
     Returns:
         What was found; extremes and percentiles are NaN without data.
@@ -246,7 +252,8 @@ def survey_values(
         step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / FEWER_PIXELS))))
         for window in file_strips(source, SURVEY_PIXELS):
             array = read_window(source, path, window, bands)
-            mask = valid_mask(array, info.nodata_of(bands), own_mask(source, window, bands=bands))
+            mask = own_mask(source, window, alpha, bands)
+            mask = valid_mask(array, info.nodata_of(bands), mask) & valid_mask(array, known)
             mask = np.broadcast_to(mask, array.shape).copy()
             for value in coded_values(array):
                 here = mask & (array == np.asarray(value).astype(array.dtype))
