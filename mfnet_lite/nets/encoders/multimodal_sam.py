@@ -13,6 +13,7 @@ padded tokens in window blocks, position tables resized once, nothing kept for f
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Literal, get_args
@@ -21,6 +22,7 @@ import torch
 from einops import rearrange
 from jaxtyping import Bool, Float
 from segment_anything.modeling import ImageEncoderViT
+from segment_anything.modeling.common import MLPBlock
 from segment_anything.modeling.image_encoder import Attention, Block, get_rel_pos
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -93,6 +95,13 @@ class MultimodalEncoder(nn.Module):
             PyTorch's usual start, as the authors' code does.
         checkpointing: Compute blocks again in the backward pass instead of keeping what they made.
 
+    Raises:
+        ValueError: If the kind of tuning is unknown, there is no sensor, or something stands in the place of a block's
+            attention or MLP, such as an adapter.
+
+    Warns:
+        UserWarning: If a module that is not called here, since its parts are, has forward hooks.
+
     Shape:
         (sensor, batch, 3, H, W) → (sensor, batch, C, H / patch, W / patch).
 
@@ -120,6 +129,7 @@ class MultimodalEncoder(nn.Module):
             raise ValueError(f"unknown tuning {tuning!r}; available: {', '.join(get_args(Tuning))}")
         if sensors < 1:
             raise ValueError(f"sensors must be at least 1, got {sensors}")
+        check_blocks_are_official(image_encoder)
         self.image_encoder = image_encoder.requires_grad_(tuning == "full")
         self.sensors = sensors
         self.tuning: Tuning = tuning
@@ -200,6 +210,7 @@ class MultimodalEncoder(nn.Module):
                 f"height and width must be multiples of the patch size {self.patch}, "
                 f"got {tuple(images.shape[-2:])}"
             )
+        self.warn_of_hooks()
         official = self.image_encoder
         x = official.patch_embed(
             rearrange(zero_fill(images, modality_mask), "m b c h w -> (m b) c h w")
@@ -219,6 +230,18 @@ class MultimodalEncoder(nn.Module):
         return [kept[number] for number in after], rearrange(
             x, "(m b) c h w -> m b c h w", m=self.sensors
         )
+
+    def warn_of_hooks(self) -> None:
+        """Warn of forward hooks that nothing here would run: blocks and attentions are computed from their parts."""
+        if torch.compiler.is_compiling():
+            return
+        for name, module in passed_over(self.image_encoder):
+            if module._forward_hooks or module._forward_pre_hooks:
+                warnings.warn(
+                    f"the forward hooks on {name} do not run, since this encoder calls the parts of SAM's blocks and "
+                    "not the blocks; hook what it calls, such as norm1, attn.qkv, attn.proj or norm2 of a block",
+                    stacklevel=3,
+                )
 
     def run_block(
         self, number: int, x: Tokens, modality_mask: ModalityMask | None = None
@@ -314,3 +337,39 @@ class MultimodalEncoder(nn.Module):
                 known = (state, table.detach().clone(), make().detach())
             self._tables[key] = known
         return known[2]
+
+
+def passed_over(image_encoder: ImageEncoderViT) -> Iterator[tuple[str, nn.Module]]:
+    """Yield name and module of what is computed here without being called.
+
+    Args:
+        image_encoder: The official encoder.
+    """
+    yield "image_encoder", image_encoder
+    for number, block in enumerate(image_encoder.blocks):
+        yield f"image_encoder.blocks.{number}", block
+        yield f"image_encoder.blocks.{number}.attn", block.attn
+
+
+def check_blocks_are_official(image_encoder: ImageEncoderViT) -> None:
+    """Refuse what was injected in the place of modules whose parts are called here.
+
+    Args:
+        image_encoder: The encoder.
+
+    Raises:
+        ValueError: If there is such a module.
+    """
+    for number, block in enumerate(image_encoder.blocks):
+        parts = {
+            "": (block, Block),
+            ".attn": (block.attn, Attention),
+            ".mlp": (block.mlp, MLPBlock),
+        }
+        for part, (module, official) in parts.items():
+            if not isinstance(module, official):
+                raise ValueError(
+                    f"expected SAM's {official.__name__} as image_encoder.blocks.{number}{part}, found "
+                    f"{type(module).__name__}, which this encoder would pass over; take it off with "
+                    "mfnet_lite.tuning.detach, or load the SAM again"
+                )

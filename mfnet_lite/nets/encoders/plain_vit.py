@@ -156,6 +156,7 @@ class SamViT(PlainViT):
 
     def embed(self, images: Images) -> Tokens:
         """Embed patches and add the position table, resized to the grid."""
+        self.encoder.warn_of_hooks()
         tokens = self.encoder.image_encoder.patch_embed(images)
         if self.encoder.image_encoder.pos_embed is not None:
             tokens = tokens + self.encoder.positions(*tokens.shape[1:3])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from mfnet_lite.nets.encoders.multimodal_sam import MultimodalEncoder
 from mfnet_lite.sam import SamConfig, build_image_encoder
 from mfnet_lite.sam.image_encoder import relative_tables
+from mfnet_lite.tuning import attach_adapters, detach
 from tests.golden.tuning import check, fill, given
 
 SMALL = SamConfig(
@@ -292,6 +293,29 @@ def test_autocast_and_float64() -> None:
     torch.testing.assert_close(
         encoder.double()(images.double()).float(), exact, atol=1e-4, rtol=1e-4
     )
+
+
+def test_adapters_in_the_blocks_are_refused() -> None:
+    found = r"Attention as image_encoder\.blocks\.0\.attn, found SerialAdapter, .*tuning\.detach"
+    with pytest.raises(ValueError, match=found):
+        MultimodalEncoder(attach_adapters(random_encoder()), 1)
+    with pytest.raises(ValueError, match=r"MLPBlock as image_encoder\.blocks\.1\.mlp"):
+        MultimodalEncoder(attach_adapters(random_encoder(), targets="blocks.1.mlp"), 1)
+    assert MultimodalEncoder(detach(attach_adapters(random_encoder())), 1)
+
+
+@pytest.mark.parametrize("name", ["", "blocks.0", "blocks.1.attn"])
+def test_hooks_that_would_not_run_are_told(name: str) -> None:
+    official = random_encoder()
+    hook = official.get_submodule(name).register_forward_hook(lambda *_: None)
+    encoder, x = MultimodalEncoder(official, 1), torch.rand(1, 1, 3, 64, 64)
+    with pytest.warns(UserWarning, match=rf"hooks on image_encoder\.?{name} do not run"):
+        encoder(x)
+    hook.remove()
+    heard: list[str] = []
+    official.blocks[0].attn.qkv.register_forward_pre_hook(lambda *_: heard.append("qkv"))
+    encoder(x)  # warnings are errors here
+    assert heard == ["qkv"]
 
 
 def test_errors() -> None:
