@@ -22,12 +22,15 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import transform as warp
 
-from mfnet_lite.rasters.interpretation.georeference import conversion_method, ellipsoid_of
+from mfnet_lite.rasters.interpretation.georeference import (
+    WGS84,
+    ellipsoid_of,
+    is_mercator,
+    mercator_degrees,
+)
 from mfnet_lite.utils.optional_geometry import shapely
 
 __all__ = ["areas_on_ground", "equal_area", "metres_per_unit"]
-
-WGS84 = CRS.from_epsg(4326)
 
 
 def metres_per_unit(crs: CRS) -> float | None:
@@ -40,7 +43,7 @@ def metres_per_unit(crs: CRS) -> float | None:
         Metres, 1 for local systems that name no unit; None for what is no plane to measure in: degrees, and Mercator's
         world map.
     """
-    if crs.is_geographic or _is_mercator(crs):
+    if crs.is_geographic or is_mercator(crs):
         return None
     try:
         return float(crs.units_factor[1])
@@ -64,12 +67,20 @@ def areas_on_ground(polygons: NDArray[np.object_], crs: CRS) -> Float64[np.ndarr
     if crs.is_geographic:
         to_degrees = float(np.degrees(crs.units_factor[1]))
         return _laid_out(polygons, lambda xy: xy * to_degrees, crs)
-    return _laid_out(polygons, lambda xy: np.stack(warp(crs, WGS84, *xy.T)[:2], axis=1), WGS84)
+    return _laid_out(polygons, lambda xy: _mercator_lonlat(xy, crs), WGS84)
 
 
-def _is_mercator(crs: CRS) -> bool:
-    # "Mercator (variant A)", "Popular Visualisation Pseudo Mercator", but neither transverse nor oblique
-    return conversion_method(crs).startswith(("Mercator", "Popular Visualisation"))
+def _mercator_lonlat(
+    xy: Float64[np.ndarray, "points 2"], crs: CRS
+) -> Float64[np.ndarray, "points 2"]:
+    """Longitudes and latitudes of points on Mercator's map, without a leap where it goes on beyond 180 degrees."""
+    if not len(xy):
+        return xy
+    longitude, latitude = (np.asarray(values) for values in warp(crs, WGS84, *xy.T)[:2])
+    per_unit, _ = mercator_degrees(crs, *xy[0])
+    expected = longitude[0] + per_unit * (xy[:, 0] - xy[0, 0])
+    longitude = longitude + 360 * np.round((expected - longitude) / 360)
+    return np.stack([longitude, latitude], axis=1)
 
 
 def _laid_out(polygons: NDArray[np.object_], degrees: Any, crs: CRS) -> NDArray[np.float64]:

@@ -47,6 +47,31 @@ def test_a_field_has_one_area_in_every_system():
         assert area(shapely.Polygon(moved), crs) == pytest.approx(expected, rel=1.5e-3)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:3857", "EPSG:3395", "EPSG:3994", "EPSG:3832"])
+def test_mercator_goes_on_beyond_its_edge(crs):
+    """Fields of 40 by 40 units at one latitude have one area, wherever they lie."""
+    system = CRS.from_user_input(crs)
+    edge = transform(CRS.from_epsg(4326), system, [179.999999], [-17])[0][0]
+    y = transform(CRS.from_epsg(4326), system, [100], [-17])[1][0]
+    fields = [
+        shapely.box(x, y - 40, x + 40, y) for x in (edge - 3e6, edge - 40, edge - 20, edge + 10)
+    ]
+    found = areas_on_ground(np.array(fields, object), system)
+    np.testing.assert_allclose(found, found[0], rtol=1e-7)
+    if crs == "EPSG:3857":
+        # of the ellipsoid: 1600 cos² 17° (1 - e²) / (1 - e² sin² 17°)²
+        square = 1 - 0.0066943799901413165 * np.sin(np.radians(17)) ** 2
+        expected = 1600 * np.cos(np.radians(17)) ** 2 * (1 - 0.0066943799901413165) / square**2
+        assert found[2] == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_whole_map_is_no_leap():
+    half = 20_037_508.342789244
+    one = area(shapely.box(0, -1e6, 1e6, 1e6), "EPSG:3857")
+    strip = area(shapely.box(-half, -1e6, half, 1e6), "EPSG:3857")
+    assert strip == pytest.approx(one * 2 * half / 1e6, rel=1e-9)
+
+
 def test_equal_area_is_that_of_proj():
     lonlat = np.array([[9.0, 48.0], [-70.0, -33.0], [0.0, 89.0]])
     cea = CRS.from_proj4("+proj=cea +datum=WGS84")

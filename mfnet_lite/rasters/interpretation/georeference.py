@@ -7,7 +7,6 @@ so systems are compared by what their numbers mean, not by how they are spelled.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 from typing import Any
@@ -17,9 +16,12 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.transform import Affine, from_gcps
+from rasterio.warp import transform as warp
 
 METRES_PER_DEGREE = 111_320.0  # of longitude on the equator (WGS 84: 111,319.5)
 POINTS_TOLERANCE = 0.5  # pixels that an affine transform may miss ground control points by
+WGS84 = CRS.from_epsg(4326)
+PSEUDO_MERCATOR = "Popular Visualisation"  # Web Mercator
 LONG_NAME = 60  # characters of a name that still fit into one sentence
 
 
@@ -198,6 +200,35 @@ def conversion_method(crs: CRS) -> str:
     return str(conversion.get("method", {}).get("name", ""))
 
 
+def is_mercator(crs: CRS) -> bool:
+    """Whether a system is Mercator's map of the world, on the ellipsoid or as the web draws it.
+
+    Args:
+        crs: The system.
+
+    Returns:
+        False for transverse and oblique ones, whose scale hardly changes where they are used.
+    """
+    # "Mercator (variant A)", "Popular Visualisation Pseudo Mercator"
+    return conversion_method(crs).startswith(("Mercator", PSEUDO_MERCATOR))
+
+
+def mercator_degrees(crs: CRS, x: float, y: float) -> tuple[float, float]:
+    """Longitude and latitude by the coordinates of Mercator's map, where longitude is a multiple of x.
+
+    Args:
+        crs: A system that :func:`is_mercator`.
+        x: Coordinate, in the unit of the system.
+        y: Coordinate.
+
+    Returns:
+        Degrees of longitude per unit of x, and the latitude in degrees.
+    """
+    step = 1e5 / (_linear_factor(crs) or 1.0)
+    (west, east), (latitude, _) = warp(crs, WGS84, [x, x + step], [y, y])[:2]
+    return (east - west) % 360 / step, latitude
+
+
 def _datum(system: dict[str, Any]) -> dict[str, Any]:
     base = system.get("base_crs", system)
     found = base.get("datum") or base.get("datum_ensemble") or {}
@@ -240,8 +271,8 @@ def _same_numbers(one: list[tuple[str, float]], other: list[tuple[str, float]]) 
 def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> tuple[float, bool]:
     """Ground sampling distance: how wide a pixel in the middle of a raster is.
 
-    Degrees and Web Mercator's metres shrink away from the equator, so there the latitude counts; feet are
-    turned into metres.
+    Degrees and Mercator's metres shrink away from the equator, so there the latitude counts; feet are turned into
+    metres.
 
     Args:
         transform: From (column, row) to coordinates.
@@ -262,12 +293,19 @@ def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> 
     unit = _linear_factor(crs)
     if unit is None:
         return step, False  # a local system without a unit
-    if "pseudomercator" in re.sub(
-        r"[^a-z]", "", json.dumps(_projjson(crs.to_wkt())).lower()[:4000]
-    ):
-        # The scale of the projection at a northing is 1 / cos(latitude) = cosh(northing / radius).
+    if not is_mercator(crs):
+        return step * unit, True
+    if conversion_method(crs).startswith(PSEUDO_MERCATOR):
+        # The scale at a northing is 1 / cos(latitude) = cosh(northing / radius): that of a sphere, which lies between
+        # the two scales that the ellipsoid has along and across a meridian.
         return step * unit / float(np.cosh(middle * unit / 6_378_137.0)), True
-    return step * unit, True
+    across = transform.c + transform.a * width / 2 + transform.b * height / 2
+    per_unit, latitude = mercator_degrees(crs, across, middle)
+    axis, flattening = ellipsoid_of(crs)
+    squared = (2 - 1 / flattening) / flattening if flattening else 0.0  # of the eccentricity
+    sine = np.sin(np.radians(latitude))
+    parallel = axis * np.cos(np.radians(latitude)) / np.sqrt(1 - squared * sine**2)  # its radius
+    return step * float(parallel * np.radians(per_unit)), True
 
 
 def _linear_factor(crs: CRS) -> float | None:
