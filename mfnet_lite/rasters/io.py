@@ -233,12 +233,17 @@ def read_window(
         ``(bands, height, width)``.
 
     Raises:
-        ValueError: A band which the file lacks, or pixels that cannot be decoded.
+        ValueError: A band which the file lacks, a window that is not inside, or pixels that cannot be decoded.
     """
     if bands is not None and any(not 1 <= band <= source.count for band in bands):
         raise ValueError(
             f"{path} has {source.count} band(s), but bands {tuple(bands)} were asked for: "
             f"choose from 1 to {source.count}"
+        )
+    if window is not None and window != window.inside(source.height, source.width):
+        raise ValueError(
+            f"{path} has {source.height} rows and {source.width} columns, but {window} was asked for: expected a "
+            f"window inside; cut it with window.inside({source.height}, {source.width})"
         )
     try:
         array: np.ndarray = source.read(
@@ -302,7 +307,7 @@ def read_raster(
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: Not a raster, cut off, or without a band asked for.
+        ValueError: Not a raster, cut off, without a band asked for, or a window that is not inside.
     """
     with open_raster(path) as source:
         info = info_of(source, path)

@@ -7,6 +7,7 @@ from PIL import Image
 from rasterio.transform import Affine
 
 from mfnet_lite.rasters import Raster, Window, open_raster, raster_info, read_raster, write_raster
+from mfnet_lite.rasters.rgb import Stretch, read_rgb
 
 RNG = np.random.default_rng(0)
 
@@ -40,6 +41,34 @@ def test_window_has_its_own_transform(tmp_path):
     part = read_raster(path, Window(4, 3, 5, 6), bands=(1,))
     np.testing.assert_array_equal(part.array[0], array[4:9, 3:9])
     assert (part.transform.c, part.transform.f) == (106, 192)
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        Window(-2, 0, 10, 10),
+        Window(0, -1, 10, 10),
+        Window(25, 0, 10, 10),
+        Window(0, 15, 10, 10),
+        Window(40, 0, 4, 4),
+        Window(8, 8, -2, 4),
+    ],
+)
+def test_a_window_lies_inside_or_is_refused(tmp_path, window):
+    array = np.arange(30 * 20, dtype=np.float32).reshape(30, 20)
+    path = write_raster(
+        tmp_path / "a.tif", array, crs="EPSG:25832", transform=Affine(2, 0, 100, 0, -2, 200)
+    )
+    message = r"a\.tif has 30 rows and 20 columns, but Window.* was asked for: expected a window inside; cut it"
+    with pytest.raises(ValueError, match=message):
+        read_raster(path, window)
+    with pytest.raises(ValueError, match=message):
+        read_rgb(path, Stretch.of(path, (1,)), window)
+    cut = window.inside(30, 20)
+    part = read_raster(path, cut)
+    np.testing.assert_array_equal(part.array[0], array[cut.slices])
+    assert (part.transform.c, part.transform.f) == (100 + 2 * cut.col, 200 - 2 * cut.row)
+    np.testing.assert_array_equal(read_raster(path, Window(0, 0, 30, 20)).array[0], array)
 
 
 def test_four_byte_bands_are_not_opacity(tmp_path):
