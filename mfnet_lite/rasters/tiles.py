@@ -299,12 +299,17 @@ def with_sensors(dataset: TileSet, sensors: Mapping[str, SensorInfo]) -> TileSet
     Returns:
         A new dataset.
     """
-    info = replace(dataset.info, sensors=dict(sensors))
+    described: dict[int, DatasetInfo] = {}
+
+    def of(info: DatasetInfo) -> DatasetInfo:
+        # tiles share their infos, but not always that of the set: their labels may be coded otherwise
+        return described.setdefault(id(info), replace(info, sensors=dict(sensors)))
+
     splits = {
-        split: tuple(replace(tile, info=info) for tile in tiles)
+        split: tuple(replace(tile, info=of(tile.info)) for tile in tiles)
         for split, tiles in dataset.splits.items()
     }
-    return replace(dataset, info=info, splits=splits)
+    return replace(dataset, info=of(dataset.info), splits=splits)
 
 
 def hold_out(

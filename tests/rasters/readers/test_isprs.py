@@ -14,6 +14,7 @@ from mfnet_lite.rasters import (
     write_raster,
 )
 from mfnet_lite.rasters.readers.isprs import PALETTE, POTSDAM, VAIHINGEN
+from mfnet_lite.rasters.tiles import with_sensors
 
 INDEX = np.repeat(np.arange(6), 4).reshape(4, 6)
 TRUTH = np.array(PALETTE, np.uint8)[INDEX].transpose(2, 0, 1)
@@ -178,3 +179,13 @@ def test_a_tile_that_lies_in_two_folders_is_told(tmp_path):
     (note,) = [note for note in opened.notes if "2_10_label.tif" in note]
     assert note.endswith("that of 5_Labels_old/ is used")
     assert opened.tiles("train")[0].label.parent.name == "5_Labels_old"
+
+
+def test_other_descriptions_of_sensors_leave_every_tile_its_own_labels(tmp_path):
+    """Two tiles of Potsdam hold colours of no class, which are read as the nearest; others refuse them."""
+    write_potsdam(tmp_path, ["2_10", "6_7"])
+    opened = open_potsdam(tmp_path)
+    again = with_sensors(opened, opened.info.sensors)
+    codings = [{t.id: t.info.coding for t in s.tiles("train")} for s in (opened, again)]
+    assert codings[0] == codings[1]
+    assert len({id(coding) for coding in codings[0].values()}) == 2
