@@ -134,7 +134,8 @@ class LoRALayer(InjectedWrapper):
             check_merges(self.base)
             weight = self.base.weight
             wide = torch.promote_types(weight.dtype, torch.float32)
-            with torch.inference_mode(False):  # made in that mode, it would let no gradient through
+            # made in inference mode, it would let no gradient through; leaving the mode turns gradients on
+            with torch.inference_mode(False), torch.no_grad():
                 self.merged_weight = (weight.to(wide) + self._delta(wide)).to(weight.dtype)
 
     def unmerge(self) -> None:

@@ -114,9 +114,8 @@ class ScaleShiftLinear(InjectedWrapper):
     def merge(self) -> None:
         """Compute weight and bias in effect, once; of a quantised weight a ``ValueError``."""
         if self.merged_weight is None:
-            with torch.inference_mode(
-                False
-            ):  # made in that mode, they would let no gradient through
+            # made in inference mode, they would let no gradient through; leaving the mode turns gradients on
+            with torch.inference_mode(False), torch.no_grad():
                 self.merged_weight, self.merged_bias = self._effective()
 
     def unmerge(self) -> None:
