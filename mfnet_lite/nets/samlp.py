@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from mfnet_lite.losses.focal_dice import dice_loss, mask_iou
 from mfnet_lite.losses.labelled import labelled
 from mfnet_lite.losses.plate_dice import two_class_dice
+from mfnet_lite.losses.precision import at_least_single
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.sam import embed_images, load_sam, predict_masks
 from mfnet_lite.tuning import attach_lora, freeze
@@ -234,7 +235,9 @@ class SamLP(nn.Module):
             return sample["embedding"]
         size = fitted(image.shape[-2:], self.side)
         if size != tuple(image.shape[-2:]):
-            image = F.interpolate(image, size, mode="bilinear", antialias=True)
+            # no kernel of the CPU smooths half precision
+            wide = F.interpolate(at_least_single(image), size, mode="bilinear", antialias=True)
+            image = wide.to(image.dtype)
         return embed_images(self.sam, 255 * image)
 
     def unprompted(self, embedding: Float[Tensor, "batch channels h w"]) -> PlateOutput:
@@ -337,7 +340,8 @@ def iou_error(
     """
     if valid is not None:
         masks = torch.where(valid, masks, -1.0)
-    true = mask_iou(masks, target)
+    iou = at_least_single(iou)
+    true = mask_iou(masks, target).to(iou.dtype)
     if seen is not None:
         iou, true = iou[seen], true[seen]
     return F.mse_loss(iou, true) if len(iou) else iou.sum()

@@ -28,6 +28,8 @@ from torchvision.ops.boxes import nms
 from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
 from mfnet_lite.sam.mask_decoder import decode
+from mfnet_lite.sam.positions import code_of_grid
+from mfnet_lite.sam.prompts import embed_images, prompt_tokens
 from mfnet_lite.utils.memory import check_memory
 
 __all__ = ["MaskRecord", "generate_masks", "official_generator"]
@@ -162,7 +164,7 @@ def _find(
     resize = ResizeLongestSide(sam.image_encoder.img_size)
     resized = torch.as_tensor(resize.apply_image(image), device=sam.device)
     pixels = rearrange(resized, "height width rgb -> 1 rgb height width")
-    embedding = sam.image_encoder(sam.preprocess(pixels))
+    embedding = embed_images(sam, pixels)
 
     found = []
     for begin in range(0, len(grid), batch):
@@ -199,7 +201,7 @@ def _records(found: list[_Found], size: tuple[int, int], box_nms_thresh: float) 
     points = np.concatenate([f.points for f in found])
     bits = np.concatenate([f.bits for f in found])
     records: list[MaskRecord] = []
-    for i in nms(boxes, scores, box_nms_thresh).tolist():
+    for i in nms(boxes.to(scores), scores, box_nms_thresh).tolist():
         flat = np.unpackbits(bits[i], count=height * width).astype(bool)
         x0, y0, x1, y1 = boxes[i].long().tolist()
         records.append(
@@ -249,20 +251,22 @@ def _decode(
     Returns:
         Low-resolution logits, predicted IoU, and point index of every surviving mask.
     """
-    encoder = sam.prompt_encoder
     exact = torch.float32 if sam.device.type == "mps" else torch.float64  # no float64 on MPS
-    coords = torch.as_tensor(prompts, dtype=exact, device=sam.device)[:, None]
-    labels = torch.ones(coords.shape[:2], dtype=torch.int, device=sam.device)
-    sparse, dense = encoder(points=(coords, labels), boxes=None, masks=None)
-    decoded = decode(
-        sam.mask_decoder, embedding, dense[None], encoder.get_dense_pe()[0], sparse[None]
-    )
+    coords = torch.as_tensor(prompts, dtype=exact, device=sam.device)[None, :, None]
+    labels = torch.ones(coords.shape[:3], dtype=torch.long, device=sam.device)
+    tokens = prompt_tokens(sam, coords, labels)
+    dense = rearrange(sam.prompt_encoder.no_mask_embed.weight, "1 c -> 1 1 c 1 1")
+    rows, columns = embedding.shape[-2:]
+    position = code_of_grid(sam.prompt_encoder.pe_layer, (rows, columns))
+    decoded = decode(sam.mask_decoder, embedding, dense, position, tokens)
     three = slice(1, None)  # the candidates for an ambiguous prompt, without the single mask
-    iou = decoded.iou[0, :, three]
+    # what follows, from the test of the IoU to the enlarging of masks, is not for half precision
+    wide = torch.promote_types(decoded.iou.dtype, torch.float32)
+    iou = decoded.iou[0, :, three].to(wide)
     keep = iou > threshold if threshold > 0 else torch.ones_like(iou, dtype=torch.bool)
     which, kind = keep.nonzero(as_tuple=True)
     alive = keep.any(dim=1)
-    masks = decoded.masks(alive[None], three)
+    masks = decoded.masks(alive[None], three).to(wide)
     row = alive.cumsum(0) - 1  # position of a point among the surviving ones
     return masks[row[which], kind], iou[which, kind], which
 

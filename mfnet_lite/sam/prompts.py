@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mfnet_lite.sam.mask_decoder import decode
+from mfnet_lite.sam.positions import code_of_grid, code_of_places
 
 __all__ = [
     "BACKGROUND",
@@ -74,6 +75,7 @@ def embed_images(
             "resize them first or load the model with a larger image_size"
         )
     normal = (images - sam.pixel_mean) / sam.pixel_std
+    normal = normal.to(sam.pixel_mean.dtype)  # that of the model, whatever the images come in
     return sam.image_encoder(F.pad(normal, (0, side - width, 0, side - height)))
 
 
@@ -105,8 +107,10 @@ def embed_points(
         )
     encoder = sam.prompt_encoder
     # Pixel centres lie half a pixel in; the official module adds it in a copy, so do we.
-    code = encoder.pe_layer.forward_with_coords(
-        rearrange(points + 0.5, "... xy -> 1 (...) xy"), encoder.input_image_size
+    code = code_of_places(
+        encoder.pe_layer,
+        rearrange(points + 0.5, "... xy -> 1 (...) xy"),
+        encoder.input_image_size,
     )
     code = code.reshape(*labels.shape, code.shape[-1])
     tables = torch.cat(
@@ -214,7 +218,7 @@ def predict_masks(
         # A model in half precision is fed back what its caller keeps in single precision.
         dense = sam.prompt_encoder.mask_downscaling(flat_masks.to(embeddings.dtype))
         dense = rearrange(dense, "(images prompts) c h w -> images prompts c h w", images=images)
-    position = sam.prompt_encoder.pe_layer((h, w))
+    position = code_of_grid(sam.prompt_encoder.pe_layer, (h, w))
     decoded = decode(sam.mask_decoder, embeddings, dense, position, tokens, rearranged)
     chosen = {True: slice(1, None), False: slice(0, 1), None: slice(None)}[multimask]
     # All masks are made and some returned, as officially: a product of fewer rows may round otherwise.

@@ -228,6 +228,17 @@ def test_bfloat16_runs():
     assert out.isfinite().all()
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_any_format_on_the_shipped_pair(dtype):
+    torch.manual_seed(0)
+    net = build_model("mfuser", {"optical": 3}, 2, classes=["building", "tree"], width=16).eval()
+    image = torch.rand(1, 3, 64, 64)
+    expected = net({"optical": image})
+    found = net.to(dtype)({"optical": image.to(dtype)})
+    assert (found.double() - expected).norm() < 0.05 * expected.norm()
+
+
 def test_built_by_name_on_the_shipped_pair():
     net = build_model("mfuser", {"optical": 3}, 2, classes=["building", "tree"], width=16).eval()
     assert isinstance(net, nn.Module)

@@ -365,6 +365,19 @@ def test_learns_one_image(official):
         assert net.train().loss(net(data), data).item() < 0.5 * before
 
 
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_every_documented_precision(precision):
+    data = batch(1, 48, 40)  # enlarged for the encoder
+    sample = [{k: v[0] for k, v in data.items()}]
+    losses = []
+    for kind in ("32-true", precision):
+        config = TrainConfig(
+            steps=1, batch=1, warmup=0, device="cpu", progress=False, precision=kind
+        )
+        losses.append(fit(small(iou_weight=1.0), sample, config=config)["loss"])
+    assert losses[1] == pytest.approx(losses[0], rel=0.02 if precision == "bf16-true" else 1e-5)
+
+
 # --- faults
 
 

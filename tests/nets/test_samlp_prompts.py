@@ -248,6 +248,20 @@ def test_a_batch_without_objects_can_be_rehearsed():
     loss.backward()
 
 
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_every_documented_precision(precision):
+    sample = [{k: v[0] for k, v in with_objects(1).items()}]
+    losses = []
+    for kind in ("32-true", precision):
+        config = TrainConfig(
+            steps=1, batch=1, warmup=0, device="cpu", progress=False, precision=kind
+        )
+        net = tuning(rounds=2, rehearsal=2, iou_weight=1.0)
+        losses.append(fit(net, sample, config=config)["loss"])
+    # clicks may fall elsewhere where a pixel is found by a hair
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
 def test_faults_say_what_to_do():
     with pytest.raises(ValueError, match="at least 2 rounds, got 1"):
         tuning(rounds=1)

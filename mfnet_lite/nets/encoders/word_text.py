@@ -70,7 +70,6 @@ class WordTextEncoder(TextEncoder):
             raise ValueError(f"expected a list of phrases, got {phrases!r}")
         rows = [self.table.find(phrase).rows for phrase in phrases]
         longest = max(map(len, rows))
-        device = self.position.device
         vectors = torch.zeros(len(rows), longest, self.width)
         there = torch.zeros(len(rows), longest, dtype=torch.bool)
         for k, found in enumerate(
@@ -78,7 +77,8 @@ class WordTextEncoder(TextEncoder):
         ):  # at the end, so that the last word is always the last token
             vectors[k, longest - len(found) :] = self.table.vectors(found)
             there[k, longest - len(found) :] = True
-        return TextTokens(vectors.to(device), there.to(device))
+        # in the format of the weights, which vectors in float32 would not let them keep
+        return TextTokens(vectors.to(self.position), there.to(self.position.device))
 
     def encode(
         self, tokens: TextTokens, prompts: Float[Tensor, "prompt width"] | None = None

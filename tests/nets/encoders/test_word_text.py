@@ -40,6 +40,15 @@ def test_case_and_signs_do_not_matter_but_order_does(text):
     assert not torch.allclose(a, c, atol=1e-2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_any_format(text, dtype):
+    text = trained(text)
+    expected = text(["red car", "roof"])
+    found = text.to(dtype)(["red car", "roof"])
+    assert found.dtype == dtype
+    assert (found.double() - expected).norm() < 0.02 * expected.norm()
+
+
 def test_a_phrase_means_the_same_in_any_company(text):
     text = trained(text)
     alone = text(["car"])[0]
