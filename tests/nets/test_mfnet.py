@@ -92,6 +92,23 @@ def test_any_size(size, fusion) -> None:
     assert net(sample(1, *size)).shape == (1, 6, *size)
 
 
+@pytest.mark.parametrize("tuning", ["mmlora", "mmadapter"])
+def test_channels_last(tuning) -> None:
+    """PyTorch says it to tensors of five axes, too, and the weights of a SensorUpsample have as many."""
+    net = network(tuning=tuning).eval()
+    with torch.no_grad():
+        expected, before = net(sample()), {k: v.clone() for k, v in net.state_dict().items()}
+        net.to(memory_format=torch.channels_last)
+        torch.testing.assert_close(net(sample()), expected, atol=1e-5, rtol=1e-5)
+    after = net.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert net.double().fusion.up2.weight.dtype == torch.float64
+    net.train()
+    net({name: x.double() for name, x in sample().items()}).sum().backward()
+    assert net.fusion.up2.weight.grad.any()
+
+
 def test_missing_key_missing_mask_and_nan_are_the_same() -> None:
     net = network().eval()
     for parameter in net.encoder.additions.parameters():

@@ -34,8 +34,8 @@ Names beside those of the authors' module (image x = sensor 0, DSM y = sensor 1)
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -65,6 +65,10 @@ class SensorUpsample(nn.Module):
         super().__init__()
         self.weight = _uniform(4 * channels, sensors, channels, 2, 2, channels)
         self.bias = _uniform(4 * channels, sensors, channels)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any) -> SensorUpsample:
+        # net.to(memory_format=torch.channels_last), which is for tensors of four axes, fails on one of five
+        return super()._apply(lambda x: fn(x.flatten(1)).view(x.shape), *args, **kwargs)
 
     def forward(
         self, tokens: Float[Tensor, "sensor batch pixel c"]
