@@ -1,8 +1,9 @@
 """Measured records: a file of results beside a notebook, as figures and tables of a chapter need it.
 
 Experiments write ``results/NAME.json`` with the keys ``question``, ``data``, ``settings``, ``rule``,
-``multiplicity``, ``claims``, ``rows`` and ``provenance``. A row is one configuration, named by the settings in
-which it departs from the usual ones; its scores are fractions of 1 with one value per seed.
+``multiplicity``, ``claims``, ``rows`` and ``provenance``, and a ``remark`` where the code has changed since. A row is
+one configuration, named by the settings in which it departs from the usual ones; its scores are fractions of 1 with
+one value per seed.
 
 A notebook may stand alone, as in Colab. Then the record is empty, says so where its tables would stand, and the
 chapter goes on.
@@ -150,7 +151,7 @@ class Record:
         return f"{mean(values):.1f}{spread} (n = {len(values)})"
 
     def provenance(self) -> str:
-        """Return runs, steps, dates, hardware and hashes in one line, or what to do where the file is not here."""
+        """Return runs, steps, dates, hardware, hashes and remark in one line; what to do where the file is not here."""
         if not self:
             return self.absent
         told = self.facts["provenance"]
@@ -168,6 +169,7 @@ class Record:
                 " and ".join(told["dates"]),
                 ", ".join(told["hardware"]),
                 *hashes,
+                *([self.facts["remark"]] if "remark" in self.facts else []),
             ]
         )
 

@@ -107,6 +107,9 @@ def test_provenance_in_one_line(record: Record) -> None:
     steps = {"settings": {"steps": {"unet": 80, "mfnet": 60}}}
     several = Record(record.path, FACTS | steps).provenance()
     assert several.startswith("5 runs of 80 (unet), 60 (mfnet) steps;")
+    assert (
+        Record(record.path, FACTS | {"remark": "older code"}).provenance() == f"{said}; older code"
+    )
 
 
 def test_table_of_claims(record: Record) -> None:
