@@ -18,23 +18,21 @@ from mfnet_lite.utils.samples import Samples
 
 __all__ = ["RandomRotation", "rotate"]
 
-MAPS = ("label", "instances")
-"""Entries that hold numbers of things: never interpolated."""
-
 
 class RandomRotation(Augmentation):
     """A set of samples, each mirrored and rotated as a function of (seed, epoch, index) only.
 
     Args:
-        dataset: Samples of images (channels, height, width) and maps (height, width); images must be
-            square for quarter turns. ``set_epoch`` is passed on if it has one.
+        dataset: Samples of images (channels, height, width) and maps (height, width), which hold numbers of things
+            and are never interpolated; images must be square for quarter turns. ``set_epoch`` is passed on if it
+            has one.
         seed: Seed of the changes.
         degrees: Largest rotation to either side; it happens to half of the samples.
         official: The rule of SamLP's code instead: half of the samples are rotated by 0, 90, 180 or
             270 degrees *and* mirrored, left to right or upside down; half of the rest are rotated by up to
             ``degrees``.
         outside: Label of pixels that a rotation brings in from outside the image; 255 does not count.
-            Defaults to 255, with ``official`` to the authors' 0.
+            Defaults to 255, with ``official`` to the authors' 0. In all other maps they are 0.
 
     Raises:
         ValueError: If ``degrees`` is not in [0, 90), or the seed is negative.
@@ -78,13 +76,17 @@ class RandomRotation(Augmentation):
             sample = {name: value.flip(-1) for name, value in sample.items()}
         if rotates and degrees:
             sample = {
-                name: rotate(value, degrees, self._outside(name)) for name, value in sample.items()
+                name: rotate(value, degrees, self._outside(name, value))
+                for name, value in sample.items()
             }
         return sample
 
-    def _outside(self, name: str) -> int | None:
+    def _outside(self, name: str, value: Tensor) -> int | None:
         """What a rotation brings in from outside: nothing for images, which are interpolated."""
-        return None if name not in MAPS else self.outside if name == "label" else 0
+        if value.ndim != 2:
+            return None
+        # instances, SAM's objects and their boundaries: outside there is none
+        return self.outside if name == "label" else 0
 
 
 def rotate(value: Tensor, degrees: float, outside: int | None = None) -> Tensor:
@@ -108,6 +110,6 @@ def rotate(value: Tensor, degrees: float, outside: int | None = None) -> Tensor:
         rotated = F.grid_sample(value[None], grid, mode="bilinear", align_corners=False)[0]
         return rotated.to(value.dtype)
     # Shifted so that the sampler's own padding, 0, means outside.
-    shifted = (value - outside).double()[None, None]
+    shifted = (value.double() - outside)[None, None]
     found = F.grid_sample(shifted, grid.double(), mode="nearest", align_corners=False)[0, 0]
-    return (found.round().to(value.dtype) + outside).to(value.dtype)
+    return (found.round() + outside).to(value.dtype)

@@ -37,6 +37,32 @@ def test_image_label_and_instances_move_together(seed, official):
     assert sample["optical"][:, ~there].mean() < 0.03
 
 
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.int32])
+def test_objects_and_boundaries_move_with_the_label(kind):
+    """What WithObjects adds to samples: maps of other names and types, outside of which there is nothing."""
+    sample = plain()[0]
+    where = sample["label"] == 1
+    sample |= {"objects": (200 * where).int(), "boundaries": where.to(kind)}
+    rotated = 0
+    for seed in range(12):
+        found = RandomRotation([sample], seed)[0]
+        rotated += bool((found["label"] == 255).any())
+        there = found["label"] == 1
+        assert found["boundaries"].dtype == kind
+        assert torch.equal(found["boundaries"], there.to(kind))
+        assert torch.equal(found["objects"], (200 * there).int())
+    assert rotated >= 2
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int16, torch.int64])
+def test_labels_of_every_type_rotate_alike(kind):
+    label = plain()[0]["label"]
+    label[30:, 5:9] = 255
+    expected = rotate(label, 12.0, 255)
+    assert set(expected.unique().tolist()) == {0, 1, 255}
+    assert torch.equal(rotate(label.to(kind), 12.0, 255).long(), expected)
+
+
 def test_same_seed_epoch_and_index_give_the_same_sample():
     one, other = RandomRotation(plain(), 3), RandomRotation(plain(), 3)
     assert torch.equal(one[0]["optical"], other[0]["optical"])
