@@ -235,6 +235,7 @@ def test_merged_in_inference_mode_it_lets_gradients_through(kind):
     (expected,) = torch.autograd.grad(layer(x).square().sum(), x)
     with torch.inference_mode():
         layer.merge()
+    assert not layer.weight.requires_grad
     (found,) = torch.autograd.grad(layer(x).square().sum(), x)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 

@@ -119,6 +119,8 @@ def test_merged_in_inference_mode_it_lets_gradients_through(form: Form) -> None:
     (expected,) = torch.autograd.grad(layer(x).square().sum(), x)
     with torch.inference_mode():
         layer.merge()
+    assert not layer.weight.requires_grad
+    assert not layer.bias.requires_grad
     (found,) = torch.autograd.grad(layer(x).square().sum(), x)
     torch.testing.assert_close(found, expected)
 
