@@ -127,7 +127,6 @@ class LoRALayer(InjectedWrapper):
             return F.linear(x, self.merged_weight, self.base.bias)
         return self.update(self.dropout(x), self.base(x))
 
-    @torch.no_grad()
     def merge(self) -> None:
         """Sum both weights, once, at least in float32; of a quantised weight a ``ValueError``."""
         if self.merged_weight is None:

@@ -110,7 +110,6 @@ class ScaleShiftLinear(InjectedWrapper):
         y: Tensor = self.base(scale_and_shift(x, self.scale, None))
         return y + self.shift.to(y.dtype)
 
-    @torch.no_grad()
     def merge(self) -> None:
         """Compute weight and bias in effect, once; of a quantised weight a ``ValueError``."""
         if self.merged_weight is None:
