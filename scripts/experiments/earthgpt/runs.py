@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ from mfnet_lite.runs.earthgpt import answer_dialogues, dialogues_of_split
 from mfnet_lite.runs.image_features import ImageFeatures
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.tuning import attach_lora, linear_layers
+from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.hashes import hash_tensors
 from scripts.experiments.earthgpt.plan import FEW, MANY, Run
 from scripts.experiments.made_once import made_once
 
@@ -165,6 +168,28 @@ def train(
     }
 
 
+def answered(
+    model: EarthGPT, questions: Sequence[Dialogue], shown: ImageFeatures, kept: Path | None
+) -> list[list[str]]:
+    """Let a model answer the questions of the test.
+
+    Args:
+        model: The model.
+        questions: Of the test.
+        shown: Features of their images.
+        kept: Where the answers are kept, or were before, if another run would get the same.
+    """
+
+    def answer() -> list[list[str]]:
+        return answer_dialogues(model, questions, shown, max_new_tokens=LONGEST, progress=False)
+
+    if kept is None:
+        return answer()
+    folder = made_once(kept, lambda fresh: write_text(fresh / "answers.json", json.dumps(answer())))
+    said: list[list[str]] = json.loads((folder / "answers.json").read_text(encoding="utf-8"))
+    return said
+
+
 def plain(scores: dict[Any, TaskScores]) -> dict[str, Any]:
     """Scores by task as JSON holds them."""
     return {
@@ -199,6 +224,9 @@ def train_and_score(
     training = drawn(asked(pool, TRAINED), run.images, run.seed)
     facts = train(model, run, training, ImageFeatures(model, home, training), steps)
     scores: dict[str, Any] = {}
+    # a model that nothing has tuned answers alike under every seed
+    untuned = run.tuning == "none"
+    answers = root / f"answers_{TEST_IMAGES}_{LONGEST}_{hash_tensors(model.state_dict())[:16]}"
     for sensor in (*TRAINED, UNSEEN):
         for how, file in (("known", "instructions.json"), ("other", PARAPHRASED)):
             test, dialogues = dialogues_of_split(folder, "test", file)
@@ -208,9 +236,8 @@ def train_and_score(
             if how == "known":
                 ways[BLANK] = BlankFeatures(features)
             for name, shown in ways.items():
-                said = answer_dialogues(
-                    model, questions, shown, max_new_tokens=LONGEST, progress=False
-                )
+                kept = answers / f"{sensor}_{name}" if untuned else None
+                said = answered(model, questions, shown, kept)
                 scores[f"{sensor}, {name}"] = plain(score_answers(questions, said, training))
             if how == "known":
                 usual = majority_answers(training, questions)

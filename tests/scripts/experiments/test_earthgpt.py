@@ -9,6 +9,7 @@ import pytest
 
 from mfnet_lite.language.instructions import Dialogue, Exchange
 from mfnet_lite.nets.earthgpt import EarthGPTConfig
+from mfnet_lite.runs.earthgpt import answer_dialogues
 from scripts.experiments.earthgpt import __main__ as experiment
 from scripts.experiments.earthgpt import plan, runs, verdicts
 from scripts.experiments.options import Options
@@ -101,6 +102,34 @@ def test_a_run_is_trained_scored_and_summed_up(tmp_path, monkeypatch):
     options = Options(tmp_path, tmp_path / "found.json", (0,), 1)
     assert experiment.EXPERIMENT.counts(lines[0], options)
     assert not experiment.EXPERIMENT.counts(lines[0], replace(options, steps=2))
+
+
+def test_what_nothing_has_tuned_answers_once_for_all_seeds(tmp_path, monkeypatch):
+    small = {"MANY": 6, "TEST_IMAGES": 2, "CROPS": 2, "SIZE": 64, "LONGEST": 8}
+    for name, value in small.items():
+        monkeypatch.setattr(runs, name, value)
+    weights = iter((0, 0, 1))
+    monkeypatch.setattr(
+        runs,
+        "open_model",
+        lambda run, pretrained: EarthGPTConfig(cnn="none", image_size=64, grid=2).open(
+            next(weights)
+        ),
+    )
+    asked = []
+
+    def counted(*args, **options):
+        asked.append(args)
+        return answer_dialogues(*args, **options)
+
+    monkeypatch.setattr(runs, "answer_dialogues", counted)
+    before = [replace(plan.TINY_BEFORE, seed=seed) for seed in range(3)]
+    first, second, _ = (runs.train_and_score(run, tmp_path / "data") for run in before)
+    assert len(asked) == 2 * 9  # three sensors, three ways; other weights answer anew
+    assert first is not None
+    assert second is not None
+    for place in ("optical, known", "sar, other", "infrared, blank"):
+        assert first["scores"][place]["vqa"] == second["scores"][place]["vqa"]
 
 
 def test_what_begins_with_a_model_that_is_not_here_is_left_out(tmp_path):
