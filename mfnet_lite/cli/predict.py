@@ -56,11 +56,19 @@ def predict(
     cog: Annotated[
         bool, typer.Option("--cog", help="Write cloud-optimised GeoTIFFs, with overviews.")
     ] = False,
+    area: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Side of the pieces that a scene is made in and that processes share, in pixels, rounded up to whole "
+            "blocks of the file; 2048 if absent. It bounds the memory and changes no pixel.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Write a georeferenced map of a scene of any size.
 
-    Under torchrun the processes share the scene; called again after a failure, they make what is missing.
+    Under torchrun the processes share the scene, area by area; called again after a failure, they make what is missing.
     """
     from mfnet_lite.rasters import raster_info
     from mfnet_lite.rasters import windows as windows_of
@@ -68,7 +76,7 @@ def predict(
     from mfnet_lite.runs.colours import colours_for
     from mfnet_lite.runs.folder import load_run
     from mfnet_lite.scenes import Windows
-    from mfnet_lite.scenes.predict import predict_scene
+    from mfnet_lite.scenes.predict import PANEL, predict_scene
 
     begun = time.perf_counter()
     weights, repeat = overlap_mode(windows.blend)
@@ -104,6 +112,7 @@ def predict(
         holes=policy,
         device=device,
         progress=sys.stderr.isatty(),
+        panel=area or PANEL,
         confidence=confidence,
         cog=cog,
     )

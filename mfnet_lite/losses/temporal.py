@@ -36,7 +36,8 @@ def temporal_similarity(
         changed: Any value but zero counts as changed; a leading channel axis of 1 is accepted too.
         temperature: T; larger ones spread the distributions.
         per_unchanged: Divide by the number of unchanged pixels instead of all, so that the share of
-            change does not scale the loss. The authors divide by all.
+            change does not scale the loss, as :class:`mfnet_lite.nets.change_detector.ChangeDetector` does unless told
+            otherwise. The authors' code divides by all.
 
     Returns:
         The loss in [0, 1), 0 for equal maps. Both dates get gradients.

@@ -41,6 +41,8 @@ SCALE = 2
 """Pixels of an image for each pixel that it is shown at: screens of phones and laptops have two."""
 MOST = 200_000
 """Bytes beyond which a figure is full of grain and is kept in a smaller form: a chapter has a megabyte."""
+FLAT = 1 / 2000
+"""Share of a figure's pixels from which on one colour is a surface, such as that of a class, and kept as it is."""
 FORMS = ((SCALE, 256), (SCALE, 128), (1.5, 256), (1.5, 128), (1, 256))
 """Pixels for each one that is shown, and colours; the first form that is small enough is taken."""
 
@@ -51,7 +53,8 @@ class BookFigure(Figure):
     def png(self, colours: int = 256, scale: float = SCALE) -> bytes:
         """Encode the figure as a PNG of at most ``colours`` colours.
 
-        A palette cuts a figure with photographs to about a third of its size, which keeps notebooks small.
+        A palette cuts a figure with photographs to about a third of its size, which keeps notebooks small. Surfaces of
+        one colour keep it, so that classes look alike in every figure.
 
         Args:
             colours: 2 to 256.
@@ -60,7 +63,7 @@ class BookFigure(Figure):
         Returns:
             The file's bytes; equal figures give equal bytes.
         """
-        small = self._drawn(scale).quantize(colours, dither=Image.Dither.FLOYDSTEINBERG)
+        small = reduced(self._drawn(scale), colours)
         packed = io.BytesIO()
         small.save(packed, format="png", optimize=True)
         return packed.getvalue()
@@ -97,6 +100,35 @@ class BookFigure(Figure):
         display(
             {"image/png": data, "text/plain": repr(self)}, metadata={"image/png": shown}, raw=True
         )
+
+
+def reduced(image: Image.Image, colours: int) -> Image.Image:
+    """Give an image a palette in which the colours of its surfaces are left as they are.
+
+    Args:
+        image: An RGB image.
+        colours: 2 to 256; surfaces take half of them at most, the largest first.
+
+    Returns:
+        The image with a palette, equal for equal images.
+    """
+    pixels = np.asarray(image).astype(np.uint32)
+    codes = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    values, counts = np.unique(codes, return_counts=True)
+    largest = np.argsort(-counts, kind="stable")[: colours // 2]
+    kept = np.sort(values[largest][counts[largest] >= FLAT * codes.size])
+    place = np.searchsorted(kept, codes).clip(max=max(0, len(kept) - 1))
+    flat = kept[place] == codes if len(kept) else np.zeros(codes.shape, bool)
+    palette = np.stack([kept >> 16 & 255, kept >> 8 & 255, kept & 255], axis=1).astype(np.uint8)
+    index = place.astype(np.uint8)
+    if not flat.all():
+        between = Image.fromarray(np.asarray(image)[~flat][None]).quantize(colours - len(kept))
+        others = np.asarray(between.getpalette(), np.uint8).reshape(-1, 3)
+        palette = np.concatenate([palette, others])
+        index[~flat] = len(kept) + np.asarray(between)[0]
+    found = Image.frombytes("P", image.size, index.tobytes())
+    found.putpalette(palette.tobytes())
+    return found
 
 
 def panels(

@@ -136,7 +136,9 @@ def predict_scene(
             ``"first"``; the map's tag ``NODATA_POLICY`` says which.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
         progress: Whether to draw a progress bar.
-        panel: Columns of the scene held at once; it bounds the memory and changes no result.
+        panel: Columns of the scene held at once, and under ``torchrun`` side of the areas that processes share; it is
+            rounded up to whole blocks of the file and at least as large as a window. It bounds the memory and changes
+            no result.
         confidence: A second GeoTIFF to write: the probability of the class that was chosen
             (:mod:`mfnet_lite.scenes.confidence`), one band of uint8 in steps of 1/250 as its scale says, 255 = no data.
         cog: Whether to write cloud-optimised GeoTIFFs, with overviews.

@@ -49,7 +49,8 @@ class TrainConfig:
         schedule: ``"cosine"``, ``"multistep"`` (the authors') or ``"constant"``.
         warmup: Steps of linear rise at the start.
         clip: Largest norm of the gradient; 0 leaves it alone.
-        precision: Number format. There is no fp16: its loss scaler is a state that bf16 spares us.
+        precision: Number format; ``"bf16-mixed"`` computes products in bfloat16 and leaves weights and inputs in
+            single precision. There is no fp16: its loss scaler is a state that bf16 spares us.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"mps"``.
         devices: How many of them per node; a step then learns from ``batch × accumulate × devices × nodes``
             samples. More than one GPU, or CPU process, starts the program again for each; under ``torchrun``

@@ -27,6 +27,7 @@ from mfnet_lite.metrics.segmentation import ConfusionMatrix
 from mfnet_lite.scenes.evaluate import evaluate
 from mfnet_lite.training.config import TrainConfig
 from mfnet_lite.training.fabric import DDPStrategy, Fabric
+from mfnet_lite.training.mixed_precision import WholeInputs
 from mfnet_lite.tuning.bookkeeping import trained_state
 from mfnet_lite.utils.processes import torchrun_ranks
 from mfnet_lite.utils.samples import Samples
@@ -71,8 +72,21 @@ def make_fabric(config: TrainConfig, device: torch.device) -> Fabric:
         devices=[device.index] if one_gpu else devices,
         num_nodes=nodes,
         strategy=strategy,
-        precision=config.precision,
+        **precision_of(config, device),
     )
+
+
+def precision_of(config: TrainConfig, device: torch.device) -> dict[str, Any]:
+    """Return what Fabric is told of the number format: mixed precision leaves the batch as it is.
+
+    Args:
+        config: Its fields ``precision`` and ``strategy``.
+        device: Kind of device.
+    """
+    # strategies that split a model's weights bring a mixed precision of their own
+    if config.precision == "bf16-mixed" and config.strategy.split("_")[0] in ("auto", "ddp"):
+        return {"plugins": [WholeInputs("bf16-mixed", device.type)]}
+    return {"precision": config.precision}
 
 
 def mean_over_processes(fabric: Fabric, value: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from lightning_utilities.core.imports import RequirementCache
 
-__all__ = ["DDPStrategy", "Fabric"]
+__all__ = ["DDPStrategy", "Fabric", "MixedPrecision"]
 
 FLAG = "_TORCHMETRICS_GREATER_EQUAL_1_0_0"
 
@@ -34,6 +34,7 @@ def missing(package: str) -> Iterator[None]:
 
 with missing("torchmetrics"):
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins import MixedPrecision
     from lightning_fabric.strategies.ddp import DDPStrategy
     from lightning_fabric.utilities import imports
 

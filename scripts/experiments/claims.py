@@ -3,9 +3,9 @@
 A claim is a weighted sum of scores, mostly one configuration minus another, seed by seed: same data, same order,
 same initial weights. It *holds* if the whole 95 % interval of Student's t of the mean lies above the margin that the
 claim needs (0 without one; negative where a small loss is allowed), and *does not hold here* otherwise; the sentence
-beside it says whether the difference was too small to tell or went the other way. With five seeds the interval
-reaches 2.78 standard errors to both sides, with three 4.30. Fewer than three seeds give no verdict. A verdict also
-says whether it would be another one without one of the seeds.
+beside it says whether the difference was too small to tell, stays below the margin, or went the other way. With five
+seeds the interval reaches 2.78 standard errors to both sides, with three 4.30. Fewer than three seeds give no verdict.
+A verdict also says whether it would be another one without one of the seeds.
 
 Of claims none of which is true, one in forty holds by chance.
 """
@@ -199,16 +199,18 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
         "margin": margin,
         "verdict": "holds" if holds else "does not hold here",
         "hangs_on_one_seed": any((interval(rest)[0] > margin) != holds for rest in others),
-        "sentence": _sentence(holds, high < margin, points, margin),
+        "sentence": _sentence(holds, high, points, margin),
     }
 
 
-def _sentence(holds: bool, other_way: bool, points: str, margin: float) -> str:
-    """Say a verdict in words."""
+def _sentence(holds: bool, high: float, points: str, margin: float) -> str:
+    """Say a verdict in words; ``high`` is the upper end of the interval."""
     need = f", {100 * margin:.0f} were needed" if margin else ""
     if holds:
         return f"Holds: {points}{need}."
-    why = "the other way round" if other_way else "too small to tell from chance"
+    why = "too small to tell from chance"
+    if high < margin:
+        why = "the other way round" if high < 0 else "which it stays below"
     return f"Does not hold here: {points}{need}, {why}."
 
 

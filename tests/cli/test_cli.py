@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from rasterio.transform import Affine
 from typer.testing import CliRunner
 
 import mfnet_lite
 from mfnet_lite.cli import app
 from mfnet_lite.rasters import read_raster, write_raster
+from mfnet_lite.scenes.map_areas import Area, areas_of
 
 SMALL = ["--steps", "3", "--size", "32", "--batch", "2", "--width", "2", "--depth", "2"]
 
@@ -149,6 +151,31 @@ def test_predict(run, folder, tmp_path):
         assert made.crs == source.crs
         assert made.transform == source.transform
         assert made.colormap(1)[1][:3] == (0, 0, 255)
+
+
+def test_side_of_areas_changes_no_pixel(run, tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    place = {"crs": "EPSG:25832", "transform": Affine(0.25, 0, 4e5, 0, -0.25, 5.7e6)}
+    write_raster(tmp_path / "top.tif", rng.integers(0, 255, (3, 40, 600), "uint8"), **place)
+    write_raster(tmp_path / "dsm.tif", rng.random((40, 600), "float32"), **place)
+    scene = ["--optical", tmp_path / "top.tif", "--dsm", tmp_path / "dsm.tif", "--device", "cpu"]
+    made = []
+
+    def counted(height: int, width: int, side: int) -> list[Area]:
+        found = areas_of(height, width, side)
+        made.append(len(found))
+        return found
+
+    monkeypatch.setattr("mfnet_lite.scenes.predict.areas_of", counted)
+    for number, side in enumerate(([], ["--area", 200])):
+        outs = ["--out", tmp_path / f"{number}.tif", "--confidence", tmp_path / f"{number}_c.tif"]
+        result = call("predict", run, *scene, *outs, *side)
+        assert result.exit_code == 0, result.output
+    assert made == [1, 3]  # 256, 256 and 88 columns
+    one, three = (read_raster(tmp_path / f"{number}_c.tif").array for number in (0, 1))
+    assert len(np.unique(one)) > 1
+    assert np.array_equal(one, three)
+    assert call("predict", run, *scene, "--out", tmp_path / "n.tif", "--area", 0).exit_code == 2
 
 
 def test_predict_with_confidence_to_polygons(run, folder, tmp_path):

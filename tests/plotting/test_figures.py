@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from mfnet_lite import plotting
-from mfnet_lite.plotting.book_figure import FORMS, MOST
+from mfnet_lite.plotting.book_figure import FORMS, MOST, reduced
 from mfnet_lite.plotting.palettes import CHANGE, ISPRS
 
 
@@ -142,6 +142,35 @@ def test_png_is_small_and_repeatable() -> None:
     with Image.open(io.BytesIO(data)) as image:
         assert image.mode == "P"
     assert figure.pixels().shape[-1] == 3
+
+
+def test_classes_keep_their_colours_beside_a_photograph() -> None:
+    rng = np.random.default_rng(0)
+    figure, (left, right) = plotting.panels(["photograph", "classes"])
+    left.imshow(rng.random((200, 200, 3)))
+    palette = np.array([(0, 0, 255), (202, 58, 13), (221, 98, 196), (213, 94, 0)], np.uint8)
+    right.imshow(palette[rng.integers(0, 4, (10, 10))])
+    drawn = figure.pixels(1)
+    for colours in (64, 256):
+        with Image.open(io.BytesIO(figure.png(colours, 1))) as image:
+            assert len(image.getcolors() or ()) <= colours
+            shown = np.asarray(image.convert("RGB"))
+        for colour in palette:
+            surface = (drawn == colour).all(-1)
+            assert surface.sum() > 1000
+            assert (shown[surface] == colour).all()
+
+
+@pytest.mark.parametrize("shades", [1, 2, 300])
+@pytest.mark.parametrize("colours", [2, 256])
+def test_a_palette_holds_as_many_colours_as_it_may(shades: int, colours: int) -> None:
+    step = np.arange(shades)
+    rows = np.stack([step % 256, step // 256, 0 * step], -1).astype(np.uint8)
+    image = Image.fromarray(np.repeat(rows[None], 100, axis=0))
+    found = reduced(image, colours)
+    assert len(found.getcolors() or ()) <= colours
+    if shades <= colours // 2:  # every one is a surface
+        assert np.array_equal(np.asarray(found.convert("RGB")), np.asarray(image))
 
 
 def test_notebooks_show_the_figure_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,8 @@ def group_means(assignment: Assignment, tokens: Tokens, eps: float = 1.0) -> Gro
 class GroupAssignment(Injected):
     """Assign tokens to groups and add to each group the mean of what it got.
 
-    Formulas: see the module; not in GoPT's public sources, after GroupViT's assignment with one head.
+    Formulas: see the module; not in GoPT's public sources, after GroupViT's assignment with one head. :math:`W_o` has
+    a bias, so that a group that got no token moves by it.
 
     Args:
         channels: Width r of groups and tokens.

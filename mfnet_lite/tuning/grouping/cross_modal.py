@@ -6,13 +6,16 @@ what is common to them. Which matrices are shared is not in the public sources; 
 the sensors' answers are summed:
 
 .. math::
-    P = W_\mathrm{up}\sum_m \mathrm{softmax}\!\left(\frac{(W_q f)(W_k P_m)^\top}{\sqrt r}\right) W_v P_m .
+    P = \sum_m \mathrm{softmax}\!\left(\frac{(f W_q^\top)(P_m W_k^\top)^\top}{\sqrt r}\right)
+    P_m W_v^\top W_\mathrm{up}^\top .
+
+f and the rows of :math:`P_m` are tokens.
 
 :math:`W_\mathrm{up}` starts at zero, so that the prompts are zero before training.
 
 By the formula above, an RGB token that looks alike at two places hears the same at both: what the sensor saw *there*
 has no part in its question. ``query="both"`` adds the sensor's own token of that place to the question
-(:math:`W_q f + W_p F_m`); this is our extension, not the paper's.
+(:math:`f W_q^\top + F_m W_p^\top`); this is our extension, not the paper's.
 """
 
 from __future__ import annotations

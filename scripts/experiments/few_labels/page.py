@@ -203,7 +203,9 @@ def verdict(claim: Record) -> str:
     if claim["verdict"] == "not measured":
         return ""
     low, high = (100 * bound for bound in claim["interval"])
-    missed = "turned" if high < 100 * claim["margin"] else "open"
+    missed = "open"
+    if high < 100 * claim["margin"]:
+        missed = "turned" if high < 0 else "below"
     word = "**holds**" if claim["verdict"] == "holds" else missed
     star = "\\*" if claim["hangs_on_one_seed"] else ""
     return f"{word}{star} {100 * claim['difference']:+.1f} ({low:+.1f} to {high:+.1f})"

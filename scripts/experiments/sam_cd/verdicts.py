@@ -72,7 +72,7 @@ CLAIMS: tuple[Claim, ...] = (
            with_labels(BASE, 1), with_labels(NO_SEMANTIC, 1)),
     versus("pretrained", "What the encoder has learnt helps: the small SAM beats random weights.", "paper",
            BASE, RANDOM),
-    versus("mended", "Our default beats the authors' code.", "ours", BASE, OFFICIAL),
+    versus("mended", "Our default beats the authors' wiring.", "ours", BASE, OFFICIAL),
     Claim("calmer", "The constraint lowers false alarms: fewer pixels called changed where season, sun and "
           "cars changed and no building did.", "paper",
           weighted(NOTHING, (1.0, NO_CONSTRAINT), (-1.0, BASE))),
@@ -83,15 +83,15 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("seen, U-Net", "The U-Net loses more than SAM-CD by training without pseudo-change.", "ours",
           weighted("F1", (1.0, UNET), (-1.0, replace(UNET, pseudo=0.0)),
                    (-1.0, BASE), (1.0, replace(BASE, pseudo=0.0)))),
-    Claim("order", "The authors' code depends on the order of the dates: more than 1 percent of the pixels "
+    Claim("order", "The authors' wiring depends on the order of the dates: more than 1 percent of the pixels "
           "change class when they are swapped.", "ours", weighted(DIFFERS, (1.0, OFFICIAL)), absolute=0.01),
-    Claim("order, score", "Swapping the dates costs the authors' code F1.", "ours",
+    Claim("order, score", "Swapping the dates costs the authors' wiring F1.", "ours",
           (Term(1.0, OFFICIAL, "F1"), Term(-1.0, OFFICIAL, SWAPPED))),
     versus("symmetric", "Symmetric fusion beats concatenation.", "ours", BASE, UNSYMMETRIC),
     Claim("twice", "One image given twice: our default calls fewer than 0.5 percent of the pixels changed "
           "(points below that limit).", "ours",
           weighted(TWICE, (-1.0, BASE)), absolute=-0.005),
-    Claim("twice, official", "One image given twice: the authors' code calls fewer than 0.5 percent of the pixels "
+    Claim("twice, official", "One image given twice: the authors' wiring calls fewer than 0.5 percent of the pixels "
           "changed (points below that limit).", "ours", weighted(TWICE, (-1.0, OFFICIAL)), absolute=-0.005),
     *(claim for data in REAL for claim in (
         versus(f"{data} forest", f"Real tiles, {data}: SAM-CD beats a random forest on the same division.",

@@ -29,6 +29,9 @@ def test_verdicts_by_hand():
     assert clear["interval"] == pytest.approx([0.01701, 0.04299], abs=1e-5)
     assert claims.judge([0.02, 0.03, 0.04, 0.03], 0.03)["verdict"] == "does not hold here"
     assert "other way" in claims.judge([-0.02, -0.03, -0.04])["sentence"]
+    # ahead, but by less than was asked for
+    ahead = claims.judge([0.02, 0.03, 0.04], 0.08)["sentence"]
+    assert ahead.endswith("8 were needed, which it stays below.")
     assert claims.judge([0.02, 0.03])["verdict"] == "not measured"
     # without the last, which spreads the rest, it would hold
     assert claims.judge([0.02, 0.021, 0.02, 0.0])["hangs_on_one_seed"]

@@ -85,6 +85,8 @@ def test_verdicts_stand_by_place() -> None:
         strict=True,
     ):  # fmt: skip
         claim |= numbers | {"difference": sum(numbers["interval"]) / 2, "margin": 0.0}
+    ahead = {**known["claims"][1], "margin": 0.1}
+    assert page.verdict(ahead) == "below +3.0 (-2.0 to +8.0)"
     text = page.verdicts(known, OLD_RECIPE, "verdict")
     assert text.splitlines() == [
         "| verdict | IGN, optical | IGN, optical and height | Vaihingen, optical |",

@@ -94,10 +94,10 @@ def test_noise_draws_groups_as_often_as_the_softmax_says() -> None:
     torch.testing.assert_close(often, values[:, 0].softmax(dim=0), atol=0.005, rtol=0)
 
 
-def test_an_empty_group_keeps_its_token_and_stays_finite() -> None:
+def test_an_empty_group_moves_by_the_bias_alone_and_stays_finite() -> None:
     net = module().eval()
     with torch.no_grad():
-        net.out.bias.zero_()
+        net.out.bias.copy_(torch.tensor([0.5, -0.25, 0.0, 2.0]))
         classes = torch.zeros(1, 2, 4)
         classes[0, 1, 0] = 1.0
         classes[0, 0] = torch.nn.functional.normalize(net.key.weight @ torch.ones(4), dim=0)
@@ -106,7 +106,7 @@ def test_an_empty_group_keeps_its_token_and_stays_finite() -> None:
     tokens = logits(1, 30, 4).requires_grad_()
     groups, shares = net(classes, tokens)
     assert shares.sum(dim=2).tolist() == [[30.0, 0.0]]
-    assert torch.equal(groups[0, 1], classes[0, 1])
+    assert torch.equal(groups[0, 1], classes[0, 1] + net.out.bias)
     groups.square().sum().backward()
     assert all(p.grad.isfinite().all() for p in net.parameters())
     assert tokens.grad is not None
