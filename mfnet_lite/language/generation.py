@@ -97,14 +97,25 @@ class GreedyDecoder:
             bias = bias.masked_fill_(hidden_places, -torch.inf)
             bias = bias.repeat_interleave(cache.kv_heads, dim=0)[:, None]
         answers: list[list[int]] = [[] for _ in prompts]
-        going = list(range(batch))
+        computed = list(range(batch))  # prompts of the rows
         for step in range(max_new_tokens):
             chosen = self._choose(last)
-            for number in going:
-                answers[number].append(int(chosen[number]))
-            going = [number for number in going if answers[number][-1] != model.eos]
+            going = []
+            for row, token in enumerate(chosen.tolist()):
+                said = answers[computed[row]]
+                if said[-1:] != [model.eos]:
+                    said.append(token)
+                    going += [row] if token != model.eos else []
             if not going or step == max_new_tokens - 1:
                 break
+            if 2 * len(going) <= len(computed):
+                # one long answer would keep all the others waiting; by halves little is copied
+                rows = torch.tensor(going, device=device)
+                computed = [computed[row] for row in going]
+                chosen, lengths = chosen[rows], lengths[rows]
+                cache.keep(rows)
+                if bias is not None:
+                    bias = bias.unflatten(0, (-1, cache.kv_heads))[rows].flatten(0, 1)
             place = _Place(longest + step, *_turn(inner, lengths + step), bias)
             last = _write(inner, blocks, model.embed(chosen).float(), cache, place)
         return [ids[:-1] if ids[-1:] == [model.eos] else ids for ids in answers]
@@ -149,6 +160,12 @@ class _Cache:
             torch.empty(shape, device=device),
             torch.empty(shape, device=device),
         )
+
+    def keep(self, rows: Int[Tensor, " kept"]) -> None:
+        """Forget all prompts but some."""
+        for name in ("keys", "values"):
+            every = getattr(self, name).unflatten(1, (-1, self.kv_heads))
+            setattr(self, name, every[:, rows].flatten(1, 2))
 
 
 class _Place(NamedTuple):

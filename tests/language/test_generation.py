@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mfnet_lite.language import generation
 from mfnet_lite.language.generation import GreedyDecoder
 from mfnet_lite.language.language_models import LanguageModel
 from mfnet_lite.tuning import ScaleShiftLinear, attach_adapters, attach_lora, attach_scale_shift
@@ -66,6 +67,30 @@ def test_end_token_ends_an_answer_and_others_go_on(monkeypatch: pytest.MonkeyPat
     assert cut[0] == free[0][: free[0].index(model.eos)]
     assert cut[1] == free[1]
     assert decoder._by_transformers(prompts(model)[0], 8) == cut[0]
+
+
+def test_answers_that_have_ended_are_computed_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model()
+    texts = ("where", "a", "describe the image in one sentence", "is it red", "the", "it is a car")
+    some = [model.embed(torch.tensor(model.encode(text))) for text in texts]
+    free = GreedyDecoder(model)(some, 24)
+    # ends several answers, at several steps, and not all
+    model.eos = max(range(5, 64), key=lambda token: sum(token in answer for answer in free))
+    alone = [GreedyDecoder(model)([prompt], 24)[0] for prompt in some]
+    assert len({len(answer) for answer in alone}) > 2
+    rows: list[int] = []
+    write = generation._write
+
+    def counted(inner: Any, blocks: Any, x: Tensor, cache: Any, place: Any) -> Tensor:
+        rows.append(len(x))
+        assert cache.keys.shape[1] == cache.values.shape[1] == len(x) * cache.kv_heads
+        return write(inner, blocks, x, cache, place)
+
+    monkeypatch.setattr(generation, "_write", counted)
+    assert GreedyDecoder(model)(some, 24) == alone
+    assert rows[0] == len(some)
+    assert rows[-1] <= len(some) / 2
+    assert rows == sorted(rows, reverse=True)
 
 
 def test_another_architecture_answers_through_transformers() -> None:
