@@ -214,7 +214,7 @@ QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
     ),
     (
         "16_mfuser",
-        "costs time and gains nothing ({:+.1f} points)",
+        "reads both ways gains nothing ({:+.1f} points)",
         lambda r: (claim(r, "two ways"),),
     ),
     (
@@ -224,8 +224,19 @@ QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
     ),
     (
         "16_mfuser",
-        "falls from {:.0f} points to {:.0f} at night",
-        lambda r: (score(r, "model=unet", "mIoU", "clear"), score(r, "model=unet", "mIoU", "night")),
+        "falls from {:.0f} points to {:.0f} at night; the U-Net, without knowledge, from {:.0f} to {:.0f}",
+        lambda r: tuple(
+            score(r, row, "mIoU", air)
+            for row in ("default", "model=unet")
+            for air in ("clear", "night")
+        ),
+    ),
+    (
+        "16_mfuser",
+        "without its image side {:.0f} points elsewhere become {:.0f}",
+        lambda r: tuple(
+            score(r, row, "mIoU", "elsewhere") for row in ("default", "streams=vision")
+        ),
     ),
     (
         "17_earthgpt",
