@@ -240,6 +240,16 @@ QUOTED: list[tuple[str, str, Callable[[Record], tuple[float, ...]]]] = [
     ),
     (
         "17_earthgpt",
+        "is {:.1f} points ahead of the tiny model",
+        lambda r: (claim(r, "other words: real>tiny"),),
+    ),
+    (
+        "17_earthgpt",
+        "In familiar words it is {:.1f} points behind, on the unseen sensor {:.1f}.",
+        lambda r: (-claim(r, "few: real>tiny"), -claim(r, "unseen sensor: real>tiny")),
+    ),
+    (
+        "17_earthgpt",
         "mean IoU of {:.2f} on photographs and {:.2f} on radar",
         lambda _: tuple(
             packaged(sensor, "known", "grounding", "mean IoU") for sensor in ("optical", "sar")
