@@ -203,14 +203,35 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
     }
 
 
+def how_missed(high: float, margin: float) -> str:
+    """Say in a word why a claim does not hold.
+
+    Args:
+        high: Upper end of the interval.
+        margin: What the interval had to exceed.
+
+    Returns:
+        ``"open"``: the interval reaches the margin; ``"below"`` it; ``"turned"``: also below 0.
+
+    Example:
+        >>> how_missed(0.08, 0.05), how_missed(0.02, 0.05), how_missed(-0.01, 0.05)
+        ('open', 'below', 'turned')
+    """
+    if high >= margin:
+        return "open"
+    return "turned" if high < 0 else "below"
+
+
 def _sentence(holds: bool, high: float, points: str, margin: float) -> str:
     """Say a verdict in words; ``high`` is the upper end of the interval."""
     need = f", {100 * margin:.0f} were needed" if margin else ""
     if holds:
         return f"Holds: {points}{need}."
-    why = "too small to tell from chance"
-    if high < margin:
-        why = "the other way round" if high < 0 else "which it stays below"
+    why = {
+        "open": "too small to tell from chance",
+        "below": "which it stays below",
+        "turned": "the other way round",
+    }[how_missed(high, margin)]
     return f"Does not hold here: {points}{need}, {why}."
 
 

@@ -225,8 +225,10 @@ def train_and_score(
     facts = train(model, run, training, ImageFeatures(model, home, training), steps)
     scores: dict[str, Any] = {}
     # a model that nothing has tuned answers alike under every seed
-    untuned = run.tuning == "none"
-    answers = root / f"answers_{TEST_IMAGES}_{LONGEST}_{hash_tensors(model.state_dict())[:16]}"
+    answers: Path | None = None
+    if run.tuning == "none":
+        digest = hash_tensors(model.state_dict())[:16]
+        answers = root / f"answers_{TEST_IMAGES}_{LONGEST}_{digest}"
     for sensor in (*TRAINED, UNSEEN):
         for how, file in (("known", "instructions.json"), ("other", PARAPHRASED)):
             test, dialogues = dialogues_of_split(folder, "test", file)
@@ -236,7 +238,7 @@ def train_and_score(
             if how == "known":
                 ways[BLANK] = BlankFeatures(features)
             for name, shown in ways.items():
-                kept = answers / f"{sensor}_{name}" if untuned else None
+                kept = answers and answers / f"{sensor}_{name}"
                 said = answered(model, questions, shown, kept)
                 scores[f"{sensor}, {name}"] = plain(score_answers(questions, said, training))
             if how == "known":

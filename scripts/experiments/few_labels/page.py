@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from mfnet_lite.utils.files import write_text
 from scripts.book.marked_section import with_marked
-from scripts.experiments.claims import FEWEST, Claim
+from scripts.experiments.claims import FEWEST, Claim, how_missed
 from scripts.experiments.few_labels.plan import (
     BRIGHT,
     CHANGES,
@@ -202,13 +202,10 @@ def verdict(claim: Record) -> str:
     """A verdict in a cell: its word, the difference in points, its interval."""
     if claim["verdict"] == "not measured":
         return ""
-    low, high = (100 * bound for bound in claim["interval"])
-    missed = "open"
-    if high < 100 * claim["margin"]:
-        missed = "turned" if high < 0 else "below"
-    word = "**holds**" if claim["verdict"] == "holds" else missed
+    low, high = claim["interval"]
+    word = "**holds**" if claim["verdict"] == "holds" else how_missed(high, claim["margin"])
     star = "\\*" if claim["hangs_on_one_seed"] else ""
-    return f"{word}{star} {100 * claim['difference']:+.1f} ({low:+.1f} to {high:+.1f})"
+    return f"{word}{star} {100 * claim['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def verdicts(record: Record, claims: Sequence[Claim], head: str) -> str:
