@@ -132,11 +132,10 @@ def tokens_to_image(
     query = _in_heads(attention.q_proj(q), attention, shared)
     key_weight = rearrange(attention.k_proj.weight, "(h d) c -> h d c", h=heads)
     rows = _through(query, key_weight) * _scale(attention)
-    # Logits are as long as the image has tokens and as wide as prompts ask: neither factor of a product, nor of
-    # its gradient towards the image, is then read across its rows.
-    logits = product_abt(k, rearrange(rows, "n s g h t c -> n s (g h t) c"))
-    # The weights of a column sum to one, so projecting the sum of image tokens is summing projected ones.
-    attended = product_atb(logits.softmax(dim=2), v)
+    # A row of logits holds all pixels: softmax runs along memory, as everything does that is as long as the image.
+    logits = product_abt(rearrange(rows, "n s g h t c -> n s (g h t) c"), k)
+    # The weights of a row sum to one, so projecting the sum of image tokens is summing projected ones.
+    attended = logits.softmax(dim=3) @ v
     attended = rearrange(attended, "n s (g h t) c -> n s g h t c", h=heads, t=q.shape[2], s=shared)
     value_weight = rearrange(attention.v_proj.weight, "(h d) c -> h c d", h=heads)
     value = rearrange(_through(attended, value_weight), "n s g h t d -> n (s g) t (h d)")
@@ -161,18 +160,18 @@ def image_to_tokens(
     query_weight = rearrange(attention.q_proj.weight, "(h d) c -> h d c", h=heads)
     query_bias = rearrange(attention.q_proj.bias, "(h d) -> h d", h=heads)
     rows = rearrange(_through(key, query_weight), "n s g h t c -> n s (g h t) c")
-    logits = product_abt(q, rows)
     constant = einsum(key, query_bias, "n s g h t d, h d -> n s g h t")
-    logits = logits + rearrange(constant, "n s g h t -> n s 1 (g h t)")
-    split = "n s pixels (g h t) -> n s pixels g h t"
-    weights = rearrange(logits, split, h=heads, t=k.shape[2]).softmax(dim=5)
-    weights = rearrange(weights, "n s pixels g h t -> n (s g) pixels (h t)")
+    logits = product_abt(rows, q) + rearrange(constant, "n s g h t -> n s (g h t) 1")
+    # Softmax over a handful of tokens is slow along memory and fast across it, for as many pixels as fit at a time.
+    split = "n s (g h t) pixels -> n s g h t pixels"
+    weights = rearrange(logits, split, h=heads, t=k.shape[2]).softmax(dim=4)
+    weights = rearrange(weights, "n s g h t pixels -> n (s g) (h t) pixels")
     # Value and output projections of a handful of prompt tokens, ahead of the sum over them.
     value = _in_heads(attention.v_proj(v), attention, shared)
     out_weight = rearrange(attention.out_proj.weight, "c (h d) -> h d c", h=heads)
     # The weights of a head sum to one, so the bias may be added to its values in equal parts.
     values = _through(value, out_weight) + attention.out_proj.bias / heads
-    return weights @ rearrange(values, "n s g h t c -> n (s g) (h t) c")
+    return product_atb(weights, rearrange(values, "n s g h t c -> n (s g) (h t) c"))
 
 
 def _among_tokens(attention: Attention, q: PromptTokens, v: PromptTokens) -> PromptTokens:
