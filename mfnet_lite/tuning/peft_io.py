@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -57,7 +58,11 @@ def export_peft(
 
     Raises:
         ValueError: If there is no LoRA, there are other injected modules or layers with two names, which peft could
-            not represent, or something else trains beside the LoRA.
+            not represent, the LoRA is on the projection behind an ``nn.MultiheadAttention``, which peft never calls, or
+            something else trains beside the LoRA.
+
+    Warns:
+        UserWarning: If a LoRA is on a layer that PyTorch's fast path of ``nn.TransformerEncoderLayer`` goes round.
     """
     layers = {n: m for n, m in model.named_modules() if isinstance(m, LoRALayer)}
     others = [
@@ -70,6 +75,7 @@ def export_peft(
         )
     for layer in layers.values():
         _check_one_place(model, layer)
+    _check_is_called(model, list(layers))
     beside = [] if only_lora else _trained_beside(model)
     if beside:
         more = f" and {len(beside) - 1} more train" if beside[1:] else " trains"
@@ -172,6 +178,29 @@ def _check_one_place(model: nn.Module, layer: nn.Module) -> None:
         raise ValueError(
             f"{places[0]} and {places[1]} are one layer, of which peft adapts {places[0]} alone, expected one place "
             "for each layer: use save_delta and load_delta instead, or train a network with a layer of its own in each"
+        )
+
+
+def _check_is_called(model: nn.Module, names: list[str]) -> None:
+    """Refuse, or warn of, layers whose weights PyTorch's own modules read without calling the layer.
+
+    Our LoRA answers for the weight in effect and acts there; peft's (0.21, with PyTorch 2.15) is passed over.
+    """
+    parents = {name: model.get_submodule(name.rpartition(".")[0]) for name in names}
+    for name, parent in parents.items():
+        if isinstance(parent, nn.MultiheadAttention):
+            raise ValueError(
+                f"{name} is the projection behind an nn.MultiheadAttention, which reads its weight and never calls "
+                "it, so that peft would load the file and ignore the update: keep it with save_delta, or merge it "
+                "and save the whole network"
+            )
+    passed = [n for n, parent in parents.items() if isinstance(parent, nn.TransformerEncoderLayer)]
+    if passed:
+        warnings.warn(
+            f"in evaluation PyTorch's fast path reads the weight below peft's update of {passed[0]} in an "
+            "nn.TransformerEncoderLayer, and the update is ignored: after loading, call merge_and_unload() or "
+            "torch.backends.mha.set_fastpath_enabled(False)",
+            stacklevel=3,
         )
 
 

@@ -8,7 +8,8 @@ All variants hold the same weights. One process times a training step (forward, 
 SGD) and an inference of each in turn, A, B, C, A, B, C, …; what counts is the median over the rounds of the
 ratio within a round, so that a machine whose speed drifts does no harm. On a CPU seconds are CPU seconds of
 one thread, so that other work on the machine does not count. The same process compares the logits.
-Operations are counted on tensors without storage. Memory is measured in a fresh process per variant: the
+Where the processor multiplies bfloat16, ours is measured with ``--precision bf16-mixed`` of ``mfnet-lite train``, too,
+beside the authors' single precision. Operations are counted on tensors without storage. Memory is measured in a fresh process per variant: the
 weights, plus on a CPU the growth of the peak resident size over two steps (Linux), on a GPU the
 allocator's peak.
 """
@@ -33,17 +34,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from mfnet_lite.nets import MFNet
 from mfnet_lite.sam import VIT_B, build_sam
 from mfnet_lite.utils.files import write_text
+from mfnet_lite.utils.number_formats import multiplies_bfloat16
 from scripts.benchmarks.common import RESULTS, added_memory, run_module
 from scripts.benchmarks.in_turn import InTurn
 from scripts.parity.authors_mfnet import build_authors, build_ours, provenance
 
-AUTHORS, IN_TURN, OURS, CHECKPOINTED, COMPILED = (
+AUTHORS, IN_TURN, OURS, CHECKPOINTED, COMPILED, HALF, HALF_CHECKPOINTED = (
     "authors",
     "in turn",
     "ours",
     "ours, checkpointed",
     "ours, compiled",
+    "ours, bf16-mixed",
+    "ours, bf16-mixed, checkpointed",
 )
+HALVES = (HALF, HALF_CHECKPOINTED)
 PHASES = ("train", "inference")
 SMALL = replace(VIT_B, width=96, depth=3, heads=4, global_blocks=(2,))
 CLASSES = 6
@@ -106,7 +111,9 @@ class Bench:
     def variants(self) -> list[str]:
         """Names of what is compared."""
         names = [AUTHORS] if self.setting.authors else []
-        return [*names, IN_TURN, OURS, CHECKPOINTED, *([COMPILED] if self.setting.compile else [])]
+        names += [IN_TURN, OURS, CHECKPOINTED, *([COMPILED] if self.setting.compile else [])]
+        mixed = self.setting.precision == "fp32" and multiplies_bfloat16(self.device)
+        return [*names, *(HALVES if mixed else ())]
 
     def networks(self) -> dict[str, nn.Module]:
         """Build every variant with the same weights; frozen ones are shared within ours."""
@@ -134,7 +141,7 @@ class Bench:
 
     def variant(self, name: str, ours: MFNet) -> nn.Module:
         """Turn our network into one of its variants."""
-        ours.encoder.checkpointing = name == CHECKPOINTED
+        ours.encoder.checkpointing = name in (CHECKPOINTED, HALF_CHECKPOINTED)
         for module in ours.modules():
             if isinstance(module, nn.Dropout2d):
                 module.p = 0.0
@@ -160,7 +167,7 @@ class Bench:
 
     def logits(self, name: str, net: nn.Module) -> Tensor:
         """Return the logits of a variant for the images, in the precision that is measured."""
-        kind = torch.bfloat16 if self.setting.precision == "bf16" else None
+        kind = torch.bfloat16 if self.setting.precision == "bf16" or name in HALVES else None
         with torch.autocast(self.device.type, dtype=kind, enabled=kind is not None):
             return self.forward(name, net, self.sample)
 
@@ -213,7 +220,7 @@ def times(bench: Bench) -> dict[str, Any]:
     seconds: dict[str, dict[str, list[float]]] = {p: {n: [] for n in names} for p in PHASES}
     for phase in PHASES:
         # Checkpointing is a matter of training only.
-        measured = [n for n in names if phase == "train" or n != CHECKPOINTED]
+        measured = [n for n in names if phase == "train" or not n.endswith("checkpointed")]
         calls = {name: bench.work(name, nets[name], phase) for name in measured}
         for name in measured:  # not counted: caches, compilation, momentum
             calls[name]()
@@ -238,18 +245,20 @@ def memory(bench: Bench, name: str, phase: str) -> dict[str, int]:
     return {"model": model, "added": added_memory(lambda: (call(), call()))}
 
 
-def ratios(found: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Return how many times faster and how much smaller ours is than every other variant."""
+def ratios(found: dict[str, Any], ours: str = OURS) -> dict[str, dict[str, float]]:
+    """Return how many times faster and how much smaller one of ours is than every other variant."""
     table: dict[str, dict[str, float]] = {}
     for phase in PHASES:
         seconds, peaks = found["seconds"][phase], found["bytes"][phase]
-        for name in seconds:
-            if name == OURS:
+        for name in seconds if ours in seconds else ():
+            if name == ours:
                 continue
             row = table.setdefault(name, {})
-            pairs = zip(seconds[name], seconds[OURS], strict=True)
-            row[f"{phase}: times faster"] = statistics.median(a / b for a, b in pairs)
-            row[f"{phase}: share of peak memory"] = sum(peaks[OURS].values()) / sum(
+            turns = [a / b for a, b in zip(seconds[name], seconds[ours], strict=True)]
+            row[f"{phase}: times faster"] = statistics.median(turns)
+            row[f"{phase}: times faster, least"] = min(turns)
+            row[f"{phase}: times faster, most"] = max(turns)
+            row[f"{phase}: share of peak memory"] = sum(peaks[ours].values()) / sum(
                 peaks[name].values()
             )
     return table
@@ -272,6 +281,13 @@ def measure(setting: Setting, tuning: str) -> dict[str, Any]:
         n: bench.flops(n) for n in (AUTHORS, IN_TURN, OURS) if n in found["seconds"]["train"]
     }
     found["ours against"] = ratios(found)
+    for name in HALVES:
+        if name in found["seconds"]["train"]:
+            found[f"{name} against"] = {
+                other: row
+                for other, row in ratios(found, name).items()
+                if other in (AUTHORS, IN_TURN, OURS)
+            }
     print(f"\n{tuning}: largest difference of logits from {found['reference']}, over the largest:")
     for name, error in found["largest_difference_over_largest"].items():
         print(f"  {name:20} {error:.1e}")
@@ -282,7 +298,9 @@ def measure(setting: Setting, tuning: str) -> dict[str, Any]:
             peak = sum(found["bytes"][phase][name].values()) / 1e9
             row = found["ours against"].get(name, {})
             comparison = "".join(
-                f", {k.split(': ')[1]} {v:.2f}" for k, v in row.items() if phase in k
+                f", {k.split(': ')[1]} {v:.2f}"
+                for k, v in row.items()
+                if phase in k and not k.endswith(("least", "most"))
             )
             print(
                 f"  {phase:10} {name:20} {statistics.median(seconds):7.2f} s {peak:6.2f} GB{comparison}"
