@@ -8,10 +8,10 @@ All variants hold the same weights. One process times a training step (forward, 
 SGD) and an inference of each in turn, A, B, C, A, B, C, …; what counts is the median over the rounds of the
 ratio within a round, so that a machine whose speed drifts does no harm. On a CPU seconds are CPU seconds of
 one thread, so that other work on the machine does not count. The same process compares the logits.
-Where the processor multiplies bfloat16, ours is measured with ``--precision bf16-mixed`` of ``mfnet-lite train``, too,
-beside the authors' single precision. Operations are counted on tensors without storage. Memory is measured in a fresh process per variant: the
-weights, plus on a CPU the growth of the peak resident size over two steps (Linux), on a GPU the
-allocator's peak.
+Where the processor multiplies bfloat16, ours is measured with ``--precision bf16-mixed`` of ``mfnet-lite
+train``, too, beside the authors' single precision. Operations are counted on tensors without storage.
+Memory is measured in a fresh process per variant: the weights, plus on a CPU the growth of the peak
+resident size over two steps (Linux), on a GPU the allocator's peak.
 """
 
 from __future__ import annotations
