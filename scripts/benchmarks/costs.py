@@ -73,10 +73,12 @@ def _sam(name: str) -> Callable[[Record], Figures]:
     return read
 
 
-def _mfnet(work: str) -> Callable[[Record], Figures]:
+def _mfnet(work: str, ours: str = "ours") -> Callable[[Record], Figures]:
     def read(record: Record) -> Figures:
-        row = record["results"]["mmlora"]["ours against"]["authors"]
-        return Figures(row[f"{work}: times faster"], row[f"{work}: share of peak memory"])
+        row = record["results"]["mmlora"][f"{ours} against"]["authors"]
+        faster = f"{work}: times faster"
+        least, most = row[f"{faster}, least"], row[f"{faster}, most"]
+        return Figures(row[faster], row[f"{work}: share of peak memory"], (least, most))
 
     return read
 
@@ -136,6 +138,12 @@ COMPARISONS = (
                _sam("ViT-B global attention, 1024 px (64 × 64)")),
     Comparison("MFNet, ViT-B: training step", "authors' code", "mfnet", _mfnet("train")),
     Comparison("MFNet, ViT-B: inference", "authors' code", "mfnet", _mfnet("inference")),
+    Comparison("MFNet, ViT-B: training step, bf16-mixed", "authors' code, single precision", "mfnet",
+               _mfnet("train", "ours, bf16-mixed")),
+    Comparison("MFNet, ViT-B: training step, bf16-mixed, checkpointed", "authors' code, single precision", "mfnet",
+               _mfnet("train", "ours, bf16-mixed, checkpointed")),
+    Comparison("MFNet, ViT-B: inference, bf16-mixed", "authors' code, single precision", "mfnet",
+               _mfnet("inference", "ours, bf16-mixed")),
     Comparison("LoRA on the small SAM: training step", "peft", "lora", _lora),
     Comparison("Object loss, forward and backward", "authors' code", "objects", _objects("authors")),
     Comparison("Object loss, forward and backward", "loop over objects", "objects", _objects("loop")),

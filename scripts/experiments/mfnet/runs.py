@@ -19,6 +19,7 @@ from mfnet_lite.sam import TINY, build_sam
 from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
+from mfnet_lite.training.config import Precision
 from mfnet_lite.training.optim import mixing_weights
 from mfnet_lite.tuning import count
 from mfnet_lite.world import WorldConfig, write_folder
@@ -144,8 +145,10 @@ def scored(model: nn.Module, tiles: Any, classes: tuple[str, ...]) -> dict[str, 
     return ious_only(matrix.scores("authors").as_dict(classes))
 
 
-def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]:
-    """Train one model on the world and score it on held-out scenes."""
+def train_world(
+    run: Run, root: Path, steps: int, rate: float, precision: Precision = "32-true"
+) -> dict[str, Any]:
+    """Train one model on the world and score it on held-out scenes, in single precision."""
     train, test_folder = world(root, run)
     data = open_dataset(train, sensors=run.sensors, val_fraction=0.0)
     scaling = run.heights
@@ -163,6 +166,7 @@ def train_world(run: Run, root: Path, steps: int, rate: float) -> dict[str, Any]
     config = TrainConfig(
         steps=steps, batch=BATCH, lr=rate, weight_decay=WEIGHT_DECAY, warmup=10,
         seed=run.seed, device="cpu", progress=False, mixing_lr=run.mixing,
+        precision=precision,
     )  # fmt: skip
     summary = fit(model, RandomJitter(crops, seed=run.seed, brightness=0.0), config=config)
     test = open_dataset(test_folder, sensors=run.sensors).tiles("test")
