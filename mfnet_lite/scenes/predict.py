@@ -38,11 +38,10 @@ from mfnet_lite.rasters.write import (
 )
 from mfnet_lite.scenes.confidence import NO_CONFIDENCE, STEPS, confidence_of, times_seen
 from mfnet_lite.scenes.evaluate import evaluating, read_from
-from mfnet_lite.scenes.map_areas import AreaFiles, Rows, areas_of, panels
+from mfnet_lite.scenes.map_areas import AreaFiles, Rows, areas_of, network_plan, panels
 from mfnet_lite.scenes.map_rows import MAP_DIGEST, RowWriter, map_digest
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
-from mfnet_lite.utils.hashes import hash_tensors
 from mfnet_lite.utils.labels import IGNORE_INDEX
 from mfnet_lite.utils.processes import working_together
 
@@ -210,7 +209,7 @@ def predict_scene(
             if ranks.first:
                 plan = {
                     **{f"raster of {k}": v for k, v in hash_rasters(tile.files).items()},
-                    "weights": hash_tensors(model.state_dict())[:16],
+                    **network_plan(model),
                     "windows": asdict(windows),
                     "area": side,
                     "confidence": confidence is not None,
