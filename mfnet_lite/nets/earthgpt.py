@@ -38,6 +38,7 @@ from mfnet_lite.nets.config import NetworkConfig
 from mfnet_lite.nets.earthgpt_weights import fill_tiny_weights, words_of_tiny_weights
 from mfnet_lite.nets.encoders.plain_vit import PlainViT, SamViT
 from mfnet_lite.nets.encoders.visual_perception import ScalesNetwork, VisualPerception
+from mfnet_lite.nets.inputs import check_map
 from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.inject import injected_modules
 from mfnet_lite.tuning.scale_shift import Form
@@ -273,7 +274,17 @@ class EarthGPT(nn.Module):
 
         Returns:
             (batch, token, channels).
+
+        Raises:
+            ValueError: If they are no batch of RGB images in floats, or of other sides.
         """
+        check_map("images", images, 3)
+        side = self.config.image_size
+        if images.shape[1:] != (3, side, side):
+            raise ValueError(
+                f"expected images of shape (batch, 3, {side}, {side}), got {tuple(images.shape)}; "
+                "rasters.square_image.read_square brings a file to that side"
+            )
         return self.perception.frozen_features(images.to(self.device))
 
     def packed(
