@@ -43,6 +43,7 @@ from mfnet_lite.scenes.map_rows import MAP_DIGEST, RowWriter, map_digest
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.labels import IGNORE_INDEX
+from mfnet_lite.utils.names import check_list_of_names
 from mfnet_lite.utils.processes import working_together
 
 NODATA = IGNORE_INDEX
@@ -150,8 +151,9 @@ def predict_scene(
         ConnectionError: If another of several processes has ended.
         FileNotFoundError: If a raster is missing.
         ValueError: If the rasters do not lie on one grid, the model does not fit them, ``out`` is one
-            of them, the windows would leave gaps, or the device is not here.
+            of them, the windows would leave gaps, ``classes`` is a string, or the device is not here.
     """
+    check_list_of_names("classes", classes)
     windows = choose_windows(windows, options)
     out = Path(out)
     written = [out] if confidence is None else [out, Path(confidence)]
