@@ -8,7 +8,6 @@ of its inputs, with a colour table, and it appears under its name only when it i
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -40,6 +39,7 @@ from mfnet_lite.scenes.confidence import NO_CONFIDENCE, STEPS, confidence_of, ti
 from mfnet_lite.scenes.evaluate import evaluating, read_from
 from mfnet_lite.scenes.map_areas import AreaFiles, Rows, areas_of, network_plan, panels
 from mfnet_lite.scenes.map_rows import MAP_DIGEST, RowWriter, map_digest
+from mfnet_lite.scenes.part_folder import end_folder
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.labels import IGNORE_INDEX
@@ -229,7 +229,7 @@ def predict_scene(
         if ranks.first:
             _write(source, placed, out, confidence, holes, classes, palette, side, cog)
             if ranks.world > 1:
-                shutil.rmtree(files.folder)
+                end_folder(files.folder)
         ranks.wait()
     return out
 
