@@ -216,9 +216,23 @@ def _described(
     infos: dict[str, SensorInfo], path: Path
 ) -> tuple[dict[str, SensorInfo], float | None]:
     """What a file says of a scene's sensors, completed by what the run knows of them, and of its pixels' width."""
-    from mfnet_lite.rasters.readers.dataset_json import read_json_file, sensor_from_json
+    from mfnet_lite.rasters.readers.dataset_json import (
+        misspelt_keys,
+        read_json_file,
+        sensor_from_json,
+    )
+    from mfnet_lite.utils.spellings import meant
 
     stated = read_json_file(path)
+    named = stated.get("sensors") or {}
+    lacking = [name for name in infos if name not in named]
+    sensors = [
+        f"{path.name} has the sensor {name!r}, which the run does not use; did you mean {probably!r}?"
+        for name in named
+        if name not in infos and (probably := meant(name, lacking))
+    ]
+    for note in (*misspelt_keys(stated, path.name), *sensors):
+        typer.echo(f"note: {note}", err=True)
     found = {}
     for name, info in infos.items():
         own = sensor_from_json(name, info.folder, stated)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from mfnet_lite.utils.names import check_list_of_names
+
 OTHER = ("other things", "background", "rubble", "objects")
 
 CLASS_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -73,6 +75,29 @@ def words_of(name: str) -> tuple[str, ...]:
         if key in CLASS_WORDS:
             return CLASS_WORDS[key]
     return (plain,)
+
+
+def phrases_of_classes(
+    classes: Sequence[str] | Sequence[Sequence[str]], everyday: bool = False
+) -> tuple[tuple[str, ...], ...]:
+    """Return the phrases of each class.
+
+    Args:
+        classes: For each class its phrases, or its name.
+        everyday: Whether a name stands for everyday words (:func:`words_of`); else it is the one phrase.
+
+    Raises:
+        ValueError: If ``classes`` is a string, or a name holds no word.
+
+    Example:
+        >>> phrases_of_classes(["roof", ("meadow", "lawn")])
+        (('roof',), ('meadow', 'lawn'))
+    """
+    check_list_of_names("classes", classes)
+    return tuple(
+        (words_of(each) if everyday else (each,)) if isinstance(each, str) else tuple(each)
+        for each in classes
+    )
 
 
 def read_classes(text: str) -> dict[str, tuple[str, ...]]:

@@ -38,6 +38,18 @@ class _Block(NamedTuple):
     down: tuple[Tensor, Tensor | None]
 
 
+class Written(NamedTuple):
+    """An answer as it was written.
+
+    Args:
+        ids: Its tokens, without the one that ends it.
+        ended: Whether the end token came; else it has as many tokens as it may have.
+    """
+
+    ids: list[int]
+    ended: bool
+
+
 class GreedyDecoder:
     """A snapshot of a language model that writes answers.
 
@@ -71,6 +83,18 @@ class GreedyDecoder:
         Raises:
             ValueError: If there is no prompt, or an empty one.
         """
+        return [answer.ids for answer in self.written(prompts, max_new_tokens)]
+
+    @torch.no_grad()
+    def written(
+        self, prompts: Sequence[Float[Tensor, "token width"]], max_new_tokens: int
+    ) -> list[Written]:
+        """Answer prompts as a call does, and tell which answers came to their end.
+
+        Args:
+            prompts: As for a call.
+            max_new_tokens: Likewise.
+        """
         if not prompts or any(not len(prompt) for prompt in prompts):
             raise ValueError(
                 f"expected prompts of at least one token each, got {[len(p) for p in prompts]}"
@@ -81,7 +105,7 @@ class GreedyDecoder:
 
     def _answer(
         self, blocks: list[_Block], prompts: Sequence[Tensor], max_new_tokens: int
-    ) -> list[list[int]]:
+    ) -> list[Written]:
         model, inner = self.model, self.model.network.model
         device = prompts[0].device
         lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
@@ -118,7 +142,12 @@ class GreedyDecoder:
                     bias = bias.unflatten(0, (-1, cache.kv_heads))[rows].flatten(0, 1)
             place = _Place(longest + step, *_turn(inner, lengths + step), bias)
             last = _write(inner, blocks, model.embed(chosen).float(), cache, place)
-        return [ids[:-1] if ids[-1:] == [model.eos] else ids for ids in answers]
+        return [self._ended(ids) for ids in answers]
+
+    def _ended(self, ids: list[int]) -> Written:
+        """Cut an answer at its end token."""
+        end = ids.index(self.model.eos) if self.model.eos in ids else None
+        return Written(ids[:end], end is not None)
 
     def _choose(self, last: Float[Tensor, "batch width"]) -> Int[Tensor, " batch"]:
         """Take the most probable word; half-precision scores are equal too often, so the best are computed again."""
@@ -133,7 +162,7 @@ class GreedyDecoder:
             scores = scores + head.bias[best]
         return best.gather(1, scores.argmax(-1, keepdim=True))[:, 0]
 
-    def _by_transformers(self, prompt: Tensor, max_new_tokens: int) -> list[int]:
+    def _by_transformers(self, prompt: Tensor, max_new_tokens: int) -> Written:
         vectors = prompt[None].to(self.model.dtype)
         ids: list[int] = self.model.network.generate(
             inputs_embeds=vectors,
@@ -143,7 +172,7 @@ class GreedyDecoder:
             eos_token_id=self.model.eos,
             pad_token_id=self.model.pad,
         )[0].tolist()
-        return ids[: ids.index(self.model.eos)] if self.model.eos in ids else ids
+        return self._ended(ids)
 
 
 class _Cache:

@@ -75,7 +75,14 @@ class Scores:
 
         Args:
             classes: Class names, in order; ``class_0`` … without them.
+
+        Raises:
+            ValueError: If there are not as many names as classes, or a string in the place of their list.
         """
+        if isinstance(classes, str):
+            raise ValueError(
+                f"classes must be a list of names, got the string {classes!r}; write [{classes!r}]"
+            )
         names = (
             list(classes) if classes is not None else [f"class_{c}" for c in range(len(self.f1))]
         )

@@ -16,6 +16,7 @@ from mfnet_lite.nets.encoders.fastsam import open_fastsam
 from mfnet_lite.nets.encoders.pyramids import Pyramid, SamPyramid, TimmPyramid
 from mfnet_lite.nets.encoders.timm_network import STRIDES
 from mfnet_lite.nets.encoders.timm_weights import PREFIX, timm_name
+from mfnet_lite.nets.inputs import check_map
 from mfnet_lite.nets.layers.padding import pad_to_multiple
 from mfnet_lite.nets.sam_cd import SAMCD, ChangeOutput, SAMCDConfig
 from mfnet_lite.sam import load_sam
@@ -125,7 +126,8 @@ class ChangeDetector(nn.Module):
                 raise ValueError(
                     f"change detection needs before and after, but the sample holds {list(sample)}"
                 )
-            if sample[name].ndim != 4 or sample[name].shape[1] != 3:
+            check_map(name, sample[name], 3)
+            if sample[name].shape[1] != 3:
                 raise ValueError(
                     f"expected {name} of shape (batch, 3, height, width), "
                     f"got {tuple(sample[name].shape)}"

@@ -35,9 +35,16 @@ from mfnet_lite.language.packing import (
 )
 from mfnet_lite.language.tiny_llama import WORDS
 from mfnet_lite.nets.config import NetworkConfig
+from mfnet_lite.nets.earthgpt_answers import (
+    WrittenAnswer,
+    check_example,
+    check_limits,
+    check_room,
+)
 from mfnet_lite.nets.earthgpt_weights import fill_tiny_weights, words_of_tiny_weights
 from mfnet_lite.nets.encoders.plain_vit import PlainViT, SamViT
 from mfnet_lite.nets.encoders.visual_perception import ScalesNetwork, VisualPerception
+from mfnet_lite.nets.inputs import check_map
 from mfnet_lite.sam import load_sam
 from mfnet_lite.tuning.inject import injected_modules
 from mfnet_lite.tuning.scale_shift import Form
@@ -273,7 +280,17 @@ class EarthGPT(nn.Module):
 
         Returns:
             (batch, token, channels).
+
+        Raises:
+            ValueError: If they are no batch of RGB images in floats, or of other sides.
         """
+        check_map("images", images, 3)
+        side = self.config.image_size
+        if images.shape[1:] != (3, side, side):
+            raise ValueError(
+                f"expected images of shape (batch, 3, {side}, {side}), got {tuple(images.shape)}; "
+                "rasters.square_image.read_square brings a file to that side"
+            )
         return self.perception.frozen_features(images.to(self.device))
 
     def packed(
@@ -289,8 +306,11 @@ class EarthGPT(nn.Module):
             Rows, and the visual tokens of all images.
 
         Raises:
-            ValueError: If there is no dialogue, or one is longer than a row.
+            ValueError: If there is no dialogue, one is longer than a row or has no turn, or features are not those
+                of one image each.
         """
+        for each in examples:
+            check_example(each, self.perception.channels)
         dialogues = [
             chat_dialogue(self.language, each.turns, [len(image) for image in each.images])
             for each in examples
@@ -328,20 +348,40 @@ class EarthGPT(nn.Module):
             The answers.
 
         Raises:
-            ValueError: If a dialogue ends with an answer.
+            ValueError: If a dialogue ends with an answer, has another form or leaves no room for its answer, or a
+                limit is below 1.
         """
+        return [answer.text for answer in self.written(examples, max_new_tokens, at_once)]
+
+    @torch.no_grad()
+    def written(
+        self,
+        examples: Sequence[Example],
+        max_new_tokens: int = ANSWER_TOKENS,
+        at_once: int = AT_ONCE,
+    ) -> list[WrittenAnswer]:
+        """Answer as :meth:`answer` does, and tell which answers came to their end.
+
+        Args:
+            examples: As for :meth:`answer`.
+            max_new_tokens: Likewise.
+            at_once: Likewise.
+        """
+        check_limits(max_new_tokens, at_once)
+        prompts = [self._prompt(each) for each in examples]
         if any(each.turns[-1][1] is not None for each in examples):
             raise ValueError("the last question of a dialogue has an answer already; give None")
         decoder = GreedyDecoder(self.language)
-        prompts = [self._prompt(each) for each in examples]
-        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
-        answers = [""] * len(prompts)
+        lengths = [len(prompt) for prompt in prompts]
+        check_room(lengths, max_new_tokens, self.language.network)
+        order = sorted(range(len(prompts)), key=lambda number: lengths[number])
+        answers: dict[int, WrittenAnswer] = {}
         for begin in range(0, len(order), at_once):
             numbers = order[begin : begin + at_once]
-            written = decoder([prompts[number] for number in numbers], max_new_tokens)
-            for number, ids in zip(numbers, written, strict=True):
-                answers[number] = self.language.decode(ids).strip()
-        return answers
+            written = decoder.written([prompts[number] for number in numbers], max_new_tokens)
+            for number, (ids, ended) in zip(numbers, written, strict=True):
+                answers[number] = WrittenAnswer(self.language.decode(ids).strip(), ended)
+        return [answers[number] for number in range(len(prompts))]
 
     def _prompt(self, example: Example) -> Float[Tensor, "token width"]:
         rows, visual = self.packed([example])

@@ -61,8 +61,21 @@ def check_map(name: str, x: object, bands: int) -> None:
         )
 
 
+def check_not_empty(name: str, x: Tensor) -> None:
+    """Reject a batch of no sample, whose reshapes PyTorch cannot infer.
+
+    Args:
+        name: The sensor.
+        x: Its map.
+    """
+    if not len(x):
+        raise ValueError(
+            f"expected {name} of at least one sample, got {tuple(x.shape)}; leave an empty batch out"
+        )
+
+
 def check_sample(
-    sample: object, sensors: Mapping[str, int], network: str
+    sample: object, sensors: Mapping[str, int], network: str, allow_empty: bool = False
 ) -> tuple[Mapping[str, Tensor], Tensor]:
     """Reject a sample whose maps do not fit a network's sensors or each other.
 
@@ -70,12 +83,14 @@ def check_sample(
         sample: What the network was given.
         sensors: Bands by name, of the network.
         network: Its name, for the message.
+        allow_empty: Whether the network answers a batch of no sample.
 
     Returns:
         The sample, and the first of its maps that the network reads.
 
     Raises:
-        ValueError: If it is no mapping, holds none of the sensors, or a map has another shape or number format.
+        ValueError: If it is no mapping, holds none of the sensors or no sample at all, or a map has another shape or
+            number format.
     """
     if not isinstance(sample, Mapping):
         raise ValueError(
@@ -97,6 +112,8 @@ def check_sample(
                 f"expected {name} of shape {expected}, got {tuple(sample[name].shape)}; "
                 "all sensors must lie on one grid"
             )
+    if not allow_empty:
+        check_not_empty(given[0], first)
     return sample, first
 
 
@@ -154,7 +171,7 @@ def stack_sensors(
         network: What to call the network in messages.
 
     Raises:
-        ValueError: If a sensor is missing or shapes do not fit.
+        ValueError: If a sensor is missing, or shapes or number formats do not fit.
     """
     maps = []
     for name, channels in sensors.items():
@@ -164,7 +181,8 @@ def stack_sensors(
                 f"but the sample holds only {list(sample)}"
             )
         x = sample[name]
-        if x.ndim != 4 or x.shape[1] != channels:
+        check_map(name, x, channels)
+        if x.shape[1] != channels:
             raise ValueError(
                 f"expected {name} of shape (batch, {channels}, height, width), got {tuple(x.shape)}"
             )

@@ -28,7 +28,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mfnet_lite.language.class_words import words_of
+from mfnet_lite.language.class_words import phrases_of_classes
 from mfnet_lite.losses.class_queries import RELEASED
 from mfnet_lite.losses.text_queries import text_query_loss
 from mfnet_lite.nets.config import TransformerConfig
@@ -128,7 +128,7 @@ class MFuserConfig(TransformerConfig):
     def __post_init__(self) -> None:
         """Check the options."""
         # a run's config.json has lists
-        object.__setattr__(self, "words", tuple(tuple(phrases) for phrases in self.words))
+        object.__setattr__(self, "words", phrases_of_classes(self.words))
         super().__post_init__()
         if self.prompts < 0 or self.points < 0 or not self.alignment >= 0:
             raise ValueError(
@@ -145,7 +145,7 @@ class MFuserConfig(TransformerConfig):
         """Say every class in words, unless that has been done."""
         if self.words:
             return self
-        return replace(self, words=tuple(words_of(name) for name in classes))
+        return replace(self, words=phrases_of_classes(classes, everyday=True))
 
     def build(self, sensors: Mapping[str, int], num_classes: int) -> MFuser:
         """Build the network on the encoders that ``backbone`` and ``language`` name."""
@@ -214,7 +214,7 @@ class MFuser(TunedNetwork):
         training :class:`MFuserOutput`, for :meth:`loss`.
 
     Raises:
-        ValueError: If there is more than one sensor, no class, or an option is unknown.
+        ValueError: If there is more than one sensor, no class or a string for their list, or an option is unknown.
     """
 
     config: MFuserConfig
@@ -243,7 +243,7 @@ class MFuser(TunedNetwork):
         official: bool = MFuserConfig.official,
     ) -> None:
         super().__init__()
-        words = tuple(words_of(c) if isinstance(c, str) else tuple(c) for c in classes)
+        words = phrases_of_classes(classes, everyday=True)
         self.config = MFuserConfig(
             streams=streams, fusion=fusion, fusers=fusers, direction=direction, enhancer=enhancer,
             prompts=prompts, states=states, width=width, pixel_layers=pixel_layers,
@@ -306,7 +306,8 @@ class MFuser(TunedNetwork):
             The network itself.
 
         Raises:
-            ValueError: If a phrase says nothing to the text encoder, or the network was built with ``official``.
+            ValueError: If a phrase says nothing to the text encoder, the network was built with ``official``, or
+                ``classes`` is a string.
         """
         if classes is None:
             self._asked = None
@@ -316,7 +317,7 @@ class MFuser(TunedNetwork):
                 "this MFuser was built with official=True, whose decoder knows the classes of its training alone; "
                 "train one without it to ask for others"
             )
-        words = tuple((c,) if isinstance(c, str) else tuple(c) for c in classes)
+        words = phrases_of_classes(classes)
         self.encoder.pair.classes(words)  # says what is wrong with them
         self._asked = words
         return self

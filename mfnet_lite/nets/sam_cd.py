@@ -32,6 +32,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.encoders.pyramids import Pyramid
+from mfnet_lite.nets.inputs import check_map
 from mfnet_lite.nets.layers.conv import conv_norm_relu
 
 GATED = 16
@@ -244,7 +245,12 @@ class SAMCD(nn.Module):
         Returns:
             Change logits, and latents of both dates (empty maps of 0 channels without the semantic
             branch).
+
+        Raises:
+            ValueError: If a date is no batch of RGB images in floats, or the dates differ in shape.
         """
+        for name, x in (("before", before), ("after", after)):
+            check_map(name, x, 3)
         if before.shape != after.shape:
             raise ValueError(
                 f"both dates must have one shape, got {tuple(before.shape)} and {tuple(after.shape)}"

@@ -30,6 +30,7 @@ from mfnet_lite.losses.labelled import labelled
 from mfnet_lite.losses.plate_dice import two_class_dice
 from mfnet_lite.losses.precision import at_least_single
 from mfnet_lite.nets.config import TransformerConfig
+from mfnet_lite.nets.inputs import check_map, check_not_empty
 from mfnet_lite.sam import embed_images, load_sam, predict_masks
 from mfnet_lite.tuning import attach_lora, freeze
 
@@ -222,7 +223,7 @@ class SamLP(nn.Module):
             sample: Holds ``optical``, RGB in [0, 1]. An ``embedding`` made earlier is taken as it is.
 
         Raises:
-            ValueError: If there is no image of three bands.
+            ValueError: If there is no image, or none of three bands in floats.
         """
         image = sample.get("optical")
         if image is None or image.ndim != 4 or image.shape[1] != 3:
@@ -231,6 +232,8 @@ class SamLP(nn.Module):
                 f"expected optical of shape (batch, 3, height, width), found {found}: "
                 "plates are looked for in RGB images"
             )
+        check_map("optical", image, 3)
+        check_not_empty("optical", image)
         if "embedding" in sample:
             return sample["embedding"]
         size = fitted(image.shape[-2:], self.side)

@@ -11,6 +11,7 @@ from typing import Any
 from mfnet_lite.rasters.io import RASTER_SUFFIXES
 from mfnet_lite.rasters.tiles import ALL, OPTICAL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.names import check_list_of_names
 
 SPELLINGS = {"val": ("valid", "validation")}  # other names of a split's folder
 LISTED_SUFFIXES = (*RASTER_SUFFIXES, ".bmp", ".npy")
@@ -282,7 +283,9 @@ def choose_sensors(
 
     Raises:
         FileNotFoundError: A sensor the dataset does not have.
+        ValueError: ``wanted`` is a string.
     """
+    check_list_of_names("sensors", wanted)
     if wanted is None:
         return dict(available)
     for name in wanted:

@@ -64,7 +64,7 @@ class Reply:
         boxes: The boxes that could be read.
         faults: Everything of the answer that could not be read or contradicts itself.
         forgotten: Earlier turns that were forgotten for this one, since all of them are longer than the model reads.
-        cut_off: Whether the answer has as many tokens as it may have, so that its end may be missing.
+        cut_off: Whether the answer has as many tokens as it may have and has not ended, so that its end may be missing.
     """
 
     turn: int
@@ -145,7 +145,7 @@ class Chat:
             raise ValueError("a question is empty: expected words; write one")
         kept = self._kept(question)
         forgotten, self.history = len(self.history) - len(kept), kept
-        text = self.model.answer([self._example(question, kept)], self.max_new_tokens)[0]
+        ((text, ended),) = self.model.written([self._example(question, kept)], self.max_new_tokens)
         answer = parse_answer(text)
         reply = Reply(
             turn=len(self.replies) + 1,
@@ -154,7 +154,7 @@ class Chat:
             boxes=tuple(self._placed(found.phrase, found.numbers) for found in answer.objects),
             faults=answer.faults,
             forgotten=forgotten,
-            cut_off=len(self.model.language.encode(text)) >= self.max_new_tokens,
+            cut_off=not ended,
         )
         self.replies.append(reply)
         self.history.append((question, text))

@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
+from torch import nn
 
 from mfnet_lite.rasters.write import BLOCK
 from mfnet_lite.scenes.part_folder import begin_folder
 from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.hashes import hash_tensors
 from mfnet_lite.utils.processes import Ranks
 
 Rows = tuple[UInt8[np.ndarray, "rows width"], UInt8[np.ndarray, "rows width"] | None]
@@ -77,6 +79,23 @@ def areas_of(height: int, width: int, side: int) -> list[Area]:
         for left, right in panels(width, side)
         for top, bottom in panels(height, side)
     ]
+
+
+def network_plan(model: nn.Module) -> dict[str, Any]:
+    """Return what of a network decides about a map, as it is noted in a folder of areas.
+
+    Args:
+        model: The network, or a wrapper of it.
+
+    Returns:
+        A hash of its weights; and the words that it segments by, which no tensor holds, if it has any.
+    """
+    words = [
+        [list(phrases) for phrases in module.words]
+        for module in model.modules()
+        if isinstance(getattr(module, "words", None), tuple)
+    ]
+    return {"weights": hash_tensors(model.state_dict())[:16]} | ({"words": words} if words else {})
 
 
 class AreaFiles:

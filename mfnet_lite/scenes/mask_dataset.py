@@ -57,7 +57,7 @@ def mask_tiles(
     Raises:
         ConnectionError: If another of several processes has ended.
         ValueError: If a tile has no optical image, or ``out`` holds maps made with other settings,
-            other weights or from other images.
+            other weights or from other images, or maps and no ``plan.json`` that says with which.
     """
     out, settings = Path(out), settings or ObjectSettings()
     for one in tiles:
@@ -74,7 +74,8 @@ def mask_tiles(
     progress = progress and is_first_process()
     with working_together() as ranks:
         if ranks.first:
-            begin_folder(out, mask_plan(sam, settings, tile, overlap, bands))
+            plan = mask_plan(sam, settings, tile, overlap, bands)
+            begin_folder(out, plan, parts=[files.objects for files in done])
         ranks.wait()
         own = ranks.share(list(zip(tiles, done, strict=True)))
         for one, files in tqdm(own, unit="tile", disable=not progress):

@@ -12,7 +12,6 @@ there are a tile and the strips along a row of tiles, however many rows the scen
 
 from __future__ import annotations
 
-import shutil
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -36,7 +35,7 @@ from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.rasters.write import check_spares, geotiff_profile
 from mfnet_lite.sam.objects import ObjectSettings, find_objects
 from mfnet_lite.scenes.object_scores import SCORES, SCORES_DIGEST, scores_digest, table_of
-from mfnet_lite.scenes.part_folder import begin_folder
+from mfnet_lite.scenes.part_folder import begin_folder, end_folder
 from mfnet_lite.scenes.seams import Cell, TileGrid, match_objects, shared_strip
 from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import hash_values
@@ -98,8 +97,8 @@ def mask_scene(
     Raises:
         ConnectionError: If another of several processes has ended.
         FileNotFoundError: If there is no scene.
-        ValueError: If bands or sizes do not fit, ``out`` holds tiles of another scene or setting, or
-            the scene is one of the files to be written or has an orientation tag.
+        ValueError: If bands or sizes do not fit, ``out`` holds tiles of another scene or setting or of unknown
+            ones, or the scene is one of the files to be written or has an orientation tag.
     """
     path, out, settings = Path(path), Path(out), settings or ObjectSettings()
     info = raster_info(path)
@@ -133,7 +132,7 @@ def mask_scene(
         if ranks.first:
             numbers = _join(folder, grid)
             written = _write(folder, grid, numbers, out, info, scene, cog)
-            shutil.rmtree(folder)
+            end_folder(folder)
         return MaskedScene(*ranks.tell(written))
 
 

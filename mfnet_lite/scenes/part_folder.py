@@ -1,17 +1,22 @@
 """Folders of finished parts of a larger work, so that one that was interrupted goes on where it was.
 
-What the parts are made from and how is noted in ``plan.json``; parts of two plans are not mixed.
+What the parts are made from and how is noted in ``plan.json``; parts of two plans are not mixed, and parts without a
+plan, which may be of any, are refused.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from mfnet_lite.utils.files import write_text
 
-__all__ = ["begin_folder"]
+__all__ = ["begin_folder", "end_folder"]
+
+PLAN = "plan.json"
 
 
 def begin_folder(
@@ -19,6 +24,7 @@ def begin_folder(
     plan: dict[str, Any],
     earlier: dict[str, Any] | None = None,
     scene: Path | None = None,
+    parts: Iterable[Path] | None = None,
 ) -> bool:
     """Start a folder of tiles, or see that the one there belongs to the same plan.
 
@@ -27,15 +33,25 @@ def begin_folder(
         plan: What its tiles are made from and how.
         earlier: Entries of the plan as an earlier version wrote them.
         scene: The file to name if the scene is another one.
+        parts: Paths that the parts have or will have; None where the folder holds nothing else.
 
     Returns:
         Whether the folder is one of that version.
 
     Raises:
-        ValueError: If the folder was begun with another plan.
+        ValueError: If the folder was begun with another plan, or holds parts and no plan.
     """
-    note = folder / "plan.json"
+    note = folder / PLAN
     if not note.exists():
+        if (
+            parts is None
+        ):  # hidden files are what a write that was killed left, of the plan itself perhaps
+            parts = folder.glob("[!.]*")
+        if any(part.exists() for part in parts):
+            raise ValueError(
+                f"{folder} holds parts of which nothing says what they were made from, {PLAN} is missing; delete "
+                "them or choose another folder"
+            )
         write_text(note, json.dumps(plan, sort_keys=True))
         return False
     old = json.loads(note.read_text(encoding="utf-8"))
@@ -48,3 +64,15 @@ def begin_folder(
             "another folder"
         )
     return bool(of_earlier)
+
+
+def end_folder(folder: Path) -> None:
+    """Delete a folder of parts, its plan last: a kill on the way leaves no part without a plan.
+
+    Args:
+        folder: The folder, as :func:`begin_folder` started it.
+    """
+    for entry in folder.iterdir():
+        if entry.name != PLAN:
+            entry.unlink()
+    shutil.rmtree(folder)

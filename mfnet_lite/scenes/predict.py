@@ -8,7 +8,6 @@ of its inputs, with a colour table, and it appears under its name only when it i
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -38,12 +37,13 @@ from mfnet_lite.rasters.write import (
 )
 from mfnet_lite.scenes.confidence import NO_CONFIDENCE, STEPS, confidence_of, times_seen
 from mfnet_lite.scenes.evaluate import evaluating, read_from
-from mfnet_lite.scenes.map_areas import AreaFiles, Rows, areas_of, panels
+from mfnet_lite.scenes.map_areas import AreaFiles, Rows, areas_of, network_plan, panels
 from mfnet_lite.scenes.map_rows import MAP_DIGEST, RowWriter, map_digest
+from mfnet_lite.scenes.part_folder import end_folder
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
-from mfnet_lite.utils.hashes import hash_tensors
 from mfnet_lite.utils.labels import IGNORE_INDEX
+from mfnet_lite.utils.names import check_list_of_names
 from mfnet_lite.utils.processes import working_together
 
 NODATA = IGNORE_INDEX
@@ -151,8 +151,9 @@ def predict_scene(
         ConnectionError: If another of several processes has ended.
         FileNotFoundError: If a raster is missing.
         ValueError: If the rasters do not lie on one grid, the model does not fit them, ``out`` is one
-            of them, the windows would leave gaps, or the device is not here.
+            of them, the windows would leave gaps, ``classes`` is a string, or the device is not here.
     """
+    check_list_of_names("classes", classes)
     windows = choose_windows(windows, options)
     out = Path(out)
     written = [out] if confidence is None else [out, Path(confidence)]
@@ -210,7 +211,7 @@ def predict_scene(
             if ranks.first:
                 plan = {
                     **{f"raster of {k}": v for k, v in hash_rasters(tile.files).items()},
-                    "weights": hash_tensors(model.state_dict())[:16],
+                    **network_plan(model),
                     "windows": asdict(windows),
                     "area": side,
                     "confidence": confidence is not None,
@@ -228,7 +229,7 @@ def predict_scene(
         if ranks.first:
             _write(source, placed, out, confidence, holes, classes, palette, side, cog)
             if ranks.world > 1:
-                shutil.rmtree(files.folder)
+                end_folder(files.folder)
         ranks.wait()
     return out
 

@@ -126,7 +126,7 @@ class Way:
     def answer(self) -> list[int]:
         """Answer one question."""
         if self.name == PLAIN:
-            return self.decoder._by_transformers(self.prompt, self.args.tokens)
+            return self.decoder._by_transformers(self.prompt, self.args.tokens).ids
         return self.decoder([self.prompt], self.args.tokens)[0]
 
 

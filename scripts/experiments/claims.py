@@ -12,6 +12,7 @@ Of claims none of which is true, one in forty holds by chance.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,7 @@ def by_row(lines: Sequence[Line]) -> dict[str, dict[int, Line]]:
 
 
 def differences(claim: Claim, rows: Rows, read: Read) -> dict[int, float]:
-    """Sum the terms of a claim for each seed that has a value in all of them.
+    """Sum the terms of a claim for each seed that has a value in all of them; NaN is none.
 
     Args:
         claim: What is summed.
@@ -142,7 +143,7 @@ def differences(claim: Claim, rows: Rows, read: Read) -> dict[int, float]:
         {
             seed: term.weight * value
             for seed, line in rows.get(term.run.row, {}).items()
-            if (value := read(line, term.score)) is not None
+            if (value := read(line, term.score)) is not None and not math.isnan(value)
         }
         for term in claim.terms
     ]
@@ -178,10 +179,17 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
     Returns:
         Mean, standard deviation, interval, verdict, whether it hangs on one seed, and a sentence.
 
+    Raises:
+        ValueError: If a difference is no finite number.
+
     Example:
         >>> judge([0.02, 0.03, 0.04])["verdict"], judge([0.01, 0.03, 0.05])["verdict"]
         ('holds', 'does not hold here')
     """
+    if not all(map(math.isfinite, found)):
+        raise ValueError(
+            f"expected finite differences, got {list(found)}; leave out the seeds without a score"
+        )
     if len(found) < FEWEST:
         return not_measured(len(found))
     low, high = interval(found)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mfnet_lite.nets.earthgpt import EarthGPT
+from mfnet_lite.nets.earthgpt_answers import WrittenAnswer
 from tests.cli.dialogue_commands import call, refused, train, write_dialogues
 
 
@@ -32,11 +33,11 @@ def scripted(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[list[tuple[
     """Give these answers; returns what the model was shown."""
     left, seen = list(answers), []
 
-    def answer(self, examples, max_new_tokens=0, at_once=0):
+    def written(self, examples, max_new_tokens=0, at_once=0):
         seen.append(list(examples[0].turns))
-        return [left.pop(0)]
+        return [WrittenAnswer(left.pop(0), True)]
 
-    monkeypatch.setattr(EarthGPT, "answer", answer)
+    monkeypatch.setattr(EarthGPT, "written", written)
     return seen
 
 
@@ -85,12 +86,12 @@ def test_typed_questions_until_the_end(run, image, tmp_path, monkeypatch):
 def test_what_was_found_is_kept_when_broken_off(run, image, tmp_path, monkeypatch):
     out = tmp_path / "boxes.geojson"
 
-    def answer(self, examples, max_new_tokens=0, at_once=0):
+    def written(self, examples, max_new_tokens=0, at_once=0):
         if len(examples[0].turns) > 1:
             raise KeyboardInterrupt
-        return ["[0.25,0.25,0.50,0.50]"]
+        return [WrittenAnswer("[0.25,0.25,0.50,0.50]", True)]
 
-    monkeypatch.setattr(EarthGPT, "answer", answer)
+    monkeypatch.setattr(EarthGPT, "written", written)
     result = call("chat", run, "--image", image, "--geojson", out, typed="Where?\nAnd?\n")
     assert result.exit_code == 130
     assert len(json.loads(out.read_text())["features"]) == 1

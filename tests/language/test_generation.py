@@ -55,7 +55,7 @@ def test_equal_with_and_without_cache_and_by_transformers(kv_heads: int, tuned: 
     for prompt, answer in zip(prompts(model), together, strict=True):
         assert decoder([prompt], 12) == [answer]
         assert without_cache(model, prompt, 12) == answer
-        assert decoder._by_transformers(prompt, 12) == answer
+        assert decoder._by_transformers(prompt, 12).ids == answer
 
 
 def test_end_token_ends_an_answer_and_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,19 @@ def test_end_token_ends_an_answer_and_others_go_on(monkeypatch: pytest.MonkeyPat
     cut = decoder(prompts(model), 8)
     assert cut[0] == free[0][: free[0].index(model.eos)]
     assert cut[1] == free[1]
-    assert decoder._by_transformers(prompts(model)[0], 8) == cut[0]
+    assert decoder._by_transformers(prompts(model)[0], 8).ids == cut[0]
+
+
+def test_an_answer_has_ended_where_the_end_token_came() -> None:
+    model = small_model()
+    free = GreedyDecoder(model)(prompts(model), 8)
+    model.eos = next(token for token in free[0] if token not in (free[0][0], *free[1]))
+    decoder, end = GreedyDecoder(model), free[0].index(model.eos)
+    for limit, ended in ((end, False), (end + 1, True), (end + 2, True)):
+        first, second, _ = decoder.written(prompts(model), limit)
+        assert first == decoder._by_transformers(prompts(model)[0], limit)
+        assert first == (free[0][:end], ended)
+        assert second == (free[1][:limit], False)
 
 
 def test_answers_that_have_ended_are_computed_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,9 @@ def small_earthgpt(**options: Any) -> EarthGPT:
     sam = build_sam(SamConfig(image_size=SIDE, width=16, depth=3, heads=2, global_blocks=(1,)))
     language = small_model()
     perception = VisualPerception(SamViT(sam), None, language.width, grid=(2, 2))
-    return EarthGPT(perception, language, EarthGPTConfig(**{"half": False} | options))
+    return EarthGPT(
+        perception, language, EarthGPTConfig(**{"half": False, "image_size": SIDE} | options)
+    )
 
 
 def pictures(count: int, seed: int = 0) -> Tensor:

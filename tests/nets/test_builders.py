@@ -117,6 +117,26 @@ def test_unused_entries_are_not_read(net):
         assert torch.equal(net(x), net(x | {"label": torch.zeros(1, 32, 32)}))
 
 
+def test_bytes_are_refused(net):
+    """255 times too bright, they would give some answer."""
+    x = {name: (255 * value).byte() for name, value in sample(1, 32, 32).items()}
+    for mode in (True, False):
+        with pytest.raises(
+            ValueError, match=r"expected \w+ as floats .* divide 8-bit values by 255"
+        ):
+            net.train(mode)(x)
+
+
+def test_a_batch_of_no_sample_has_no_score_or_is_refused(name, net):
+    """Networks whose reshapes need a sample say so; the others give as many scores as samples."""
+    x = sample(0, 32, 32)
+    if name not in ("mfnet", "mfuser", "samlp"):
+        assert net.eval()(x).shape == (0, classes(name), 32, 32)
+        return
+    with pytest.raises(ValueError, match=r"of at least one sample, got \(0, 3, 32, 32\); leave"):
+        net.eval()(x)
+
+
 def test_unknown_name():
     with pytest.raises(ValueError, match=r"unknown model 'vnet'; available: .*unet"):
         build_model("vnet", SENSORS, 2)

@@ -285,6 +285,23 @@ def test_features_are_those_of_the_frozen_encoders() -> None:
     torch.testing.assert_close(visual, model.perception(images).flatten(0, 1))
 
 
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (torch.zeros(1, 3, 64, 64, dtype=torch.uint8), "divide 8-bit values by 255"),
+        (
+            torch.zeros(1, 3, 64, 32),
+            r"expected images of shape \(batch, 3, 64, 64\), got \(1, 3, 64",
+        ),
+        (torch.zeros(1, 1, 64, 64), r"\(batch, 3, 64, 64\), got \(1, 1, 64, 64\)"),
+        (torch.zeros(3, 64, 64), r"got \(3, 64, 64\); a single image is a batch as x\[None\]"),
+    ],
+)
+def test_images_of_another_kind_are_refused(images: Tensor, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small_earthgpt().features(images)
+
+
 def test_both_branches_and_another_grid() -> None:
     pytest.importorskip("timm")
     small = small_earthgpt()

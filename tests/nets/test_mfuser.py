@@ -243,3 +243,19 @@ def test_built_by_name_on_the_shipped_pair():
     net = build_model("mfuser", {"optical": 3}, 2, classes=["building", "tree"], width=16).eval()
     assert isinstance(net, nn.Module)
     assert net({"optical": torch.rand(1, 3, 72, 64)}).shape == (1, 2, 72, 64)
+
+
+@pytest.mark.parametrize("asked", ["roof", "roof, car"])
+def test_a_string_is_no_list_of_classes(asked):
+    net = network()
+    with pytest.raises(
+        ValueError, match=f"classes must be a list of names, got the string '{asked}'"
+    ):
+        net.ask(asked)
+    assert net.words == WORDS
+    with pytest.raises(ValueError, match=r"got the string 'roof'; write \['roof'\]"):
+        network(classes="roof")
+
+
+def test_a_name_among_the_phrases_of_a_config_is_one_phrase():
+    assert MFuserConfig(words=("roof", ("lawn", "grass"))).words == (("roof",), ("lawn", "grass"))

@@ -208,3 +208,13 @@ def test_errors() -> None:
         small()(torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 32))
     with pytest.raises(ValueError, match="latent and fine must be at least 1, got 0 and 64"):
         small(latent=0)
+
+
+@pytest.mark.parametrize("wrong", ["before", "after"])
+def test_bytes_are_refused(wrong):
+    dates = {name: torch.zeros(1, 3, 64, 64) for name in ("before", "after")}
+    dates[wrong] = dates[wrong].byte()
+    with pytest.raises(
+        ValueError, match=f"expected {wrong} as floats .* divide 8-bit values by 255"
+    ):
+        small()(**dates)

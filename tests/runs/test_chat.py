@@ -12,7 +12,9 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 
+from mfnet_lite.language.generation import GreedyDecoder
 from mfnet_lite.nets.earthgpt import EarthGPT, EarthGPTConfig
+from mfnet_lite.nets.earthgpt_answers import WrittenAnswer
 from mfnet_lite.rasters.io import quiet
 from mfnet_lite.runs.chat import PIXELS, Chat, crs_member, ring
 
@@ -41,7 +43,7 @@ def placed(tmp_path: Path) -> Path:
 
 
 class Scripted:
-    """Gives the answers of a list, and notes what was asked."""
+    """Gives the answers of a list, of which "…" at the end says that it is missing, and notes what was asked."""
 
     def __init__(self, *answers: str) -> None:
         self.answers, self.seen = list(answers), []
@@ -49,12 +51,13 @@ class Scripted:
     def __call__(self, examples, max_new_tokens=0, at_once=0):
         (example,) = examples
         self.seen.append(list(example.turns))
-        return [self.answers.pop(0)]
+        text = self.answers.pop(0)
+        return [WrittenAnswer(text.removesuffix("…"), not text.endswith("…"))]
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, model: EarthGPT, *answers: str) -> Scripted:
     found = Scripted(*answers)
-    monkeypatch.setattr(model, "answer", found)
+    monkeypatch.setattr(model, "written", found)
     return found
 
 
@@ -215,12 +218,29 @@ def test_nothing_malformed_is_lost(model, placed, monkeypatch):
     assert len(chat.features()["features"]) == 2
 
 
-def test_an_answer_as_long_as_it_may_be(model, placed, monkeypatch):
-    scripted(monkeypatch, model, "one two three four")
+def test_an_answer_without_its_end(model, placed, monkeypatch):
+    scripted(monkeypatch, model, "one two three four…", "one two three four")
     chat = Chat(model, placed, max_new_tokens=4)
-    reply = chat.ask("Say?")
-    assert reply.cut_off
-    assert "its end may be missing" in reply.remarks()[-1]
+    cut = chat.ask("Say?")
+    assert cut.cut_off
+    assert "its end may be missing" in cut.remarks()[-1]
+    whole = chat.ask("Say?")  # the end token is the last that it may have, and no word
+    assert not whole.cut_off
+    assert not any("its end may be missing" in remark for remark in whole.remarks())
+
+
+@pytest.mark.parametrize(("allowed", "cut_off"), [(1, True), (2, True), (3, False), (4, False)])
+def test_an_answer_broken_off_at_a_space(model, placed, monkeypatch, allowed, cut_off):
+    """The token of the space is gone from the text, but it was written."""
+    tokens = [*model.language.encode("a ")[:2], model.language.eos]
+    assert model.language.decode(tokens[:2]) == "a "
+
+    def written(self, prompts, max_new_tokens):
+        return [self._ended(tokens[:max_new_tokens])]
+
+    monkeypatch.setattr(GreedyDecoder, "written", written)
+    reply = Chat(model, placed, max_new_tokens=allowed).ask("Say?")
+    assert (reply.text, reply.cut_off) == ("a", cut_off)
 
 
 def test_a_real_answer_needs_no_script(model, placed):

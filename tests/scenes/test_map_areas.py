@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,12 +17,16 @@ from hypothesis import strategies as st
 from rasterio.transform import Affine
 
 from mfnet_lite import world
+from mfnet_lite.nets import MFuser
 from mfnet_lite.rasters import read_raster
 from mfnet_lite.rasters.write import write_raster
 from mfnet_lite.scenes.evaluate import read_from
-from mfnet_lite.scenes.map_areas import AreaFiles, areas_of
+from mfnet_lite.scenes.flips import FlipAverage
+from mfnet_lite.scenes.map_areas import AreaFiles, areas_of, network_plan
+from mfnet_lite.scenes.predict import predict_scene
 from mfnet_lite.scenes.windows import Windows, blend_windows
 from mfnet_lite.utils.processes import Ranks
+from tests.nets.small_pair import SmallPair, small_sam
 from tests.scenes import two_processes_scenes as job
 from tests.several_processes import finish, run, start
 
@@ -167,3 +173,85 @@ def test_areas_of_two_maps_are_not_mixed(tmp_path):
     again.begin(Ranks(), {"weights": "a"})
     with pytest.raises(ValueError, match="made with another weights"):
         again.begin(Ranks(), {"weights": "b"})
+
+
+def small_mfuser() -> MFuser:
+    torch.manual_seed(0)
+    return MFuser(
+        small_sam(), SmallPair(), ("roof", "meadow"), width=16, decoder_layers=1, heads=2, states=4
+    )
+
+
+class FirstOfTwo(Ranks):
+    """The first of two processes, which does the other one's share, too."""
+
+    def wait(self) -> None:
+        """Do not wait: there is no other one."""
+
+    def share(self, items):
+        """Give everything."""
+        return items
+
+
+def test_a_map_by_other_words_is_not_gone_on_with(tmp_path, monkeypatch):
+    @contextmanager
+    def two() -> Iterator[Ranks]:
+        yield FirstOfTwo(0, 2)
+
+    scene, out = tmp_path / "scene.tif", tmp_path / "map.tif"
+    write_raster(
+        scene, np.full((3, 300, 40), 128, np.uint8), crs="EPSG:25832", transform=Affine.scale(1, -1)
+    )
+    net = small_mfuser()
+
+    def predict() -> None:
+        predict_scene(
+            net,
+            {"optical": scene},
+            out,
+            window=64,
+            stride=64,
+            classes=("a", "b"),
+            panel=1,
+            progress=False,
+        )
+
+    monkeypatch.setattr("mfnet_lite.scenes.predict.working_together", two)
+    save, saved = AreaFiles.save, []
+
+    def killed_at_the_second(self, area, rows):
+        if saved:
+            raise KeyboardInterrupt
+        saved.append(area)
+        save(self, area, rows)
+
+    net.ask([("roof",), ("meadow",)])
+    with monkeypatch.context() as patched:
+        patched.setattr(AreaFiles, "save", killed_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            predict()
+    net.ask([("roof", "asphalt"), ("meadow",)])
+    with pytest.raises(ValueError, match="made with another words"):
+        predict()
+    net.ask([("roof",), ("meadow",)])
+    predict()
+    assert out.exists()
+    assert not (tmp_path / "map.tif.parts").exists()
+
+
+def test_the_plan_of_a_network_holds_its_words():
+    net = small_mfuser()
+    net.ask(["car"])
+    assert network_plan(net)["words"] == [[["car"]]]
+    assert network_plan(FlipAverage(net))["words"] == [[["car"]]]
+    assert network_plan(torch.nn.Linear(1, 1)).keys() == {"weights"}  # as before there were words
+
+
+def test_a_folder_of_before_words_were_noted(tmp_path):
+    net, plain = small_mfuser(), torch.nn.Linear(1, 1)
+    for name, network in (("words", net), ("plain", plain)):
+        old = {"weights": network_plan(network)["weights"]}
+        AreaFiles(tmp_path / name, []).begin(Ranks(), old)
+    AreaFiles(tmp_path / "plain", []).begin(Ranks(), network_plan(plain))
+    with pytest.raises(ValueError, match="made with another words"):
+        AreaFiles(tmp_path / "words", []).begin(Ranks(), network_plan(net))

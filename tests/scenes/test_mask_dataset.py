@@ -80,3 +80,13 @@ def test_mistakes(sam, tiles, tmp_path):
     pairs = open_pairs(tmp_path / "pairs").tiles("train")
     with pytest.raises(ValueError, match="has the sensors before, after, but SAM needs optical"):
         mask_tiles(sam, pairs, tmp_path / "more", LOOSE, progress=False)
+
+
+def test_maps_of_unknown_settings_do_not_count_as_done(sam, tiles, tmp_path):
+    out = tmp_path / "maps"
+    out.mkdir()
+    (out / "notes.txt").touch()  # a folder may hold other things
+    mask_tiles(sam, tiles[:1], out, LOOSE, progress=False)
+    (out / "plan.json").unlink()
+    with pytest.raises(ValueError, match=r"maps holds parts of which nothing says what they were"):
+        mask_tiles(sam, tiles, out, LOOSE, progress=False)

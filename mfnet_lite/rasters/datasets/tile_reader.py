@@ -24,6 +24,7 @@ from mfnet_lite.rasters.scaling import DEFAULT_GSD, Scaling, check_name
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.names import check_list_of_names
 
 NodataPolicy = Literal["images", "any", "first"]
 POLICIES = get_args(NodataPolicy)
@@ -81,6 +82,7 @@ class TileReader:
         nodata_policy: NodataPolicy = "images",
     ) -> None:
         check_name(scaling)
+        check_list_of_names("sensors", sensors)
         if not sensors:
             raise ValueError("expected at least one sensor, got none; name one such as 'optical'")
         if nodata_policy not in POLICIES:

@@ -1,5 +1,7 @@
 """What ``dataset.json`` says, read with tolerance: every key may be missing, others may be there.
 
+A key that nothing reads is left alone; one that looks like a key that is read, misspelt, gets a note.
+
 Keys: ``classes`` [names], ``palette`` [[r, g, b], …], ``ignore_index`` (255), ``label_offset`` (0),
 ``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags, kind}}, ``image_bands`` [names],
 ``image_scale``, ``gsd_m``, ``source``; and, for labels that are written otherwise than as class indices,
@@ -21,6 +23,7 @@ from mfnet_lite.rasters.labels.label_keys import is_whole
 from mfnet_lite.rasters.sensor_kinds import SENSOR_KINDS
 from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
 from mfnet_lite.utils.fresh_folders import check_finished
+from mfnet_lite.utils.spellings import meant
 
 
 def read_json(root: Path) -> dict[str, Any]:
@@ -150,6 +153,42 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     ),
 }
 """Of each key that is read: what it must be, in words and as a test. Other keys are left alone."""
+
+READ = (*EXPECTED, "image_bands", "source", "label_source")
+"""Every key that is read."""
+READ_OF_SENSORS = ("folder", "bands", "dtype", "unit", "scale", "nodata", "tags", "kind")
+"""Every key of a sensor that is read."""
+FREE = ("crs", "seed")
+"""Keys that our own datasets have and nothing reads."""
+ALSO_MEANT = {"gsd": "gsd_m", "pixel_size": "gsd_m"}
+"""Keys that are not spelt like those that they stand for."""
+
+
+def misspelt_keys(stated: Mapping[str, Any], file: str = "dataset.json") -> tuple[str, ...]:
+    """Name the keys that nothing reads though they look like keys that are read.
+
+    Args:
+        stated: What the file says, as :func:`read_json` gives it.
+        file: Its name.
+
+    Returns:
+        A sentence per key; none for keys that resemble no other.
+
+    Example:
+        >>> misspelt_keys({"sensors": {"dsm": {"units": "cm"}}, "author": "us"})
+        ("dataset.json has 'units' in the sensor dsm, which nothing reads; did you mean 'unit'?",)
+    """
+    notes = []
+    sensors = stated.get("sensors") or {}
+    of_sensors = ((f" in the sensor {name}", own, READ_OF_SENSORS) for name, own in sensors.items())
+    for where, entries, known in (("", stated, READ), *of_sensors):
+        for key in entries:
+            probably = ALSO_MEANT.get(key) or meant(key, known)
+            if key not in (*known, *FREE) and probably in known and probably not in entries:
+                notes.append(
+                    f"{file} has {key!r}{where}, which nothing reads; did you mean {probably!r}?"
+                )
+    return tuple(notes)
 
 
 def sensor_from_json(name: str, folder: str | None, stated: Mapping[str, Any]) -> SensorInfo:

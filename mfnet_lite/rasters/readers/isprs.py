@@ -39,6 +39,7 @@ from mfnet_lite.rasters.tiles import (
     TileSet,
 )
 from mfnet_lite.utils.labels import IGNORE_INDEX, ISPRS_CLASSES, ISPRS_COLOURS
+from mfnet_lite.utils.names import check_list_of_names
 
 CLASSES = ISPRS_CLASSES
 PALETTE: tuple[Colour, ...] = ISPRS_COLOURS
@@ -147,8 +148,9 @@ def open_vaihingen(
 
     Raises:
         FileNotFoundError: No such files.
-        ValueError: Another word for ``unknown``.
+        ValueError: Another word for ``unknown``, or a string as ``eroded``.
     """
+    check_list_of_names("eroded", eroded)
     root = Path(root)
     found, notes = _gathered(root, _vaihingen_files(root))
     optical = SensorInfo(OPTICAL, "top", 3, _chosen(optical_bands), ("IR", "R", "G"), "uint8")
@@ -198,8 +200,9 @@ def open_potsdam(
 
     Raises:
         FileNotFoundError: No such files.
-        ValueError: Another word for ``optical``, ``dsm`` or ``unknown``.
+        ValueError: Another word for ``optical``, ``dsm`` or ``unknown``, or a string as ``eroded``.
     """
+    check_list_of_names("eroded", eroded)
     root = Path(root)
     names = {"RGBIR": ("R", "G", "B", "IR"), "RGB": ("R", "G", "B"), "IRRG": ("IR", "R", "G")}
     if optical is not None and optical not in names:

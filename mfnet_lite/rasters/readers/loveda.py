@@ -33,6 +33,7 @@ from mfnet_lite.rasters.tiles import (
     TileSet,
 )
 from mfnet_lite.utils.labels import IGNORE_INDEX
+from mfnet_lite.utils.names import check_list_of_names
 
 CLASSES = ("background", "building", "road", "water", "barren", "forest", "agriculture")
 PALETTE: tuple[Colour, ...] = (
@@ -58,7 +59,11 @@ def loveda_folders(root: Path, scenes: Sequence[str] = SCENES) -> list[tuple[str
 
     Returns:
         Split (empty if the tile's number tells it), scene, folder.
+
+    Raises:
+        ValueError: ``scenes`` is a string.
     """
+    check_list_of_names("scenes", scenes)
     nested = [
         (split, scene, root / spelled / scene)
         for part, split in PARTS.items()

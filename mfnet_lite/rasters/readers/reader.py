@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from mfnet_lite.rasters.readers.dataset_json import misspelt_keys, read_json
 from mfnet_lite.rasters.tiles import DatasetInfo, Problem, Tile, TileSet, with_validation
 
 
@@ -48,7 +49,7 @@ def finished(
     seed: int,
     val_fraction: float,
 ) -> TileSet:
-    """The end of every reader: hold out validation tiles where the dataset has none.
+    """The end of every reader: hold out validation tiles where the dataset has none, note misspelt keys.
 
     Args:
         root: The folder.
@@ -68,4 +69,5 @@ def finished(
     problems = dict(incomplete)
     if held_out:
         problems["val"] = problems.get("train", ())
-    return TileSet(root, kind, info, divided, problems, (*notes, *held_out), tuple(faults))
+    remarks = (*notes, *misspelt_keys(read_json(root)), *held_out)
+    return TileSet(root, kind, info, divided, problems, remarks, tuple(faults))
