@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mfnet_lite.plotting.book_figure import Array, one_panel
+from mfnet_lite.plotting.book_figure import Array, one_panel, start_at_zero
 
 __all__ = ["show_lines"]
 
@@ -45,10 +45,12 @@ def show_lines(
     figure, ax = one_panel(ax, title)
     for index, (name, values) in enumerate(lines.items()):
         marker = _MARKERS[index % len(_MARKERS)]
-        ax.plot(np.asarray(x), np.asarray(values), marker=marker, markersize=4, label=name)
+        drawn = ax.plot(np.asarray(x), np.asarray(values), marker=marker, markersize=4, label=name)
+        if from_zero:  # no mark is cut by the axis it lies on
+            drawn[0].set(clip_on=False, zorder=3)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if from_zero:
-        ax.set_ylim(bottom=0)
+        start_at_zero(ax)
     if len(lines) > 1:
         ax.legend(frameon=False)
     return figure

@@ -26,3 +26,5 @@ def test_one_line_needs_no_legend_and_goes_where_it_is_told() -> None:
     assert right.get_ylim()[0] < 0
     show_lines([0, 1], {"only": [0.5, 1]}, "x", "y", ax=left, from_zero=True)
     assert left.get_ylim()[0] == 0
+    assert left.get_ylim()[1] > 1.05  # also where the axis was extended to 0
+    assert not left.lines[0].get_clip_on()
