@@ -43,6 +43,8 @@ MOST = 200_000
 """Bytes beyond which a figure is full of grain and is kept in a smaller form: a chapter has a megabyte."""
 FLAT = 1 / 2000
 """Share of a figure's pixels from which on one colour is a surface, such as that of a class, and kept as it is."""
+MARKS = (0xF0E442, 0xE69F00, 0xD55E00, 0xFFFFFF, 0x000000)
+"""Colours of clicks, masks, boxes, outlines and letters: too small to be surfaces, and kept all the same."""
 FORMS = ((SCALE, 256), (SCALE, 128), (1.5, 256), (1.5, 128), (1, 256))
 """Pixels for each one that is shown, and colours; the first form that is small enough is taken."""
 
@@ -54,7 +56,7 @@ class BookFigure(Figure):
         """Encode the figure as a PNG of at most ``colours`` colours.
 
         A palette cuts a figure with photographs to about a third of its size, which keeps notebooks small. Surfaces of
-        one colour keep it, so that classes look alike in every figure.
+        one colour keep it, and so do clicks and masks, so that they look alike in every figure.
 
         Args:
             colours: 2 to 256.
@@ -79,7 +81,9 @@ class BookFigure(Figure):
     def _drawn(self, scale: float) -> Image.Image:
         """Draw the figure, in all colours. The layout is settled by the first call."""
         if self.get_layout_engine() is not None:
-            # The constrained layout moves a little with every drawing; done once, equal figures give equal bytes.
+            # The constrained layout moves a little with every drawing, and the first cuts high titles; settled here,
+            # equal figures give equal bytes.
+            self.draw_without_rendering()
             self.draw_without_rendering()
             self.set_layout_engine("none")
         # Not packed, since packing takes longer than drawing; but a PNG, which knows its own size.
@@ -103,11 +107,11 @@ class BookFigure(Figure):
 
 
 def reduced(image: Image.Image, colours: int) -> Image.Image:
-    """Give an image a palette in which the colours of its surfaces are left as they are.
+    """Give an image a palette in which the colours of its marks and surfaces are left as they are.
 
     Args:
         image: An RGB image.
-        colours: 2 to 256; surfaces take half of them at most, the largest first.
+        colours: 2 to 256; marks and surfaces take half of them at most, marks first and then the largest.
 
     Returns:
         The image with a palette, equal for equal images.
@@ -115,14 +119,18 @@ def reduced(image: Image.Image, colours: int) -> Image.Image:
     pixels = np.asarray(image).astype(np.uint32)
     codes = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
     values, counts = np.unique(codes, return_counts=True)
-    largest = np.argsort(-counts, kind="stable")[: colours // 2]
-    kept = np.sort(values[largest][counts[largest] >= FLAT * codes.size])
+    marks = np.isin(values, MARKS)
+    first = np.lexsort((-counts, ~marks))[: colours // 2]
+    kept = np.sort(values[first][marks[first] | (counts[first] >= FLAT * codes.size)])
     place = np.searchsorted(kept, codes).clip(max=max(0, len(kept) - 1))
     flat = kept[place] == codes if len(kept) else np.zeros(codes.shape, bool)
     palette = np.stack([kept >> 16 & 255, kept >> 8 & 255, kept & 255], axis=1).astype(np.uint8)
     index = place.astype(np.uint8)
     if not flat.all():
-        between = Image.fromarray(np.asarray(image)[~flat][None]).quantize(colours - len(kept))
+        # The default, median cut, gives large dull areas most colours and small bright ones their neighbours'.
+        between = Image.fromarray(np.asarray(image)[~flat][None]).quantize(
+            colours - len(kept), method=Image.Quantize.MAXCOVERAGE, kmeans=3
+        )
         others = np.asarray(between.getpalette(), np.uint8).reshape(-1, 3)
         palette = np.concatenate([palette, others])
         index[~flat] = len(kept) + np.asarray(between)[0]
@@ -188,6 +196,12 @@ def one_panel(ax: Axes | None, title: str | None, width: float = 4.2) -> tuple[F
             "expected axes that belong to a figure, got axes that were removed; make new ones with panels"
         )
     return root, ax
+
+
+def start_at_zero(ax: Axes) -> None:
+    """Let the vertical axis run from 0 to a little above the highest value that is drawn."""
+    highest = float(ax.dataLim.ymax)
+    ax.set_ylim(0, 1.06 * highest if highest > 0 else None)
 
 
 def to_numpy(array: Array) -> np.ndarray:

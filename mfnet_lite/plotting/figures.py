@@ -28,6 +28,10 @@ __all__ = [
     "show_masks",
 ]
 
+LEGEND_ROW = 0.27  # inches
+FOUR_ABREAST = 6.5
+"""Inches from which on a figure has room for four names beside each other."""
+
 
 def _image(ax: Axes, image: np.ndarray) -> None:
     """Draw an RGB image without ticks: pixel numbers mean nothing to a reader of a scene."""
@@ -66,18 +70,23 @@ def legend(figure: Figure, palette: Palette, classes: Sequence[int] | None = Non
     Args:
         figure: The figure.
         palette: Names and colours.
-        classes: Class indices to list; all if None.
+        classes: Class indices to list, 255 for what has no class; all but that if None.
     """
     listed = range(len(palette)) if classes is None else classes
-    handles = [
-        Patch(facecolor=palette.hex(i), edgecolor="#404040", label=palette.names[i]) for i in listed
-    ]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=min(3, max(1, len(handles))),
-        frameon=False,
-    )
+    legend_below(figure, [(palette.hex(k), palette.name(k)) for k in listed])
+
+
+def legend_below(figure: Figure, named: Sequence[tuple[str, str]]) -> None:
+    """Name colours in rows below all panels, and make room for the rows so that no panel shrinks.
+
+    Args:
+        figure: The figure.
+        named: Colour and name of each entry.
+    """
+    columns = min(len(named), 4 if len(named) == 4 and figure.get_figwidth() > FOUR_ABREAST else 3)
+    handles = [Patch(facecolor=colour, edgecolor="#404040", label=name) for colour, name in named]
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * -(-len(named) // columns))
 
 
 def show_label(
@@ -233,6 +242,7 @@ def draw_prompts(
     points: Array | None = None,
     labels: Array | None = None,
     boxes: Array | None = None,
+    scale: float = 1.0,
 ) -> None:
     """Draw SAM's prompts: foreground points as filled stars, background points as crosses, boxes as dashed frames.
 
@@ -243,6 +253,7 @@ def draw_prompts(
         points: (points, 2) as x, y in pixels.
         labels: (points,) 1 foreground, 0 background; all foreground if None.
         boxes: (boxes, 4) or (4,) as left, top, right, bottom in pixels.
+        scale: Width of stars and crosses; less than 1 beside an object that they would hide.
     """
     if points is not None:
         at = to_numpy(points).reshape(-1, 2)
@@ -250,8 +261,9 @@ def draw_prompts(
         looks = (("*", 170, "#f0e442", "black"), ("X", 110, "#d55e00", "white"))
         for shown, (marker, size, colour, edge) in zip((1, 0), looks, strict=True):
             x, y = at[kind == shown].T
+            area, line = size * scale**2, 1.2 * scale
             ax.scatter(
-                x, y, marker=marker, s=size, c=colour, edgecolors=edge, linewidths=1.2, zorder=3
+                x, y, marker=marker, s=area, c=colour, edgecolors=edge, linewidths=line, zorder=3
             )
     if boxes is not None:
         for left, top, right, bottom in to_numpy(boxes).reshape(-1, 4):

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from mfnet_lite.plotting.book_figure import Array, panels, to_numpy
+from mfnet_lite.plotting.book_figure import Array, panels, to_numpy, to_rgb
 from mfnet_lite.plotting.figures import legend, show_image, show_label
 from mfnet_lite.plotting.palettes import ISPRS, Palette
 
 __all__ = ["show_images"]
+
+HOLE = (213, 94, 0)
+"""Colour of pixels of a grey map that were not measured: no grey, since all of them are values."""
 
 
 def show_images(
@@ -23,8 +26,9 @@ def show_images(
 ) -> Figure:
     """Draw one panel per image under its name.
 
-    Three bands are a photograph; one band of floating-point numbers is a grey map; one band of whole numbers or
-    truth values is a map of classes, and the classes that occur are listed below all panels.
+    Three bands are a photograph; one band of floating-point numbers is a grey map, orange where it has none; one
+    band of whole numbers or truth values is a map of classes, and the classes that occur are listed below all panels,
+    as is what has none (255).
 
     Args:
         images: (bands, height, width) or (height, width) by the title of the panel.
@@ -52,9 +56,12 @@ def show_images(
         flat = data.ndim == 2
         if flat and data.dtype.kind in "biu":
             show_label(data.astype(np.int64), palette, ax=ax)
-            classes |= {int(value) for value in np.unique(data) if value < len(palette)}
+            classes |= {int(value) for value in np.unique(data)}
         else:
-            show_image(_stretched(data) if flat and stretch else data, ax=ax)
+            rgb = to_rgb(_stretched(data) if flat and stretch else data)
+            if flat:
+                rgb[np.isnan(data)] = HOLE
+            show_image(np.moveaxis(rgb, -1, 0), ax=ax)
     if classes:
         legend(figure, palette, sorted(classes))
     return figure

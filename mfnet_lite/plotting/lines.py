@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mfnet_lite.plotting.book_figure import Array, one_panel
+from mfnet_lite.plotting.book_figure import Array, one_panel, start_at_zero
 
 __all__ = ["show_lines"]
 
@@ -16,24 +16,26 @@ _MARKERS = "osD^v"
 
 
 def show_lines(
-    x: Sequence[float] | Array,
+    x: Sequence[float] | Sequence[str] | Array,
     lines: Mapping[str, Sequence[float] | Array],
     xlabel: str,
     ylabel: str,
     title: str | None = None,
     ax: Axes | None = None,
     from_zero: bool = False,
+    joined: bool = True,
 ) -> Figure:
     """Draw named lines; colour and marker both distinguish them.
 
     Args:
-        x: Positions, shared by all lines.
+        x: Positions, shared by all lines; names stand side by side.
         lines: Values by name; a legend appears if there are several.
         xlabel: What x is, with its unit.
         ylabel: What the values are, with their unit.
         title: Text above the panel.
         ax: Panel to draw into.
         from_zero: Start the vertical axis at 0, as scores want it.
+        joined: Join the marks; not where x has no order.
 
     Returns:
         The figure.
@@ -45,10 +47,14 @@ def show_lines(
     figure, ax = one_panel(ax, title)
     for index, (name, values) in enumerate(lines.items()):
         marker = _MARKERS[index % len(_MARKERS)]
-        ax.plot(np.asarray(x), np.asarray(values), marker=marker, markersize=4, label=name)
+        drawn = ax.plot(np.asarray(x), np.asarray(values), marker=marker, markersize=4, label=name)
+        if from_zero:  # no mark is cut by the axis it lies on
+            drawn[0].set(clip_on=False, zorder=3)
+        if not joined:
+            drawn[0].set(linestyle="none", markersize=8)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if from_zero:
-        ax.set_ylim(bottom=0)
+        start_at_zero(ax)
     if len(lines) > 1:
         ax.legend(frameon=False)
     return figure

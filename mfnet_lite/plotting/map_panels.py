@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 
 from mfnet_lite.plotting.book_figure import Array, panels, to_numpy
-from mfnet_lite.plotting.figures import show_image, show_label
+from mfnet_lite.plotting.figures import legend_below, show_image, show_label
 from mfnet_lite.plotting.palettes import ISPRS, Palette
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
@@ -21,7 +20,7 @@ DIFFERENCE = Palette(
 )
 """Colours that no class has."""
 
-LONGEST_TITLE = 32  # letters above a panel of the default width
+LONGEST_TITLE = 28  # letters above a panel of the default width
 
 
 def show_maps(
@@ -79,15 +78,12 @@ def show_maps(
     for shown in (right, *maps):
         show_label(shown, palette, ax=next(places))
     classes = sorted({int(v) for shown in (right, *maps) for v in np.unique(shown)})
-    named = [(palette.hex(k), palette.names[k]) for k in classes if k < len(palette)]
-    if IGNORE_INDEX in classes:
-        named.append(("#{:02x}{:02x}{:02x}".format(*palette.ignored), "no class"))
+    named = [(palette.hex(k), palette.name(k)) for k in classes]
     if compared:
         first, last = (shown == right for shown in (maps[0], maps[-1]))
         counted = right != IGNORE_INDEX
         outcome = np.where(last & ~first & counted, 1, np.where(first & ~last & counted, 2, 0))
         show_label(outcome, DIFFERENCE, ax=next(places))
-        named += [(DIFFERENCE.hex(k), DIFFERENCE.names[k]) for k in (1, 2)]
-    handles = [Patch(facecolor=colour, edgecolor="#404040", label=name) for colour, name in named]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+        named += [(DIFFERENCE.hex(k), DIFFERENCE.name(k)) for k in range(3)]
+    legend_below(figure, named)
     return figure

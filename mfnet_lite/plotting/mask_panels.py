@@ -12,6 +12,9 @@ from mfnet_lite.plotting.figures import draw_prompts, show_masks
 
 __all__ = ["show_answers"]
 
+NARROW = 1 / 8
+"""Share of a panel's width below which an object would be hidden by a click of the usual size."""
+
 
 def show_answers(
     titles: Sequence[str],
@@ -62,5 +65,13 @@ def show_answers(
             iou = (mask & truth).sum() / max(int((mask | truth).sum()), 1)
             ax.set_title(f"{titles[k]}, IoU {iou:.2f}")
         if points is not None:
-            draw_prompts(ax, points[k], None if labels is None else np.asarray(to_numpy(labels[k])))
+            kinds = None if labels is None else np.asarray(to_numpy(labels[k]))
+            small = truths is not None and _width(to_numpy(truths[k])) < NARROW * mask.shape[-1]
+            draw_prompts(ax, points[k], kinds, scale=0.5 if small else 1.0)
     return figure
+
+
+def _width(truth: np.ndarray) -> int:
+    """The shorter side of the upright box around what is true, in pixels."""
+    sides = [truth.any(axis).nonzero()[0] for axis in (-1, -2)]
+    return min(int(np.ptp(side)) + 1 if len(side) else 0 for side in sides)

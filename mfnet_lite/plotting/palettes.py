@@ -47,8 +47,13 @@ class Palette:
         return len(self.names)
 
     def hex(self, index: int) -> str:
-        """Colour of class ``index`` as ``#rrggbb``, the form matplotlib and HTML take."""
-        return "#{:02x}{:02x}{:02x}".format(*self.colours[index])
+        """Colour of class ``index`` as ``#rrggbb``, the form matplotlib and HTML take; 255 is what has no class."""
+        colour = self.ignored if index == IGNORE_INDEX else self.colours[index]
+        return "#{:02x}{:02x}{:02x}".format(*colour)
+
+    def name(self, index: int) -> str:
+        """Name of class ``index``; 255 is what has no class."""
+        return "no class" if index == IGNORE_INDEX else self.names[index]
 
     def paint(
         self, label: Integer[np.ndarray, "height width"]

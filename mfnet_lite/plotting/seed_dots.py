@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import stdtrit
 
-from mfnet_lite.plotting.book_figure import one_panel, panels
+from mfnet_lite.plotting.book_figure import one_panel, panels, start_at_zero
 
 __all__ = ["show_rows", "show_runs"]
 
@@ -28,7 +28,7 @@ def show_runs(
         ylabel: What the scores are.
         title: Text above the panel.
         ax: Panel to draw into.
-        from_zero: Start the vertical axis at 0.
+        from_zero: Start the vertical axis at 0; otherwise a line is drawn at 0 where values lie on both sides.
 
     Returns:
         The figure.
@@ -50,13 +50,17 @@ def show_runs(
     for index, scores in enumerate(runs.values()):
         step = min(0.08, 0.6 / max(len(scores) - 1, 1))  # equal scores stay apart, columns too
         spread = step * (np.arange(len(scores)) - (len(scores) - 1) / 2)
-        ax.plot(index + spread, scores, "o", color="#0072b2", markersize=5)
+        dots = ax.plot(index + spread, scores, "o", color="#0072b2", markersize=5, zorder=3)
+        dots[0].set_clip_on(not from_zero)  # no dot is cut by the axis it lies on
         ax.plot([index - 0.3, index + 0.3], 2 * [float(np.mean(scores))], "-", color="#d55e00")
     ax.set_xticks(range(len(runs)), list(runs))
     ax.set(ylabel=ylabel, xlim=(-0.5, len(runs) - 0.5))
     ax.margins(y=0.06)  # no dot is cut by the frame
+    low, high = ax.get_ylim()
     if from_zero:
-        ax.set_ylim(bottom=0)
+        start_at_zero(ax)
+    elif low < 0 < high:
+        ax.axhline(0, color="#606060", linewidth=1, zorder=0)
     return figure
 
 

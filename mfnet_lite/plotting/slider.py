@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from mfnet_lite.plotting.book_figure import SCALE, Array, BookFigure, to_numpy, to_rgb
+from mfnet_lite.plotting.book_figure import SCALE, Array, BookFigure, reduced, to_numpy, to_rgb
 
 Encoding = Literal["webp", "jpeg", "png"]
 
@@ -70,7 +70,7 @@ def _encode(image: Image.Image, encoding: Encoding, quality: int) -> bytes:
     """The bytes of one frame."""
     packed = io.BytesIO()
     if encoding == "png":
-        image.quantize(256).save(packed, format="png", optimize=True)
+        reduced(image, 256).save(packed, format="png", optimize=True)
     elif encoding == "webp":
         image.save(packed, format="webp", quality=quality, method=4)
     else:

@@ -13,6 +13,8 @@ from mfnet_lite.plotting.book_figure import one_panel, panels
 
 __all__ = ["show_spread"]
 
+BESIDE = 1.04
+"""Ratio of the places of two curves next to each other on a logarithmic axis."""
 _FORMS = ("o-", "s--", "D-.", "^:", "v-")
 
 
@@ -30,7 +32,7 @@ def show_spread(
         title: Text above the panel.
         ax: Panel to draw into.
         **axes: What ``Axes.set`` takes, for example ``xlabel``, ``ylabel``, ``xscale``. With a logarithmic x axis
-            the places themselves are its ticks.
+            the places themselves are its ticks, and curves lie beside each other, so that whiskers do.
 
     Returns:
         The figure; a legend appears if there are several curves.
@@ -45,13 +47,18 @@ def show_spread(
         figure, (ax,) = panels([title or ""], width=4.8, aspect=0.65)
     else:
         figure, ax = one_panel(ax, title)
-    for form, (name, runs) in zip(_cycle(len(curves)), curves.items(), strict=True):
+    logarithmic = axes.get("xscale") == "log"
+    for index, (form, (name, runs)) in enumerate(
+        zip(_cycle(len(curves)), curves.items(), strict=True)
+    ):
+        aside = BESIDE ** (index - (len(curves) - 1) / 2) if logarithmic else 1.0
         known = {x: np.array(list(scores)) for x, scores in runs.items() if len(scores)}
         means = [float(scores.mean()) for scores in known.values()]
         spread = [scores.std(ddof=1) if len(scores) > 1 else 0 for scores in known.values()]
-        ax.errorbar(list(known), means, spread, fmt=form, capsize=3, markersize=5, label=name)
+        x = [place * aside for place in known]
+        ax.errorbar(x, means, spread, fmt=form, capsize=3, markersize=5, label=name)
     ax.set(**axes)
-    if axes.get("xscale") == "log":
+    if logarithmic:
         places = sorted({x for runs in curves.values() for x in runs})
         ax.set_xticks(places, [f"{x:g}" for x in places])
         ax.minorticks_off()

@@ -86,7 +86,7 @@ def main() -> None:
     show_label(predicted, ax=answer)
     shown = np.union1d(np.unique(scene.label), np.unique(predicted))
     legend(figure, ISPRS, [int(value) for value in shown if value < len(ISPRS)])
-    options.out.write_bytes(figure.png(scale=1))
+    options.out.write_bytes(figure.png(128, scale=2))
     counted = scene.label < len(ISPRS)
     print(f"{options.out.name}: {options.out.stat().st_size / 1000:.0f} kB, ", end="")
     print(f"overall accuracy {(predicted == scene.label)[counted].mean():.3f} on scene {SHOWN}")

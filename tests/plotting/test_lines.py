@@ -26,3 +26,15 @@ def test_one_line_needs_no_legend_and_goes_where_it_is_told() -> None:
     assert right.get_ylim()[0] < 0
     show_lines([0, 1], {"only": [0.5, 1]}, "x", "y", ax=left, from_zero=True)
     assert left.get_ylim()[0] == 0
+    assert left.get_ylim()[1] > 1.05  # also where the axis was extended to 0
+    assert not left.lines[0].get_clip_on()
+
+
+def test_names_without_an_order_are_not_joined() -> None:
+    axes = show_lines(["a", "b"], {"one": [1, 2], "two": [3, 4]}, "", "y", joined=False).axes[0]
+    assert [line.get_linestyle() for line in axes.lines] == ["None", "None"]
+    assert [line.get_xydata().tolist() for line in axes.lines] == [
+        [[0, 1], [1, 2]],
+        [[0, 3], [1, 4]],
+    ]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["a", "b"]

@@ -19,7 +19,7 @@ def test_the_last_panel_tells_mended_from_spoilt() -> None:
     outcome = figure.axes[-1].images[0].get_array()
     assert np.array_equal(outcome, DIFFERENCE.paint(np.array([[2, 1], [0, 0]])))
     listed = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert listed == [*ISPRS.names[:2], "no class", "mended", "spoilt"]
+    assert listed == [*ISPRS.names[:2], "no class", "no difference", "mended", "spoilt"]
     colours = [patch.get_facecolor() for patch in figure.legends[0].get_patches()]
     assert len(set(colours)) == len(colours)  # what has no class does not look like what is spoilt
 

@@ -21,6 +21,17 @@ def test_overlap_and_prompts_are_drawn() -> None:
     assert drawn == [1, 1]  # a star and a cross
 
 
+def test_a_click_does_not_hide_a_small_object() -> None:
+    small, large = np.zeros((64, 64), bool), np.zeros((64, 64), bool)
+    small[30:34, 10:50], large[10:50, 10:50] = True, True
+    masks, point = [small, large], [torch.tensor([[32.0, 31.0]])] * 2
+    figure = show_answers(["car", "roof"], [np.zeros((64, 64))] * 2, masks, masks, point)
+    star, usual = (ax.collections[-1].get_sizes()[0] for ax in figure.axes)
+    assert star == usual / 4
+    figure = show_answers(["car"], [np.zeros((64, 64))], [small], points=point[:1])
+    assert figure.axes[0].collections[-1].get_sizes()[0] == usual  # who knows what is right?
+
+
 def test_without_truth_the_title_stays() -> None:
     assert show_answers(["a"], [np.zeros((4, 4))], [np.eye(4)]).axes[0].get_title() == "a"
 

@@ -56,3 +56,13 @@ def test_no_dot_lies_on_the_frame(from_zero: bool) -> None:
     )
     assert high > 0.703
     assert low == 0 if from_zero else 0.5 < low < 0.597
+
+
+def test_a_dot_at_zero_is_whole_and_differences_have_their_zero() -> None:
+    axes = show_runs({"a": [0.0, 0.5]}, "IoU").axes[0]
+    assert axes.get_ylim() == (0, pytest.approx(0.53))
+    assert not axes.lines[0].get_clip_on()
+    gains = show_runs({"a": [-0.1, 0.3]}, "gain", from_zero=False).axes[0]
+    assert list(gains.lines[-1].get_ydata()) == [0, 0]
+    high = show_runs({"a": [0.6, 0.7]}, "IoU", from_zero=False).axes[0]
+    assert len(high.lines) == 2  # dots and their mean

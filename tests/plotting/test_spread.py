@@ -12,7 +12,9 @@ def test_means_whiskers_ticks_and_names() -> None:
     figure = show_spread(curves, "scores", xscale="log", ylabel="IoU")
     (ax,) = figure.axes
     first, whiskers = ax.containers[0].lines[0], ax.containers[0].lines[2][0]
-    assert list(first.get_xdata()) == [1, 8]
+    beside = 1.04**0.5  # whiskers of one place do not cover each other
+    assert list(first.get_xdata()) == pytest.approx([1 / beside, 8 / beside])
+    assert list(ax.containers[1].lines[0].get_xdata()) == pytest.approx([2 * beside])
     assert list(first.get_ydata()) == [2, 4]
     ends = [[y for _, y in segment] for segment in whiskers.get_segments()]
     assert ends == [pytest.approx([2 - 2**0.5, 2 + 2**0.5]), [4, 4]]

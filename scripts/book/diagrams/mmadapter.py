@@ -50,7 +50,7 @@ def draw() -> Picture:
         side = "left" if edge < column else "right"
         p.arrow((column, 70), (edge, 70), (edge, 220), getattr(one, side))
         p.arrow((column, 248), (edge, 248), (edge, 436), getattr(two, side))
-    p.write(220, 160, "*Â*(*u*) = *u* + *A*(*u*)", "middle")
-    p.write(220, 182, "*A*: D → D/4 → D", "middle")
+    p.write(220, 160, "*Â*(*u*) = *u* + *A′*(*u*)", "middle")
+    p.write(220, 182, "*A*, *A′*: D → D/4 → D", "middle")
     p.legend(520)
     return p

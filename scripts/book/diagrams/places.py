@@ -31,9 +31,10 @@ PLACES = (
         "01_inside_sam",
         "fig-sam-drawing",
         "## 1. Into the model and back out",
-        "Segment Anything, with $h = w = S / P$. The wide part on the left runs once per image, the rest "
-        "once per prompt. Boxes in grey hold weights; nothing in this chapter is trained. Section 6 follows "
-        "the mask decoder by hand.",
+        "Segment Anything, with $h = w = S / P$. The image encoder, upper left, runs once per image, the rest "
+        "once per prompt. Channel numbers are the official ones; the small SAM has 128 instead of 256, and 16 "
+        "instead of 32. Boxes in grey hold weights; nothing in this chapter is trained. Section 6 follows the "
+        "mask decoder by hand.",
     ),
     Place(
         "block",
@@ -60,7 +61,8 @@ PLACES = (
         "## 2. A pass without a prompt",
         "The two steps of SamLP. The first trains the updates in encoder and decoder and prompts nothing; "
         "the second, which section 7 builds, freezes the encoder with its updates, prompts in rounds, and "
-        "trains the prompt encoder and the decoder's updates.",
+        "trains the prompt encoder and the decoder's updates. Channel numbers are the official ones; the small "
+        "SAM has 128 instead of 256.",
     ),
     Place(
         "mmadapter",
@@ -83,9 +85,9 @@ PLACES = (
         "10_deep_fusion_module",
         "fig-dfm-drawing",
         "*Up* is a **transposed convolution**",
-        "The Deep Fusion Module for two sensors. Each row makes one level: both maps $\\mathbf{Y}_1$ and "
-        "$\\mathbf{Y}_2$, a gate for each, and the sum. Levels 3 and 4 have no weights but those of their "
-        "gates.",
+        "The Deep Fusion Module for two sensors. Each row makes one level: what the box makes of each "
+        "sensor ($\\mathbf{Y}_1$ and $\\mathbf{Y}_2$ in section 2), a gate for each, and the sum. Levels 3 "
+        "and 4 have no weights but those of their gates.",
     ),
     Place(
         "mfnet",

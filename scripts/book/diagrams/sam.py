@@ -23,7 +23,7 @@ def draw() -> Picture:
     clicks = p.box(336, 14, 92, 44, "clicks,\nboxes", "data", 2)
     p.frame(4, 70, 212, 120, "Image encoder")
     patches = p.box(14, 99, 192, 30, "cut into patches (P × P)", "part")
-    blocks = p.box(14, 142, 192, 40, "N blocks, neck\nin windows, a few global", "part")
+    blocks = p.box(14, 142, 192, 40, "blocks, neck\nin windows, a few global", "part")
     p.frame(224, 70, 212, 120)
     p.write(331, 84, "Prompt encoder", "middle")
     convolve = p.box(232, 110, 92, 52, "convolve\n3 times", "part", 2)
