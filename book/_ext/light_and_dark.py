@@ -2,7 +2,8 @@
 
 A chapter refers to its diagrams in the public repository, since Colab has the
 notebook without the files beside it. The site has them, and must not load anything
-from a server.
+from a server. The picture of the library's rooms, on a page that Colab does not open,
+is shown so as well.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 ADDRESS = re.compile(
-    r"https://raw\.githubusercontent\.com/[^/]+/[^/]+/[^/]+"
-    r"/(book/_static/diagrams/[\w-]+)\.svg"
+    r"(?:https://raw\.githubusercontent\.com/[^/]+/[^/]+/[^/]+/book/)?"
+    r"(_static/(?:diagrams/[\w-]+|architecture))\.svg"
 )
 BEFORE_IMAGES_ARE_COLLECTED = 100
 
@@ -27,7 +28,7 @@ def local(uri: str) -> tuple[str, str] | None:
         uri: What an image refers to.
     """
     found = ADDRESS.fullmatch(uri)
-    return (f"/{found[1]}.svg", f"/{found[1]}_dark.svg") if found else None
+    return (f"/book/{found[1]}.svg", f"/book/{found[1]}_dark.svg") if found else None
 
 
 def show_both(app: Sphinx, doctree: nodes.document) -> None:

@@ -2,12 +2,45 @@
 "use strict";
 
 // A box that scrolls sideways can be reached with the tab key, and then be scrolled with the arrows.
+const BOXES = ".bd-article :is(mjx-container, div.math, pre, figure, .pst-scrollable-table-container)";
+
 function reachScrollingBoxes() {
-  const boxes = '.bd-article :is(mjx-container, div.math, pre, figure, .pst-scrollable-table-container)';
-  for (const box of document.querySelectorAll(boxes)) {
+  for (const box of document.querySelectorAll(BOXES)) {
+    showMore(box);
     const scrolls = box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX);
     if (scrolls) box.tabIndex = 0;
     else if (box.tabIndex === 0) box.removeAttribute("tabindex");
+  }
+}
+
+// Where there is more to the right, the style sheet lets the picture or the table fade out at that edge.
+function showMore(box) {
+  const seen = box.scrollLeft + box.clientWidth;
+  box.toggleAttribute("data-more", seen < box.scrollWidth - 1 && /auto|scroll/.test(getComputedStyle(box).overflowX));
+  box.style.setProperty("--seen", seen + "px");
+}
+
+// A comma or a full stop does not begin a line because a formula ends before it.
+function keepSignsWithFormulas() {
+  for (const formula of document.querySelectorAll('.bd-article mjx-container:not([display="true"])')) {
+    const math = formula.closest("span.math") || formula;
+    const after = math.nextSibling;
+    const signs = after?.nodeType === Node.TEXT_NODE && after.data.match(/^[.,;:!?)\]’”]+/);
+    if (!signs) continue;
+    const unit = document.createElement("span");
+    unit.style.whiteSpace = "nowrap";
+    after.data = after.data.slice(signs[0].length);
+    math.replaceWith(unit);
+    unit.append(math, signs[0]);
+  }
+}
+
+// In tables a name of a file breaks after a stroke rather than within a word.
+function breakNames() {
+  for (const name of document.querySelectorAll(".bd-article td code span.pre")) {
+    if (name.children.length) continue;
+    const parts = name.textContent.split(/(?<=[/_])(?=[^/_])/);
+    name.replaceChildren(...parts.flatMap(part => [part, document.createElement("wbr")]).slice(0, -1));
   }
 }
 
@@ -29,8 +62,12 @@ function plainBibliography() {
 
 window.addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
+  keepSignsWithFormulas();
+  breakNames();
   reachScrollingBoxes();
   nameButtons();
   plainBibliography();
   window.addEventListener("resize", reachScrollingBoxes);
+  document.addEventListener("scroll", event => event.target.matches?.(BOXES) && showMore(event.target),
+                            { capture: true, passive: true });
 });

@@ -12,6 +12,7 @@ chapter goes on.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -203,7 +204,7 @@ class Record:
             star = " \\*" if claim.get("hangs_on_one_seed") else ""
             cells = [number + star, claim["source"], claim["claim"]]
             cells += [_papers_numbers(claim)] if theirs else []
-            lines.append("| " + " | ".join([*cells, claim["sentence"]]) + " |")
+            lines.append("| " + " | ".join([*cells, with_minus(claim["sentence"])]) + " |")
         return "\n".join([*self._above_the_table([c for _, c in shown]), "", *lines])
 
     def _above_the_table(self, shown: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -233,7 +234,21 @@ def _papers_numbers(claim: Mapping[str, Any]) -> str:
     if "paper" not in claim:
         return "–"
     better, worse = claim["paper"]
-    return f"{better - worse:+.1f} ({better} − {worse})"
+    return with_minus(f"{better - worse:+.1f} ({better} − {worse})")
+
+
+def with_minus(text: str) -> str:
+    """Write numbers below zero with a minus sign, and what is rounded to nothing as +0.0.
+
+    Args:
+        text: A sentence with numbers as Python writes them.
+
+    Example:
+        >>> with_minus("Holds: -0.0 points (-1.1 to +1.1) over 5 seeds, -2 were needed.")
+        'Holds: +0.0 points (−1.1 to +1.1) over 5 seeds, −2 were needed.'
+    """
+    zero = re.sub(r"(?<![\w-])-(0\.0+)(?!\d)", r"+\1", text)
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", zero)
 
 
 def read_record(name: str, folder: str | Path = "results") -> Record:

@@ -1,7 +1,7 @@
 """Draw the rooms of the package, from the ground up, with the imports between them.
 
-    python -m scripts.book.architecture            write book/_static/architecture.svg
-    python -m scripts.book.architecture --check    change nothing; exit 1 if the committed picture is out of date
+    python -m scripts.book.architecture            write book/_static/architecture.svg and architecture_dark.svg
+    python -m scripts.book.architecture --check    change nothing; exit 1 if a committed picture is out of date
 
 A room is a folder of the package. It stands one storey above the highest room that it imports; an arrow leads to
 what is imported. Imports that follow from other arrows (what a room imports through an imported one) are left out.
@@ -26,11 +26,40 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "mfnet_lite"
 OUT = ROOT / "book" / "_static" / "architecture.svg"
 
-HIGH, STOREY, MARGIN, FOOT = 58, 124, 24, 56
-COLOURS = ("#dcebf7", "#d3efe3", "#fbeecb", "#fbdfd0", "#eddcf5", "#dfe1fb", "#f7d8e4", "#e3e8d0")
-"""Fill of a storey's rooms, from the ground up; dark letters are readable on all of them."""
-INK, LINE = "#1b2733", "#75818d"
-"""Letters inside boxes; arrows, which show on white and on black."""
+HIGH, STOREY, MARGIN, FOOT = 64, 132, 24, 72
+LARGE, SMALL = 21, 18
+"""Sizes of a room's name and of all other letters: on a page the picture is about half as wide as it is drawn."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colours of a picture.
+
+    Attributes:
+        storeys: Fill of a storey's rooms, from the ground up; ``ink`` is readable on all of them.
+        ink: Letters.
+        line: Arrows and borders.
+        foot: Behind the sentence at the foot.
+    """
+
+    storeys: tuple[str, ...]
+    ink: str
+    line: str
+    foot: str
+
+
+LIGHT = Look(
+    ("#dcebf7", "#d3efe3", "#fbeecb", "#fbdfd0", "#eddcf5", "#dfe1fb", "#f7d8e4", "#e3e8d0"),
+    ink="#1b2733",
+    line="#75818d",
+    foot="#eef1f4",
+)
+DARK = Look(
+    ("#17384f", "#16402f", "#4a3b10", "#54300f", "#41284d", "#2b2f5c", "#4f2438", "#363d1e"),
+    ink="#e9eef3",
+    line="#9aa7b3",
+    foot="#1b1f25",
+)
 
 
 @dataclass(frozen=True)
@@ -131,18 +160,19 @@ def rounded(lines: int) -> str:
 
     Example:
         >>> rounded(40), rounded(1249), rounded(12_951)
-        ('under 100 lines', '1,200 lines', '13,000 lines')
+        ('< 100 lines', '1,200 lines', '13,000 lines')
     """
     hundreds = round(lines, -2)
-    return f"{hundreds:,} lines" if hundreds else "under 100 lines"
+    return f"{hundreds:,} lines" if hundreds else "< 100 lines"
 
 
-def picture(rooms: Mapping[str, Room], package: str) -> str:
+def picture(rooms: Mapping[str, Room], package: str, look: Look = LIGHT) -> str:
     """Return the picture as the text of an SVG file.
 
     Args:
         rooms: As :func:`read_rooms` gives them.
         package: Name of the package.
+        look: Colours.
     """
     arrows = without_shortcuts({name: room.imports for name, room in rooms.items()})
     drawing = draw(arrows)
@@ -160,10 +190,10 @@ def picture(rooms: Mapping[str, Room], package: str) -> str:
         f'<title id="title">Rooms of {escape(package)} and the imports between them</title>',
         f'<desc id="desc">{escape(text)}</desc>',
         '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" '
-        f'markerHeight="8" orient="auto"><path d="M0 1 10 5 0 9z" fill="{LINE}"/></marker></defs>',
-        *_arrows(drawing, arrows, storeys),
-        *(_box(name, room, drawing, storeys) for name, room in rooms.items()),
-        *_foot(wide, high),
+        f'markerHeight="8" orient="auto"><path d="M0 1 10 5 0 9z" fill="{look.line}"/></marker></defs>',
+        *_arrows(drawing, arrows, storeys, look),
+        *(_box(name, room, drawing, storeys, look) for name, room in rooms.items()),
+        *_foot(wide, high, look),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
@@ -174,7 +204,9 @@ def _top(storey: int, storeys: int) -> int:
     return MARGIN + (storeys - 1 - storey) * STOREY
 
 
-def _arrows(drawing: Drawing, arrows: Mapping[str, frozenset[str]], storeys: int) -> list[str]:
+def _arrows(
+    drawing: Drawing, arrows: Mapping[str, frozenset[str]], storeys: int, look: Look
+) -> list[str]:
     """Draw every arrow as a curve that is upright wherever it meets a storey."""
     found = []
     for upper in sorted(arrows):
@@ -190,43 +222,48 @@ def _arrows(drawing: Drawing, arrows: Mapping[str, frozenset[str]], storeys: int
                     y = end + HIGH
                     path += f"V{y}"
             found.append(
-                f'<path d="{path}" fill="none" stroke="{LINE}" stroke-width="1.8" marker-end="url(#tip)">'
+                f'<path d="{path}" fill="none" stroke="{look.line}" stroke-width="1.8" marker-end="url(#tip)">'
                 f"<title>{escape(upper)} imports {escape(lower)}</title></path>"
             )
     return found
 
 
-def _box(name: str, room: Room, drawing: Drawing, storeys: int) -> str:
+def _box(name: str, room: Room, drawing: Drawing, storeys: int, look: Look) -> str:
     """Draw one room."""
     storey = drawing.storey[name]
     x, y = MARGIN + drawing.x[name], _top(storey, storeys)
-    fill = COLOURS[storey % len(COLOURS)]
+    fill = look.storeys[storey % len(look.storeys)]
     return (
         f"<g><title>{escape(room.purpose or name)}</title>"
         f'<rect x="{x - WIDTH / 2:.1f}" y="{y}" width="{WIDTH}" height="{HIGH}" rx="9" '
-        f'fill="{fill}" stroke="{LINE}"/>'
-        f'<text x="{x:.1f}" y="{y + 26}" text-anchor="middle" font-size="17" font-weight="600" '
-        f'fill="{INK}">{escape(name)}</text>'
-        f'<text x="{x:.1f}" y="{y + 45}" text-anchor="middle" font-size="13" fill="{INK}">'
-        f"{rounded(room.lines)}</text></g>"
+        f'fill="{fill}" stroke="{look.line}"/>'
+        f'<text x="{x:.1f}" y="{y + 28}" text-anchor="middle" font-size="{LARGE}" font-weight="600" '
+        f'fill="{look.ink}">{escape(name)}</text>'
+        f'<text x="{x:.1f}" y="{y + 51}" text-anchor="middle" font-size="{SMALL}" fill="{look.ink}">'
+        f"{escape(rounded(room.lines))}</text></g>"
     )
 
 
-def _foot(wide: int, high: int) -> list[str]:
+def _foot(wide: int, high: int, look: Look) -> list[str]:
     """Draw the sentence that explains the arrows, on a ground of its own."""
     lines = (
         "An arrow leads from a room to a room that it imports.",
         "What follows from other arrows is left out.",
     )
-    y = high - MARGIN - 40
+    y = high - MARGIN - 56
     return [
-        f'<rect x="{wide / 2 - 190:.1f}" y="{y}" width="380" height="44" rx="9" fill="#eef1f4"/>',
+        f'<rect x="{wide / 2 - 250:.1f}" y="{y}" width="500" height="60" rx="9" fill="{look.foot}"/>',
         *(
-            f'<text x="{wide / 2:.1f}" y="{y + 18 + 17 * number}" text-anchor="middle" '
-            f'font-size="13" fill="{INK}">{line}</text>'
+            f'<text x="{wide / 2:.1f}" y="{y + 24 + 24 * number}" text-anchor="middle" '
+            f'font-size="{SMALL}" fill="{look.ink}">{line}</text>'
             for number, line in enumerate(lines)
         ),
     ]
+
+
+def dark(path: Path) -> Path:
+    """Return where the picture for dark pages stands beside that for light ones."""
+    return path.with_stem(f"{path.stem}_dark")
 
 
 def main() -> None:
@@ -238,15 +275,17 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="the picture")
     parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if it is old")
     options = parser.parse_args()
-    text = picture(read_rooms(options.package), options.package.name)
-    if not options.check:
-        write_text(options.out, text)
-        print(f"{options.out.name}: {text.count('<rect') - 1} rooms")
-    elif not options.out.is_file() or options.out.read_text(encoding="utf-8") != text:
-        sys.exit(
-            f"{options.out.name}: expected the picture of today's imports, found another or none; "
-            "run python -m scripts.book.architecture"
-        )
+    rooms = read_rooms(options.package)
+    for out, look in ((options.out, LIGHT), (dark(options.out), DARK)):
+        text = picture(rooms, options.package.name, look)
+        if not options.check:
+            write_text(out, text)
+            print(f"{out.name}: {len(rooms)} rooms")
+        elif not out.is_file() or out.read_text(encoding="utf-8") != text:
+            sys.exit(
+                f"{out.name}: expected the picture of today's imports, found another or none; "
+                "run python -m scripts.book.architecture"
+            )
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mfnet_lite.plotting import Record, read_record
+from mfnet_lite.plotting.records import with_minus
 
 USUAL = {"model": "mfnet", "sensors": ["optical", "dsm"], "effort": 1.0}
 
@@ -182,3 +183,11 @@ def test_every_row_of_the_book_is_found_by_its_settings(path: Path) -> None:
     record = read_record(path.stem, path.parent)
     for name, row in record.rows.items():
         assert record.row(**row["run"]) is row, name
+
+
+def test_the_table_has_minus_signs_and_no_negative_zero(tmp_path: Path) -> None:
+    said = "Holds: -0.0 points (-1.1 to +0.3) over 5 seeds, -2 were needed; 2026-11-29, sam-2."
+    assert with_minus(said) == (
+        "Holds: +0.0 points (−1.1 to +0.3) over 5 seeds, −2 were needed; 2026-11-29, sam-2."
+    )
+    assert with_minus("-0.04 and -0.00") == "−0.04 and +0.00"

@@ -37,7 +37,7 @@ def draw() -> Picture:
     join = p.box(12, 168, 270, 30, "one grid, side by side in channels", "step")
     p.arrow(vit.bottom, (76, 168))
     p.arrow(cnn.bottom, (218, 168))
-    project = p.box(12, 222, 270, 32, "projection, one linear layer", "trained")
+    project = p.box(12, 222, 270, 32, "projection, one linear layer", "part")
     table = p.box(306, 212, 122, 42, "embedding\ntable", "frozen")
     p.down(147, join, project)
     p.down(367, words, table)
@@ -64,5 +64,5 @@ def draw() -> Picture:
                 p.write(x + 50, y + 13, "not there", "middle")
             else:
                 p.box(x, y, 100, 26, "", kind)
-    p.legend(680)
+    p.legend(680, "frozen", "trained", "step", "data", "part")
     return p

@@ -250,11 +250,19 @@ class Picture:
             y: Upper edge.
             kinds: Which.
         """
-        names = {"frozen": "frozen", "trained": "trained", "step": "no weights", "data": "data"}
+        names = {
+            "frozen": "frozen",
+            "trained": "trained",
+            "part": "depends on the stage",
+            "step": "no weights",
+            "data": "data",
+        }
         at = 12.0
         for kind in kinds or ("frozen", "trained", "step", "data"):
-            self.box(at, y, 28, 22, "", kind)
             name = names[kind]
+            if at + 34 + width(name, SMALL) > self.wide - 12:
+                at, y = 12.0, y + 32
+            self.box(at, y, 28, 22, "", kind)
             self.write(at + 34, y + 11, name)
             at += 34 + width(name, SMALL) + 16
         self.high = y + 22 + 12

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mfnet_lite.plotting.records import with_minus
 from mfnet_lite.utils.files import write_text
 from scripts.book.marked_section import with_marked
 from scripts.experiments.claims import FEWEST, Claim, how_missed
@@ -205,7 +206,8 @@ def verdict(claim: Record) -> str:
     low, high = claim["interval"]
     word = "**holds**" if claim["verdict"] == "holds" else how_missed(high, claim["margin"])
     star = "\\*" if claim["hangs_on_one_seed"] else ""
-    return f"{word}{star} {100 * claim['difference']:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+    mean = 100 * claim["difference"]
+    return with_minus(f"{word}{star} {mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
 
 
 def verdicts(record: Record, claims: Sequence[Claim], head: str) -> str:

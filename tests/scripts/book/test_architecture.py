@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from scripts.book import architecture, layered
+from scripts.book.diagrams.style import contrast
 
 FILES = {
     "ground/__init__.py": '"""Where all stand."""\n',
@@ -86,11 +87,22 @@ def test_the_picture_can_be_read_by_everybody(package):
     assert root.find(f"{name}title").text == "Rooms of house and the imports between them"
     assert "roof imports ground, wall." in root.find(f"{name}desc").text
     sizes = [float(x.get("font-size")) for x in root.iter(f"{name}text")]
-    assert min(sizes) >= 10
+    assert min(sizes) >= 18  # half of that on a page
     labels = {x.text for x in root.iter(f"{name}text")}
-    assert {"ground", "wall", "roof", "shed", "under 100 lines"} <= labels
+    assert {"ground", "wall", "roof", "shed", "< 100 lines"} <= labels
     arrows = [x.find(f"{name}title").text for x in root.iter(f"{name}path") if len(x)]
     assert arrows == ["roof imports wall", "wall imports ground"]
+
+
+@pytest.mark.parametrize("look", [architecture.LIGHT, architecture.DARK])
+def test_letters_and_arrows_stand_out(package, look):
+    text = architecture.picture(architecture.read_rooms(package), "house", look)
+    assert look.ink in text
+    assert look.line in text
+    for fill in (*look.storeys, look.foot):
+        assert contrast(look.ink, fill) >= 7
+    ground = "#ffffff" if look is architecture.LIGHT else "#121212"
+    assert contrast(look.line, ground) >= 3
 
 
 def test_check_finds_an_old_picture(package, tmp_path, monkeypatch, capsys):
@@ -105,6 +117,10 @@ def test_check_finds_an_old_picture(package, tmp_path, monkeypatch, capsys):
         run("--check")
     run()
     run("--check")
+    dark = tmp_path / "picture_dark.svg"
+    dark.write_text(out.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"picture_dark\.svg: expected"):
+        run("--check")
     (package / "shed" / "spade.py").write_text("import house.wall\n", encoding="utf-8")
     with pytest.raises(SystemExit, match=r"picture\.svg: expected"):
         run("--check")

@@ -86,13 +86,13 @@ def test_verdicts_stand_by_place() -> None:
     ):  # fmt: skip
         claim |= numbers | {"difference": sum(numbers["interval"]) / 2, "margin": 0.0}
     ahead = {**known["claims"][1], "margin": 0.1}
-    assert page.verdict(ahead) == "below +3.0 (-2.0 to +8.0)"
+    assert page.verdict(ahead) == "below +3.0 (−2.0 to +8.0)"
     text = page.verdicts(known, OLD_RECIPE, "verdict")
     assert text.splitlines() == [
         "| verdict | IGN, optical | IGN, optical and height | Vaihingen, optical |",
         "|---|--:|--:|--:|",
         "| Class weights to the power of a half help the U-Net. | **holds**\\* +3.0 (+0.5 to +5.5) "
-        "| open +3.0 (-2.0 to +8.0) | turned -1.5 (-2.0 to -1.0) |",
+        "| open +3.0 (−2.0 to +8.0) | turned −1.5 (−2.0 to −1.0) |",
     ]
 
 

@@ -115,10 +115,14 @@ def test_the_site_shows_both_forms(monkeypatch):
     address = "https://raw.githubusercontent.com/some/one/main/book/_static/diagrams/net.svg"
     tree += nodes.figure("", nodes.image(uri=address, alt="A net"), nodes.caption("", "Net"))
     tree += nodes.image(uri="https://elsewhere.org/net.svg")
+    tree += nodes.image(uri="_static/architecture.svg")
     show_both(None, tree)
-    figure, other = tree.children
+    figure, other, *rooms = tree.children
     assert [(n["uri"], n["alt"], n["classes"]) for n in figure.findall(nodes.image)] == [
         ("/book/_static/diagrams/net.svg", "A net", ["diagram-light", "dark-light"]),
         ("/book/_static/diagrams/net_dark.svg", "A net", ["diagram-dark", "dark-light"]),
     ]
     assert other["uri"] == "https://elsewhere.org/net.svg"
+    assert [n["uri"] for n in rooms] == [
+        "/book/_static/architecture.svg", "/book/_static/architecture_dark.svg",
+    ]  # fmt: skip
