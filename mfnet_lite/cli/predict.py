@@ -221,7 +221,7 @@ def _described(
         read_json_file,
         sensor_from_json,
     )
-    from mfnet_lite.utils.spellings import meant
+    from mfnet_lite.utils.misspellings import meant
 
     stated = read_json_file(path)
     named = stated.get("sensors") or {}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from mfnet_lite.utils.names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names
 
 OTHER = ("other things", "background", "rubble", "objects")
 

@@ -310,7 +310,7 @@ class EarthGPT(nn.Module):
                 of one image each.
         """
         for each in examples:
-            check_example(each, self.perception.channels)
+            check_example(each.turns, each.images, self.perception.channels)
         dialogues = [
             chat_dialogue(self.language, each.turns, [len(image) for image in each.images])
             for each in examples

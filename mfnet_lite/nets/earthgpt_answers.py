@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from mfnet_lite.nets.earthgpt import Example
 
 __all__ = ["WrittenAnswer", "check_example", "check_limits", "check_room"]
 
@@ -25,22 +22,22 @@ class WrittenAnswer(NamedTuple):
     ended: bool
 
 
-def check_example(example: Example, channels: int) -> None:
+def check_example(turns: Any, images: Any, channels: int) -> None:
     """Refuse a dialogue of another form.
 
     Args:
-        example: Turns, and the features of images.
+        turns: Questions with their answers.
+        images: Features of each image.
         channels: Of the features of one visual token.
 
     Raises:
         ValueError: If there is no turn, a turn is no question with its answer, or features are not of one image.
     """
-    turns: Any = example.turns
     if isinstance(turns, str) or not turns or any(isinstance(t, str) or len(t) != 2 for t in turns):
         raise ValueError(
             f"expected questions with their answers, got {turns!r}; write a question as [('Where is it?', None)]"
         )
-    for image in example.images:
+    for image in images:
         if not isinstance(image, Tensor) or image.ndim != 2 or image.shape[1] != channels:
             found = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
             raise ValueError(

@@ -11,7 +11,7 @@ from typing import Any
 from mfnet_lite.rasters.io import RASTER_SUFFIXES
 from mfnet_lite.rasters.tiles import ALL, OPTICAL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
-from mfnet_lite.utils.names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names
 
 SPELLINGS = {"val": ("valid", "validation")}  # other names of a split's folder
 LISTED_SUFFIXES = (*RASTER_SUFFIXES, ".bmp", ".npy")

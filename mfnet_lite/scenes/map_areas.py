@@ -90,11 +90,8 @@ def network_plan(model: nn.Module) -> dict[str, Any]:
     Returns:
         A hash of its weights; and the words that it segments by, which no tensor holds, if it has any.
     """
-    words = [
-        [list(phrases) for phrases in module.words]
-        for module in model.modules()
-        if isinstance(getattr(module, "words", None), tuple)
-    ]
+    found: list[Any] = [getattr(module, "words", None) for module in model.modules()]
+    words = [[list(phrases) for phrases in each] for each in found if isinstance(each, tuple)]
     return {"weights": hash_tensors(model.state_dict())[:16]} | ({"words": words} if words else {})
 
 

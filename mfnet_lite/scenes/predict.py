@@ -43,7 +43,7 @@ from mfnet_lite.scenes.part_folder import end_folder
 from mfnet_lite.scenes.windows import WindowOptions, Windows, blend_windows, choose_windows
 from mfnet_lite.utils.devices import pick_device
 from mfnet_lite.utils.labels import IGNORE_INDEX
-from mfnet_lite.utils.names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names
 from mfnet_lite.utils.processes import working_together
 
 NODATA = IGNORE_INDEX

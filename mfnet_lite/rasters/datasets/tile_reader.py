@@ -24,7 +24,7 @@ from mfnet_lite.rasters.scaling import DEFAULT_GSD, Scaling, check_name
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.rasters.tiling import Window
-from mfnet_lite.utils.names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names
 
 NodataPolicy = Literal["images", "any", "first"]
 POLICIES = get_args(NodataPolicy)

@@ -23,7 +23,7 @@ from mfnet_lite.rasters.labels.label_keys import is_whole
 from mfnet_lite.rasters.sensor_kinds import SENSOR_KINDS
 from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
 from mfnet_lite.utils.fresh_folders import check_finished
-from mfnet_lite.utils.spellings import meant
+from mfnet_lite.utils.misspellings import meant
 
 
 def read_json(root: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from mfnet_lite.rasters.tiles import (
     TileSet,
 )
 from mfnet_lite.utils.labels import IGNORE_INDEX, ISPRS_CLASSES, ISPRS_COLOURS
-from mfnet_lite.utils.names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names
 
 CLASSES = ISPRS_CLASSES
 PALETTE: tuple[Colour, ...] = ISPRS_COLOURS

@@ -33,7 +33,7 @@ from mfnet_lite.rasters.tiles import (
     TileSet,
 )
 from mfnet_lite.utils.labels import IGNORE_INDEX
-from mfnet_lite.utils.names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names
 
 CLASSES = ("background", "building", "road", "water", "barren", "forest", "agriculture")
 PALETTE: tuple[Colour, ...] = (

@@ -13,7 +13,7 @@ from mfnet_lite.rasters.datasets.tile_reader import TileReader
 from mfnet_lite.rasters.readers.isprs import open_vaihingen
 from mfnet_lite.rasters.readers.loveda import loveda_folders
 from mfnet_lite.scenes.predict import predict_scene
-from mfnet_lite.utils.names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names
 
 
 def test_what_to_write_is_said():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mfnet_lite.utils.spellings import meant
+from mfnet_lite.utils.misspellings import meant
 
 
 @pytest.mark.parametrize(
