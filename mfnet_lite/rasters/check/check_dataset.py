@@ -150,6 +150,8 @@ def _check_tile(
         if inspected is not None:
             sensors[name] = inspected
             remarks.add(path, inspected.notes)
+            if inspected.enclosed:
+                remarks.add_share(path, inspected.enclosed_note, inspected.enclosed)
     label: LabelInspection | None = None
     if tile.label is not None:
         label, found = inspect_label(tile.label, tile.info.coding)

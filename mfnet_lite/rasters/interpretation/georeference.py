@@ -287,5 +287,5 @@ def misplaced_by(points: list[GroundControlPoint]) -> str | None:
         return None
     return (
         f"is placed by {len(points)} ground control points that one affine transform misses by up to {away:.1f} "
-        f"pixels, expected at most {POINTS_TOLERANCE:g}; warp it first, for example with gdalwarp -tps"
+        f"pixels, expected at most {POINTS_TOLERANCE:g}; warp it first, for example with gdalwarp -tps of GDAL"
     )
