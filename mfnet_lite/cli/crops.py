@@ -11,6 +11,7 @@ from mfnet_lite.cli.network_options import usual
 
 if TYPE_CHECKING:
     from mfnet_lite.rasters import ObjectFiles, Tile, WholeTiles
+    from mfnet_lite.rasters.notes import Notes
     from mfnet_lite.runs.run_config import RunConfig
     from mfnet_lite.utils.samples import Samples
 
@@ -69,7 +70,11 @@ class CropOptions:
 
 
 def training_crops(
-    tiles: Sequence[Tile], maps: Sequence[ObjectFiles], run: RunConfig, options: CropOptions
+    tiles: Sequence[Tile],
+    maps: Sequence[ObjectFiles],
+    run: RunConfig,
+    options: CropOptions,
+    notes: Notes | None = None,
 ) -> Samples:
     """Cut crops from the training tiles.
 
@@ -78,6 +83,7 @@ def training_crops(
         maps: Their maps of objects, none for a training without.
         run: Says which sensors, how large, and the seed.
         options: Of the augmentation, settled.
+        notes: Collects what had to be guessed of the files; its own if None.
     """
     from mfnet_lite.rasters import RandomCrops, WithObjects
     from mfnet_lite.training.augment.jitter import RandomJitter
@@ -93,6 +99,7 @@ def training_crops(
         scaling=run.scaling,
         cache=images,
     )
+    crops.reader.notes = notes or crops.reader.notes
     crops.prepare()
     samples: Samples = WithObjects(crops, maps, cache=images) if maps else crops
     if not (options.jitter or options.quarter_turns):
@@ -100,12 +107,15 @@ def training_crops(
     return RandomJitter(samples, run.seed, options.jitter or 0.0, options.quarter_turns)
 
 
-def validation_tiles(tiles: Sequence[Tile], run: RunConfig) -> WholeTiles | None:
+def validation_tiles(
+    tiles: Sequence[Tile], run: RunConfig, notes: Notes | None = None
+) -> WholeTiles | None:
     """Prepare the tiles of the validation, if there are any.
 
     Args:
         tiles: Those that were held out.
         run: Says which sensors, and what counts.
+        notes: As in :func:`training_crops`: a remark that was made there is not repeated.
     """
     from mfnet_lite.cli.options import check_nodata_policy
     from mfnet_lite.rasters import WholeTiles
@@ -114,5 +124,6 @@ def validation_tiles(tiles: Sequence[Tile], run: RunConfig) -> WholeTiles | None
         return None
     policy = check_nodata_policy(run.holes)
     whole = WholeTiles(tiles, tuple(run.channels), run.scaling, nodata_policy=policy)
+    whole.reader.notes = notes or whole.reader.notes
     whole.prepare()
     return whole

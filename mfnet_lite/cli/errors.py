@@ -83,14 +83,22 @@ def _plain(error: BaseException) -> str:
 class _Echo(logging.Handler):
     """Prints the library's remarks as the commands print their own."""
 
+    def __init__(self, reword: Callable[[str], str]) -> None:
+        super().__init__()
+        self._reword = reword
+
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(f"note: {record.getMessage()}", err=True)
+        typer.echo(f"note: {self._reword(record.getMessage())}", err=True)
 
 
 @contextmanager
-def remarks_as_notes() -> Iterator[None]:
-    """While a command runs, what the library remarks about files is printed as ``note: …`` on stderr."""
-    logger, echo = logging.getLogger("mfnet_lite"), _Echo()
+def remarks_as_notes(reword: Callable[[str], str] = str) -> Iterator[None]:
+    """While a command runs, what the library remarks about files is printed as ``note: …`` on stderr.
+
+    Args:
+        reword: Turns a remark into what the command says.
+    """
+    logger, echo = logging.getLogger("mfnet_lite"), _Echo(reword)
     propagates = logger.propagate
     logger.addHandler(echo)
     logger.propagate = False
@@ -101,13 +109,23 @@ def remarks_as_notes() -> Iterator[None]:
         logger.propagate = propagates
 
 
-def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors with a message for users into one line on stderr."""
+def plain_errors(
+    command: Callable[..., None], reword: Callable[[str], str] = str
+) -> Callable[..., None]:
+    """Turn errors with a message for users into one line on stderr.
+
+    Args:
+        command: What runs.
+        reword: Turns errors and notes into what this command says of them.
+
+    Returns:
+        The same command.
+    """
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
-            with remarks_as_notes():
+            with remarks_as_notes(reword):
                 command(*args, **kwargs)
         except (typer.Exit, typer.Abort):  # what typer itself ends a command with
             raise
@@ -117,7 +135,7 @@ def plain_errors(command: Callable[..., None]) -> Callable[..., None]:
         except Exception as error:  # also what is not foreseen: no traceback that nobody asked for
             if _debug[0]:
                 raise
-            typer.echo(f"error: {sentence(error)}", err=True)
+            typer.echo(f"error: {reword(sentence(error))}", err=True)
             raise typer.Exit(1) from None
 
     return wrapped

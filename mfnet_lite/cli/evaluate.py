@@ -235,8 +235,11 @@ def _used(config: RunConfig, chosen: tuple[str, ...] | None, run: Path) -> tuple
 
 def _policy_words(policy: str, names: tuple[str, ...]) -> str:
     """Which pixels count, in words."""
+    all_of = {1: names[0], 2: f"both {' and '.join(names)}"}.get(
+        len(names), f"all of {', '.join(names)}"
+    )
     words = {
-        "any": f"where each of {', '.join(names)} has data",
+        "any": f"where {all_of} {'has' if len(names) == 1 else 'have'} data",
         "images": "where the images have data",
         "first": f"where {names[0]} has data",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
@@ -28,12 +29,14 @@ def compare_gsd(
     width = info.ground_sampling(*((None, known) if measured else (known, None)))
     if not width or not trained or RATIO[0] < width / trained < RATIO[1]:
         return
-    remedy = "resample it"
-    if info.transform is not None and info.gsd:
-        # gdalwarp wants the units of the coordinate system, which may be feet or degrees
+    remedy = f"warp it to pixels of {trained:g} m first, or expect a poorer map"
+    if info.transform is not None and info.gsd and info.crs is not None:
+        # warping wants the units of the coordinate system, which may be feet or degrees
         units = trained * math.hypot(info.transform.a, info.transform.d) / info.gsd
-        remedy = f"resample the scene, for example with gdalwarp -tr {units:g} {units:g}"
+        remedy = (
+            f"resample the scene: rio warp {shlex.quote(str(info.path))} NEW.tif --res {units:g}"
+        )
     typer.echo(
-        f"note: the pixels of {info.path} are {width:g} m wide, those of the training were {trained:g} m; {remedy}",
+        f"note: the pixels of {info.path} are {width:.3g} m wide, those of the training were {trained:g} m; {remedy}",
         err=True,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
     from mfnet_lite.runs.run_config import RunConfig
 
 
-@plain_errors
+def _with_option(text: str) -> str:
+    """A message that asks for a line of ``dataset.json``, completed: no folder's file is read here."""
+    if "--dataset-json" in text or not re.search(r"(?<=\s)dataset\.json\b", text):
+        return text
+    return f"{text}; predict reads it from the file given with --dataset-json"
+
+
+@partial(plain_errors, reword=_with_option)
 def predict(
     run: Annotated[Path, typer.Argument(help="The run folder.")],
     out: Annotated[Path, typer.Option(help="The map to write, a .tif.")],

@@ -49,6 +49,7 @@ def train(
 ) -> None:
     """Train a network and write a run folder."""
     from mfnet_lite.nets.registry import DIALOGUE_NETWORKS
+    from mfnet_lite.rasters.notes import Notes
     from mfnet_lite.training import fit
     from mfnet_lite.utils.devices import pick_device
     from mfnet_lite.utils.memory import check_memory
@@ -85,8 +86,9 @@ def train(
     maps = objects.files(data.tiles)
     content = settle_content(data.dataset, tuple(run.channels), maps, before, out)
     run = replace(run, content=content)
-    samples = training_crops(data.tiles, maps, run, seen)
-    val = validation_tiles(data.held_out, run)
+    notes = Notes()
+    samples = training_crops(data.tiles, maps, run, seen, notes)
+    val = validation_tiles(data.held_out, run, notes)
     if not resume and is_first_process():
         out.mkdir(parents=True, exist_ok=True)
         run.save(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import Tile
 
 GRID_TOLERANCE = 0.01  # pixels by which two grids may differ: rounding of the files' texts
-RESAMPLE = "resample it to the same grid, for example with gdalwarp or rio warp --like"
+RESAMPLE = (
+    "state the coordinate system of both (rio edit-info --crs EPSG:NUMBER FILE), then resample it to the same "
+    "grid: rio warp FILE NEW.tif --like OTHER"
+)
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,13 @@ class GridDifference:
         info: Header of the raster.
         problem: In a few words, for a table.
         predicate: What a sentence says whose subject is the raster.
+        remedy: What to do.
     """
 
     info: RasterInfo
     problem: str
     predicate: str
+    remedy: str = RESAMPLE
 
 
 def grid_difference(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
@@ -62,6 +68,7 @@ def _other_size(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
         info,
         f"misaligned grid: {own} pixels instead of {others} {_compared(other)}",
         f"has {own} pixels, expected {others} as in {other.path}",
+        _remedy(info, other),
     )
 
 
@@ -75,6 +82,7 @@ def _other_system(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
         info,
         f"wrong coordinate system: {found} instead of {expected} {_compared(other)}",
         f"is in {found}, expected {expected} as in {other.path}",
+        _remedy(info, other),
     )
 
 
@@ -89,7 +97,25 @@ def _other_place(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
         info,
         f"misaligned grid: up to {away:.2f} pixels away {_compared(other)}",
         f"lies up to {away:.2f} pixels off, expected the position and the pixel size of {other.path}",
+        _remedy(info, other),
     )
+
+
+def _remedy(info: RasterInfo, other: RasterInfo) -> str:
+    """How a raster comes onto the grid of another one; warping needs to know where both lie."""
+    if _transform(info) is None or _transform(other) is None:
+        size = f"({other.width}, {other.height})"
+        return (
+            "if it shows the same ground, resize it, in Python (from PIL import Image): "
+            f"Image.open(FILE).resize({size}, Image.NEAREST).save(FILE)"
+        )
+    known = all(
+        i.crs is not None and (i.crs.is_projected or i.crs.is_geographic) for i in (info, other)
+    )
+    if not known or other.transform is None:
+        return RESAMPLE
+    own, others = (shlex.quote(str(i.path)) for i in (info, other))
+    return f"resample it to the same grid: rio warp {own} NEW.tif --like {others}"
 
 
 def _compared(other: RasterInfo) -> str:
@@ -164,19 +190,21 @@ def best_placed(infos: Iterable[RasterInfo]) -> RasterInfo:
     return (located or placed or every)[0]
 
 
-def check_same_grid(infos: Iterable[RasterInfo], remedy: str = RESAMPLE) -> None:
+def check_same_grid(infos: Iterable[RasterInfo], remedy: str | None = None) -> None:
     """Make sure that the pixels of several rasters lie upon each other.
 
     Args:
         infos: Headers; the first one's size is the one that all should have, and coordinate system and position are
             those of the first that has them.
-        remedy: What to do otherwise.
+        remedy: What to do otherwise; None takes what suits the difference.
 
     Raises:
         ValueError: A raster lies elsewhere; the message names it, and says how.
     """
     for difference in grid_differences(infos):
-        raise ValueError(f"{difference.info.path} {difference.predicate}; {remedy}")
+        raise ValueError(
+            f"{difference.info.path} {difference.predicate}; {remedy or difference.remedy}"
+        )
 
 
 def check_grid(paths: Mapping[str, str | Path]) -> dict[str, RasterInfo]:

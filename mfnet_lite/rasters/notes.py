@@ -16,6 +16,7 @@ class Notes:
     def __init__(self) -> None:
         self._files: dict[str, list[Path]] = {}
         self._logged: set[str] = set()
+        self._largest: dict[str, float] = {}
 
     def add(self, path: Path, remarks: Iterable[str]) -> None:
         """Remember remarks on a file.
@@ -28,6 +29,17 @@ class Notes:
             files = self._files.setdefault(remark, [])
             if path not in files:
                 files.append(path)
+
+    def add_share(self, path: Path, remark: str, share: float) -> None:
+        """Remember a remark on a part of a file's pixels; of several files the largest share is told.
+
+        Args:
+            path: The file.
+            remark: Predicate of a sentence whose subject is the file, with ``{share}`` where the share belongs.
+            share: Of its pixels.
+        """
+        self._largest[remark] = max(share, self._largest.get(remark, 0.0))
+        self.add(path, [remark])
 
     def lines(self) -> list[str]:
         """The remarks as sentences, each naming its first file.
@@ -53,5 +65,8 @@ class Notes:
 
     def _line(self, remark: str) -> str:
         first, *others = self._files[remark]
+        if remark in self._largest:
+            up_to = "up to " if others else ""
+            remark = remark.format(share=f"{up_to}{100 * self._largest[remark]:.1f} %")
         others_too = f" (and {len(others)} more file{'s' * (len(others) > 1)})" if others else ""
         return f"{first} {remark}{others_too}"

@@ -121,10 +121,14 @@ def check_upright(path: str | Path) -> None:
     """
     tag = orientation(path)
     if tag != 1:
+        kept = 'Image.open(FILE).save("NEW.png", exif=b"")'
+        if Path(path).suffix.lower() in (".tif", ".tiff"):  # Pillow turns these when it opens them
+            kept = "gdal_translate to a new file"
         raise ValueError(
             f"{path} has the orientation tag {tag}, so it is shown {_SHOWN[tag]}, but rasters are read as "
-            "they are stored: expected tag 1; turn the pixels themselves (ImageMagick's mogrify "
-            "-auto-orient), or drop the tag if they are right as stored (gdal_translate to a new file)"
+            "they are stored: expected tag 1; turn the pixels themselves, in Python (from PIL import "
+            'Image, ImageOps): ImageOps.exif_transpose(Image.open(FILE)).save("NEW.png"), or drop the tag if they are '
+            f"right as stored: {kept}"
         )
 
 

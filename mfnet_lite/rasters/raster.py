@@ -14,7 +14,8 @@ from rasterio.crs import CRS
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters.interpretation.georeference import pixel_width, transform_of_points
+from mfnet_lite.rasters.interpretation.georeference import transform_of_points
+from mfnet_lite.rasters.interpretation.ground_width import pixel_width
 from mfnet_lite.rasters.masked_arrays import split_mask
 
 Colour = tuple[int, int, int]

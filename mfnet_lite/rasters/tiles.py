@@ -375,6 +375,7 @@ def with_validation(
     note = (
         "no val split: the only training tile serves as validation too"
         if train == val
-        else f"no val split: {len(val)} of {len(train) + len(val)} training tiles are held out"
+        else f"no val split: {len(val)} of {len(train) + len(val)} training tiles "
+        f"{'is' if len(val) == 1 else 'are'} held out for validation"
     )
     return {"train": train, "val": val} | rest, [note]

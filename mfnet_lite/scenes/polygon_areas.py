@@ -20,13 +20,13 @@ from jaxtyping import Float64
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
-from rasterio.warp import transform as warp
 
-from mfnet_lite.rasters.interpretation.georeference import (
-    WGS84,
-    ellipsoid_of,
+from mfnet_lite.rasters.interpretation.georeference import ellipsoid_of
+from mfnet_lite.rasters.interpretation.ground_width import (
     is_mercator,
+    mercator_base,
     mercator_degrees,
+    mercator_lonlat,
 )
 from mfnet_lite.utils.optional_geometry import shapely
 
@@ -67,7 +67,7 @@ def areas_on_ground(polygons: NDArray[np.object_], crs: CRS) -> Float64[np.ndarr
     if crs.is_geographic:
         to_degrees = float(np.degrees(crs.units_factor[1]))
         return _laid_out(polygons, lambda xy: xy * to_degrees, crs)
-    return _laid_out(polygons, lambda xy: _mercator_lonlat(xy, crs), WGS84)
+    return _laid_out(polygons, lambda xy: _mercator_lonlat(xy, crs), mercator_base(crs))
 
 
 def _mercator_lonlat(
@@ -76,7 +76,7 @@ def _mercator_lonlat(
     """Longitudes and latitudes of points on Mercator's map, without a leap where it goes on beyond 180 degrees."""
     if not len(xy):
         return xy
-    longitude, latitude = (np.asarray(values) for values in warp(crs, WGS84, *xy.T)[:2])
+    longitude, latitude = mercator_lonlat(crs, *xy.T)
     per_unit, _ = mercator_degrees(crs, *xy[0])
     expected = longitude[0] + per_unit * (xy[:, 0] - xy[0, 0])
     longitude = longitude + 360 * np.round((expected - longitude) / 360)

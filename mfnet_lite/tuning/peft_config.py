@@ -109,9 +109,9 @@ def _check_init(path: Path, init: Any) -> None:
     if isinstance(init, str | bool | None) and init in PLAIN | DECOMPOSED:
         return
     raise ValueError(
-        f"{path} has init_lora_weights={init!r}, expected one of {', '.join(map(str, _names()))}: it changed "
-        "the base's weights by what this folder does not hold, so that peft itself cannot load it as it was "
-        "trained; convert it in the training program (save_pretrained with "
+        f"{path} has init_lora_weights={init!r}, expected one of {', '.join(map(repr, _names()))}: that "
+        "initialisation changes the base's weights in a way this folder does not record, so that peft itself cannot "
+        "load it as it was trained; convert it in the training program (save_pretrained with "
         "path_initial_model_for_weight_conversion), or merge it there"
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from mfnet_lite import world
 from mfnet_lite.cli import app
-from mfnet_lite.cli.errors import sentence
+from mfnet_lite.cli.errors import plain_errors, sentence
 
 WORDS = ("world", "make", "out")
 
@@ -60,3 +63,16 @@ def test_what_gdal_hides_is_said():
 
 def test_a_damaged_file_is_not_printed_whole():
     assert len(sentence(ValueError("x" * 1_000_000))) < 3000
+
+
+def test_a_command_may_reword_notes_and_errors(capsys):
+    def command():
+        logging.getLogger("mfnet_lite.rasters").warning("a.tif is odd")
+        raise ValueError("b.tif is odder")
+
+    with pytest.raises(typer.Exit):
+        plain_errors(command, reword=lambda text: f"{text}, says x")()
+    assert capsys.readouterr().err.splitlines() == [
+        "note: a.tif is odd, says x",
+        "error: b.tif is odder, says x",
+    ]

@@ -203,4 +203,4 @@ def test_other_pixels_than_those_of_the_training_are_remarked(run, folder, tmp_p
     result = call("predict", run, "--optical", path, "--out", tmp_path / "m.tif")
     assert result.exit_code == 0, result.output
     assert "0.5 m wide, those of the training were 0.25 m" in result.stderr
-    assert "gdalwarp -tr 0.25 0.25" in result.stderr
+    assert "coarse.tif NEW.tif --res 0.25" in result.stderr

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from rasterio.transform import Affine
@@ -59,6 +63,34 @@ def test_differences(tmp_path, change, problem):
         assert problem in found.problem
         with pytest.raises(ValueError, match=r"b\.tif .* expected .*a\.tif; resample it"):
             check_grid({"optical": first.path, "dsm": other.path})
+
+
+def test_advice_can_be_followed(tmp_path):
+    """Without georeference there is nothing to warp by; with it the advice is the command itself."""
+    from click.testing import CliRunner
+    from PIL import Image
+    from rasterio.rio.main import main_group
+
+    first, other = tmp_path / "a b.tif", save(tmp_path / "b.tif", (10, 15))
+    save(first)
+    remedy = grid_difference(raster_info(other), raster_info(first)).remedy
+    command = remedy.partition(": rio ")[2].replace("NEW.tif", str(tmp_path / "new.tif"))
+    assert CliRunner().invoke(main_group, shlex.split(command)).exit_code == 0
+    assert grid_difference(raster_info(tmp_path / "new.tif"), raster_info(first)) is None
+
+    plain, small = tmp_path / "a.png", tmp_path / "b.png"
+    Image.fromarray(np.ones((20, 30), np.uint8)).save(plain)
+    Image.fromarray(np.eye(10, 15, dtype=np.uint8)).save(small)
+    remedy = grid_difference(raster_info(small), raster_info(plain)).remedy
+    assert "rio" not in remedy
+    code = remedy.partition("(")[2].replace("): ", "; ", 1).replace("FILE", f"{str(small)!r}")
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with Image.open(small) as grown:
+        assert grown.size == (30, 20)
+        assert np.unique(grown).tolist() == [0, 1]
+
+    unnamed = raster_info(save(tmp_path / "c.tif", (10, 15), crs=None))
+    assert "rio edit-info --crs" in grid_difference(unnamed, raster_info(first)).remedy
 
 
 def test_points_without_a_transform_are_compared_too(tmp_path):
@@ -121,7 +153,7 @@ def test_a_first_file_without_georeference_excuses_nobody(tmp_path, changes, tol
     for index, problem in told.items():
         assert problem in found[index]
     if told:
-        with pytest.raises(ValueError, match=f"{max(told)}.tif .* resample it"):
+        with pytest.raises(ValueError, match=f"{max(told)}.tif .* (resample|resize) it"):
             check_grid(dict(enumerate(files)))
 
 

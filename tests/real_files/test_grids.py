@@ -224,7 +224,7 @@ def test_tiles_of_two_resolutions_are_scaled_by_their_own(tmp_path):
         "--out",
         tmp_path / "m.tif",
     )
-    assert "gdalwarp -tr 0.25 0.25" in mapped.stderr
+    assert " NEW.tif --res 0.25" in mapped.stderr
 
 
 def test_ground_control_points_and_rational_polynomials_reach_the_map(tmp_path):

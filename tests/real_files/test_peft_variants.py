@@ -142,7 +142,8 @@ def test_a_base_changed_by_what_no_file_holds(tmp_path):
         then, _ = trained(tmp_path, init_lora_weights="pissa_niter_1", r=2)
         assert (reloaded(tmp_path) - then).abs().max() > 1e-3  # peft itself draws another start
     refused(
-        tmp_path, r"adapter_config.json has init_lora_weights='pissa_niter_1', expected one of True"
+        tmp_path,
+        r"adapter_config.json has init_lora_weights='pissa_niter_1', expected one of True, '",
     )
 
 

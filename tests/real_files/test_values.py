@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from rasterio.enums import ColorInterp
 
 from mfnet_lite.rasters import (
@@ -358,6 +359,11 @@ def test_palette_images_and_negatives_are_refused(tmp_path):
     write_raster(path, grey, palette=[(255, 0, 0), (0, 255, 0), (0, 0, 255)], transform=PLACE)
     with pytest.raises(ValueError, match="gdal_translate -expand rgb"):
         seen(root, "optical")
+    png = Image.fromarray(grey)
+    png.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    png.save(tmp_path / "c.png")
+    with pytest.raises(ValueError, match=r'Image\.open\(FILE\)\.convert\("RGB"\)'):
+        interpret(tmp_path / "c.png", SensorInfo("optical"))
     save(path, grey, profile={"photometric": "MINISWHITE"})
     with pytest.raises(ValueError, match="white is zero"):
         seen(root, "optical")

@@ -65,6 +65,36 @@ def test_mercator_goes_on_beyond_its_edge(crs):
         assert found[2] == pytest.approx(expected, rel=1e-5)
 
 
+ED50 = CRS.from_wkt(
+    'PROJCS["ED50 / Mercator",GEOGCS["ED50",DATUM["European_Datum_1950",SPHEROID["International 1924",6378388,297]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433],AUTHORITY["EPSG","4230"]],PROJECTION["Mercator_1SP"],'
+    'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",0],PARAMETER["scale_factor",1],'
+    'PARAMETER["false_easting",0],PARAMETER["false_northing",0],UNIT["metre",1]]'
+)
+
+
+@pytest.mark.parametrize(
+    ("crs", "axis", "share"),
+    [
+        (ED50, 6_378_388.0, 1),
+        ("+proj=merc +ellps=intl +towgs84=-87,-98,-121", 6_378_388.0, 1),
+        ("+proj=merc +R=6371000", 6_371_000.0, 1),
+        # the web's map before it had a number: drawn as a sphere, measured on the ellipsoid, times 1 - e²
+        (
+            "+proj=merc +a=6378137 +b=6378137 +nadgrids=@null",
+            6_378_137.0,
+            1 - 0.0066943799901413165,
+        ),
+    ],
+)
+def test_mercator_is_measured_on_its_own_datum(crs, axis, share):
+    """On the equator a square is as large as it is drawn, also across the seam, where another datum would leap."""
+    edge = np.pi * axis
+    for x in (0, 1e6, edge - 150, edge - 1, edge + 10):
+        found = area(shapely.box(x, -150, x + 300, 150), crs)
+        assert found == pytest.approx(300**2 * share, rel=1e-6)
+
+
 def test_the_whole_map_is_no_leap():
     half = 20_037_508.342789244
     one = area(shapely.box(0, -1e6, 1e6, 1e6), "EPSG:3857")

@@ -218,7 +218,7 @@ def test_mistakes_in_one_sentence(class_map, tmp_path):
         ((class_map, out), {"min_area": -1}, "min_area must be 0 or a positive number, got -1"),
         ((class_map, out), {"simplify": float("nan")}, "simplify must be 0 or a positive"),
         ((class_map, out), {"confidence": bands}, "expected one: the confidence"),
-        ((class_map, out), {"confidence": small}, "resample it to the same grid"),
+        ((class_map, out), {"confidence": small}, "resize it, in Python"),
     ):
         with pytest.raises(ValueError, match=words):
             write_vectors(*arguments, **options)

@@ -18,7 +18,7 @@ from mfnet_lite.rasters.check.inspection import (
     inspect_sensor,
 )
 from mfnet_lite.rasters.check.report import CheckReport, Row
-from mfnet_lite.rasters.grids import RESAMPLE, grid_differences
+from mfnet_lite.rasters.grids import grid_differences
 from mfnet_lite.rasters.interpretation.band_counts import expected_bands
 from mfnet_lite.rasters.interpretation.georeference import crs_name
 from mfnet_lite.rasters.labels.label_counts import LabelCounts, absent_note, nothing_to_learn
@@ -150,6 +150,8 @@ def _check_tile(
         if inspected is not None:
             sensors[name] = inspected
             remarks.add(path, inspected.notes)
+            if inspected.enclosed:
+                remarks.add_share(path, inspected.enclosed_note, inspected.enclosed)
     label: LabelInspection | None = None
     if tile.label is not None:
         label, found = inspect_label(tile.label, tile.info.coding)
@@ -158,7 +160,7 @@ def _check_tile(
     if label is not None:
         headers.append(label.info)
     problems += [
-        Problem(difference.info.path, difference.problem, RESAMPLE)
+        Problem(difference.info.path, difference.problem, difference.remedy)
         for difference in grid_differences(headers)
     ]
     first = headers[0] if headers else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 
 from mfnet_lite.rasters.interpretation.band_counts import data_bands, wrong_bands
 from mfnet_lite.rasters.interpretation.interpret import interpret
@@ -18,6 +19,8 @@ from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import DatasetInfo, Problem, SensorInfo
 
 AGAIN = "copy or export it again"
+GRID_PIXELS = 4_000_000  # a regular grid of so many tells which missing pixels reach the border
+ENCLOSED = 0.001  # of the pixels; single black ones lie in every picture
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,23 @@ class SensorInspection:
     Attributes:
         info: Its header.
         notes: What had to be guessed, as predicates of a sentence whose subject is the file.
+        enclosed: Share of the pixels that lie inside the picture and count as missing, since they hold a declared
+            nodata value which is black or white as well; 0 if there is nothing to remark on.
     """
 
     info: RasterInfo
     notes: tuple[str, ...] = ()
+    enclosed: float = 0.0
+
+    @property
+    def enclosed_note(self) -> str:
+        """What to say about them: the predicate of a sentence with ``{share}`` for how many they are."""
+        value = self.info.nodatas[0] or 0
+        return (
+            f"declares nodata {value:g}, which {{share}} of its pixels hold inside the picture: they count as missing "
+            f"and are neither trained, scored nor mapped; if they are {'white roofs' if value else 'black shadows'}, "
+            "rio edit-info --unset-nodata FILE"
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +99,10 @@ def inspect_sensor(
                 reading = interpret(path, sensor, gsd=width)
             except ValueError as error:  # its pixels can be looked at all the same
                 unclear.append(Problem.from_sentence(path, str(error)))
-        counts = reading.counts or _counted(path, info, reading)
+        counts, enclosed = reading.counts, 0.0
+        if counts is None:
+            counts, usable = _counted(path, info, reading)
+            enclosed = _enclosed(usable, sensor, info, reading)
     except (ValueError, FileNotFoundError) as error:
         return None, [*problems, _unreadable(path, error)]
     problems += unclear
@@ -98,12 +117,15 @@ def inspect_sensor(
     problems += [Problem(path, fault.problem, fault.remedy) for fault in reading.faults]
     if not counts.usable:
         problems.append(Problem(path, "holds no valid pixel", "export it again or remove the tile"))
-    return SensorInspection(info, reading.notes), problems
+    return SensorInspection(info, reading.notes, enclosed), problems
 
 
-def _counted(path: Path, info: RasterInfo, reading: Interpretation) -> PixelCounts:
-    """Read a file through whose interpretation did not need all of it."""
-    found = PixelCounts()
+def _counted(
+    path: Path, info: RasterInfo, reading: Interpretation
+) -> tuple[PixelCounts, Bool[np.ndarray, "rows cols"]]:
+    """Read a file through whose interpretation did not need all of it; also which pixels of a grid are usable."""
+    found, grid = PixelCounts(), []
+    step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / GRID_PIXELS))))
     with open_raster(path) as source:
         for window in file_strips(source):
             array = read_window(source, path, window, reading.bands or None)
@@ -115,7 +137,29 @@ def _counted(path: Path, info: RasterInfo, reading: Interpretation) -> PixelCoun
                 plain = [not np.isnan(info.nodata_of((band,)) or 0) for band in chosen]
                 odd = int((~np.isfinite(array[plain])).any(axis=0).sum())
             found = found.plus(PixelCounts(int(usable.sum()), odd))
-    return found
+            grid.append(usable[-window.row % step :: step, ::step].copy())
+    return found, np.concatenate(grid)
+
+
+def _enclosed(
+    usable: Bool[np.ndarray, "rows cols"],
+    sensor: SensorInfo,
+    info: RasterInfo,
+    reading: Interpretation,
+) -> float:
+    """The share of missing pixels that do not reach the border, where what is declared is black or white as well."""
+    if not sensor.is_image or sensor.nodata is not None or reading.alpha is not None:
+        return 0.0
+    kind = np.dtype(info.dtype)
+    if kind.kind not in "iu" or len(set(info.nodatas)) > 1 or usable.all():
+        return 0.0
+    if info.nodatas[0] not in (0, np.iinfo(kind).max):
+        return 0.0
+    from scipy.ndimage import label
+
+    regions, number = label(np.pad(~usable, 1, constant_values=True))  # all outside is one region
+    share = float((regions > 1).sum() / usable.size) if number > 1 else 0.0
+    return share if share >= ENCLOSED else 0.0
 
 
 def inspect_label(path: Path, coding: LabelCoding) -> tuple[LabelInspection | None, list[Problem]]:

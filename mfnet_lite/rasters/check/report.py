@@ -98,7 +98,7 @@ def _render(report: CheckReport, console: Console, max_rows: int = 60) -> None:
     for note in report.notes:
         console.print(f"note: {note}", markup=False)
     if report.ok:
-        console.print(f"{report.root}: nothing wrong in {len(report.rows)} tile(s)", markup=False)
+        console.print(f"{report.root}: nothing wrong in {_tile_words(report)}", markup=False)
         return
     table = Table(title=f"{len(report.problems)} problem(s)", title_justify="left")
     table.add_column("file", overflow="fold")
@@ -111,11 +111,15 @@ def _render(report: CheckReport, console: Console, max_rows: int = 60) -> None:
     console.print(table)
 
 
+def _tile_words(report: CheckReport) -> str:
+    return f"{len(report.rows)} tile{'s' * (len(report.rows) != 1)}"
+
+
 def _tiles(report: CheckReport, max_rows: int) -> Table:
     shown = report.rows[:max_rows]
     left = len(report.rows) - len(shown)
     table = Table(
-        title=f"{escape(str(report.root))} ({report.kind}, {len(report.rows)} tiles)",
+        title=f"{escape(str(report.root))} ({report.kind}, {_tile_words(report)})",
         title_justify="left",
         caption=f"and {left} more" if left else None,
     )

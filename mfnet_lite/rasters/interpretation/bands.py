@@ -144,7 +144,13 @@ def _names(info: RasterInfo) -> tuple[str, ...]:
 
 
 def _transparent(hides: bool) -> tuple[str, ...]:
-    return ("is transparent in places: no data there",) if hides else ()
+    return (
+        (
+            "is transparent in places, which count as no data and are neither trained, scored nor mapped",
+        )
+        if hides
+        else ()
+    )
 
 
 def _collar(path: Path, sensor: SensorInfo, info: RasterInfo, alpha: int | None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,7 +30,23 @@ from mfnet_lite.rasters.tiles import SensorInfo
 
 DEEPEST = -12_000.0  # metres; sea floors are believed where the unit is known
 STEEPEST = 4.0  # times the side of a tile; no relief is so high
-DECLARE = "declare it (rio edit-info --nodata VALUE)"
+
+
+def declare(values: Collection[float]) -> str:
+    """What to do about values that mean no data.
+
+    Args:
+        values: Those found; the command names the value where there is one.
+
+    Example:
+        >>> declare([-9999.0])
+        'declare it (rio edit-info --nodata -9999 FILE)'
+    """
+    value = "VALUE"
+    if len(values) == 1:
+        (only,) = values
+        value = f"{only:g}" if float(f"{only:g}") == only else repr(float(only))
+    return f"declare it (rio edit-info --nodata {value} FILE)"
 
 
 def interpret_heights(
@@ -96,12 +113,15 @@ def interpret_heights(
     span = f"{lowest:.0f} to {HIGHEST:.0f} m"
     if survey.outside:
         problem = f"{survey.outside} pixel(s) lie outside {span}: nodata which is not declared"
-        faults.append(Fault(problem, DECLARE, f"has values outside {span}, taken for nodata"))
+        remedy = declare(() if survey.odd is None else (survey.odd,))
+        faults.append(Fault(problem, remedy, f"has values outside {span}, taken for nodata"))
     found = ", ".join(f"{code:g}" for code in codes)
     if found:
         problem = f"{found} looks like undeclared nodata, far from all other heights"
         faults.append(
-            Fault(problem, DECLARE, f"has {found} far from all other heights, taken for nodata")
+            Fault(
+                problem, declare(codes), f"has {found} far from all other heights, taken for nodata"
+            )
         )
     if not survey.valid:
         notes = (*notes, "holds no height at all")

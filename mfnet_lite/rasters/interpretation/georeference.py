@@ -1,4 +1,4 @@
-"""Where the pixels of a raster lie on the ground: coordinate systems by name, equality, pixel width.
+"""Where the pixels of a raster lie on the ground: coordinate systems by name and equality, control points.
 
 A coordinate system is written in many ways: by number, as text of three dialects, with a vertical part
 joined to it, with the datum left unnamed. What decides whether two rasters fit is the *horizontal* system,
@@ -16,12 +16,8 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.transform import Affine, from_gcps
-from rasterio.warp import transform as warp
 
-METRES_PER_DEGREE = 111_320.0  # of longitude on the equator (WGS 84: 111,319.5)
 POINTS_TOLERANCE = 0.5  # pixels that an affine transform may miss ground control points by
-WGS84 = CRS.from_epsg(4326)
-PSEUDO_MERCATOR = "Popular Visualisation"  # Web Mercator
 LONG_NAME = 60  # characters of a name that still fit into one sentence
 
 
@@ -200,35 +196,6 @@ def conversion_method(crs: CRS) -> str:
     return str(conversion.get("method", {}).get("name", ""))
 
 
-def is_mercator(crs: CRS) -> bool:
-    """Whether a system is Mercator's map of the world, on the ellipsoid or as the web draws it.
-
-    Args:
-        crs: The system.
-
-    Returns:
-        False for transverse and oblique ones, whose scale hardly changes where they are used.
-    """
-    # "Mercator (variant A)", "Popular Visualisation Pseudo Mercator"
-    return conversion_method(crs).startswith(("Mercator", PSEUDO_MERCATOR))
-
-
-def mercator_degrees(crs: CRS, x: float, y: float) -> tuple[float, float]:
-    """Longitude and latitude by the coordinates of Mercator's map, where longitude is a multiple of x.
-
-    Args:
-        crs: A system that :func:`is_mercator`.
-        x: Coordinate, in the unit of the system.
-        y: Coordinate.
-
-    Returns:
-        Degrees of longitude per unit of x, and the latitude in degrees.
-    """
-    step = 1e5 / (_linear_factor(crs) or 1.0)
-    (west, east), (latitude, _) = warp(crs, WGS84, [x, x + step], [y, y])[:2]
-    return (east - west) % 360 / step, latitude
-
-
 def _datum(system: dict[str, Any]) -> dict[str, Any]:
     base = system.get("base_crs", system)
     found = base.get("datum") or base.get("datum_ensemble") or {}
@@ -266,53 +233,6 @@ def _same_numbers(one: list[tuple[str, float]], other: list[tuple[str, float]]) 
     return all(
         abs(a - b) <= 1e-8 * max(1.0, abs(a)) for (_, a), (_, b) in zip(one, other, strict=True)
     )
-
-
-def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> tuple[float, bool]:
-    """Ground sampling distance: how wide a pixel in the middle of a raster is.
-
-    Degrees and Mercator's metres shrink away from the equator, so there the latitude counts; feet are turned into
-    metres.
-
-    Args:
-        transform: From (column, row) to coordinates.
-        crs: The coordinate system, or None.
-        height: Rows.
-        width: Columns.
-
-    Returns:
-        Metres, and whether the file says so: without a coordinate system its numbers are taken for metres.
-    """
-    step = float(np.hypot(transform.a, transform.d))
-    if crs is None:
-        return step, False
-    middle = transform.f + transform.d * width / 2 + transform.e * height / 2
-    if crs.is_geographic:
-        factor = METRES_PER_DEGREE * float(np.cos(np.radians(np.clip(middle, -89.9, 89.9))))
-        return step * factor, True
-    unit = _linear_factor(crs)
-    if unit is None:
-        return step, False  # a local system without a unit
-    if not is_mercator(crs):
-        return step * unit, True
-    if conversion_method(crs).startswith(PSEUDO_MERCATOR):
-        # The scale at a northing is 1 / cos(latitude) = cosh(northing / radius): that of a sphere, which lies between
-        # the two scales that the ellipsoid has along and across a meridian.
-        return step * unit / float(np.cosh(middle * unit / 6_378_137.0)), True
-    across = transform.c + transform.a * width / 2 + transform.b * height / 2
-    per_unit, latitude = mercator_degrees(crs, across, middle)
-    axis, flattening = ellipsoid_of(crs)
-    squared = (2 - 1 / flattening) / flattening if flattening else 0.0  # of the eccentricity
-    sine = np.sin(np.radians(latitude))
-    parallel = axis * np.cos(np.radians(latitude)) / np.sqrt(1 - squared * sine**2)  # its radius
-    return step * float(parallel * np.radians(per_unit)), True
-
-
-def _linear_factor(crs: CRS) -> float | None:
-    try:
-        return float(crs.units_factor[1])  # linear_units_factor does not know local systems
-    except (CRSError, ValueError, AttributeError):
-        return None
 
 
 def transform_of_points(points: list[GroundControlPoint]) -> Affine | None:
@@ -367,5 +287,5 @@ def misplaced_by(points: list[GroundControlPoint]) -> str | None:
         return None
     return (
         f"is placed by {len(points)} ground control points that one affine transform misses by up to {away:.1f} "
-        f"pixels, expected at most {POINTS_TOLERANCE:g}; warp it first, for example with gdalwarp -tps"
+        f"pixels, expected at most {POINTS_TOLERANCE:g}; warp it first, for example with gdalwarp -tps of GDAL"
     )

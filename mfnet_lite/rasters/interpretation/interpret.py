@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mfnet_lite.rasters.interpretation.bands import Bands, choose_bands
-from mfnet_lite.rasters.interpretation.elevation import DECLARE, interpret_heights
+from mfnet_lite.rasters.interpretation.bands import COLOURS, Bands, choose_bands
+from mfnet_lite.rasters.interpretation.elevation import declare, interpret_heights
 from mfnet_lite.rasters.interpretation.missing import ValueSurvey, survey_values
 from mfnet_lite.rasters.interpretation.record import Fault, Interpretation, stated_key, tag_values
 from mfnet_lite.rasters.io import raster_info
@@ -27,7 +27,11 @@ BRIGHTEST = 1.5  # of full reflectance; mirrors and snow pass it, a wrong scale 
 DARKEST = -0.05  # of full reflectance; what atmospheric correction overshoots
 BLACK = 0.03  # of full reflectance; a scene with land or clouds is brighter somewhere
 FEW = 0.01  # share of the values that may lie beyond either
-FULL_WORDS = "the value which means full reflectance, such as 10000 for Sentinel-2"
+NO_HEIGHTS = frozenset(
+    {*COLOURS, "rededge", "swir", "tir", "thermal", "pan", "sar", "vv", "vh", "hh", "hv"}
+)
+"""Names of sensors that nobody gives to heights."""
+FULL_WORDS = "the value that means full reflectance (255 for bytes, 10000 for Sentinel-2)"
 
 
 def interpret(
@@ -99,15 +103,18 @@ def _refuse_storage(path: Path, info: RasterInfo) -> None:
     """A palette image holds numbers of colours, whose order means nothing; a negative shows the opposite."""
     if info.white_is_zero:
         raise ValueError(
-            f"{path} is stored as a negative (white is zero): expected black as zero; invert it, for example with "
-            "gdal_calc"
+            f"{path} is stored as a negative (white is zero): expected black as zero; invert it, in Python "
+            "(from PIL import Image): Image.open(FILE).save(FILE), or with gdal_calc where it has a georeference"
         )
     if info.bands != 1 or not info.colours:
         return
     if any(len(set(colour)) > 1 for colour in info.colours.values()):
+        expand = "gdal_translate -expand rgb"
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            expand = 'in Python (from PIL import Image): Image.open(FILE).convert("RGB").save(FILE)'
         raise ValueError(
             f"{path} is a palette image, its pixels are numbers of colours: expected grey values or red, green, "
-            "blue; expand it (gdal_translate -expand rgb)"
+            f"blue; expand it, {expand}"
         )
 
 
@@ -141,7 +148,7 @@ def _image(path: Path, sensor: SensorInfo, info: RasterInfo, chosen: Bands) -> I
             f"{stated_key(sensor, 'scale', 10000)} in dataset.json; state {FULL_WORDS}"
             + (
                 ""
-                if sensor.is_image
+                if sensor.is_image or sensor.name.lower() in NO_HEIGHTS
                 else f", or {stated_key(sensor, 'unit', 'm')} if these are heights"
             )
         )
@@ -202,7 +209,11 @@ def _code_faults(survey: ValueSurvey) -> tuple[Fault, ...]:
         return ()
     values = ", ".join(f"{code:g}" for code in survey.codes)
     return (
-        Fault(f"{values} looks like undeclared nodata", DECLARE, f"has {values}, taken for nodata"),
+        Fault(
+            f"{values} looks like undeclared nodata",
+            declare(survey.codes),
+            f"has {values}, taken for nodata",
+        ),
     )
 
 
@@ -219,7 +230,7 @@ def _check_values(
     if share > FEW and not sure:
         raise ValueError(
             f"{path} is {info.dtype} with values up to {survey.high:g}: expected 0 to {divisor / gain:g}; write "
-            f"{stated_key(sensor, 'scale', _likely_scale(survey.high))} in dataset.json, {FULL_WORDS}"
+            f"{stated_key(sensor, 'scale', _likely_scale(survey.high))} in dataset.json: {FULL_WORDS}"
         )
     if survey.below / survey.count > FEW:
         raise ValueError(

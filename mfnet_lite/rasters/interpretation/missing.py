@@ -7,6 +7,7 @@ Earth, and one of the numbers that programs write for missing data where it is r
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +56,7 @@ class HeightSurvey:
         outside: Number of values outside the limits; they are not among the valid ones.
         measured: How many of those are no codes of missing data.
         not_finite: Number of values that are NaN or infinite, whatever the file declares.
+        odd: The value outside the limits that more than half of those outside are; None if there is none.
     """
 
     info: RasterInfo
@@ -70,6 +72,7 @@ class HeightSurvey:
     outside: int
     measured: int
     not_finite: int
+    odd: float | None = None
 
 
 def survey_heights(
@@ -103,7 +106,7 @@ def survey_heights(
         step = int(np.ceil(np.sqrt(max(1.0, info.height * info.width / points))))
         valid = at_low = at_high = outside = measured = not_finite = 0
         low, high, naive_low, naive_high = np.inf, -np.inf, np.inf, -np.inf
-        grid, masks = [], []
+        grid, masks, strange = [], [], Counter[float]()
         for window in file_strips(source, SURVEY_PIXELS):
             array = read_window(source, path, window, (band,))
             mask = valid_mask(
@@ -119,6 +122,9 @@ def survey_heights(
             beyond = mask & ((values < limits[0]) | (values > limits[1]))
             outside += int(beyond.sum())
             odd = values[beyond]
+            found, counts = np.unique(odd, return_counts=True)
+            most = counts.argsort()[-MOST_CODES:]
+            strange.update(dict(zip(found[most].tolist(), counts[most].tolist(), strict=True)))
             measured += int((~np.isin(odd, tuple(HEIGHT_CODES)) & (np.abs(odd) < HUGE)).sum())
             mask &= ~beyond
             here = values[mask]
@@ -134,10 +140,11 @@ def survey_heights(
             # copies: a view would keep the whole strip alive
             grid.append(values[first::step, ::step].copy())
             masks.append(mask[first::step, ::step].copy())
+    (odd_value, pixels), *_ = strange.most_common(1) or [(0.0, 0)]
     return HeightSurvey(
         info, valid, low, high, at_low, at_high, (naive_low, naive_high),
         np.concatenate(grid), np.concatenate(masks), step, outside, measured,
-        not_finite,
+        not_finite, odd_value if 2 * pixels > outside else None,
     )  # fmt: skip
 
 

@@ -67,7 +67,10 @@ class LabelCoding:
     def expected(self) -> str:
         """The known values in words, for messages."""
         if self.colours:
-            return "the colours " + ", ".join(str(colour) for colour in self.colours)
+            void = [str(c) for c, index in self.colours.items() if index == self.ignore_index]
+            named = [str(colour) for colour in self.colours if str(colour) not in void]
+            counts = f", or {', '.join(void)}, which counts as not labelled" if void else ""
+            return f"the colours {', '.join(named)}{counts}"
         return "the values " + ", ".join(str(value) for value in sorted(self._known()))
 
     def _known(self) -> dict[int, int]:

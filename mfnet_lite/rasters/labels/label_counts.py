@@ -21,8 +21,12 @@ from mfnet_lite.rasters.tiles import Tile
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
 MOST_UNKNOWN = 10_000  # different unknown values kept of one file; a lossy one has a million
+UNNAMED = "class 0"  # what the only class is called where nobody names it
 UNSET = "remove the declaration (rio edit-info --unset-nodata)"
-OPAQUE = "export the labels without transparency (gdal_translate -a_nodata none to GeoTIFF)"
+OPAQUE = (
+    "save the labels without transparency, in Python (from PIL import Image): "
+    "Image.open(FILE).save(FILE, transparency=None)"
+)
 
 
 @dataclass
@@ -73,11 +77,15 @@ class LabelCounts:
         ]
         if self.nearest.pixels:
             found = self.nearest
-            lines.append(
-                f"{found.pixels} label pixel(s) of a colour that is no class's took the nearest one, "
-                f"{found.far} of them more than {FAR} of 255 away; {found.ties} equally far from two "
-                "are not labelled"
+            line = (
+                f"{found.pixels} label pixel(s) had a colour of no class and were given the class of the "
+                "nearest colour"
             )
+            if found.far:
+                line += f"; {found.far} of them are far from it (over {FAR} of 255)"
+            if found.ties:
+                line += f"; {found.ties} lie equally far from two colours and count as not labelled"
+            lines.append(line)
         return lines
 
 
@@ -269,6 +277,11 @@ def nothing_to_learn(
         remedy = (
             f"the label files declare the value {values} as nodata, so it counts as not labelled: if it "
             f"is a class, {UNSET}"
+        )
+    elif list(classes) == [UNNAMED]:
+        remedy = (
+            "add labels of a second class, or, if the pixels that count as not labelled are one, write "
+            f'"classes": ["{UNNAMED}", "other"] and the class of each value under "label_values" in dataset.json'
         )
     elif len(classes) == 1:
         remedy = f'name what is not {classes[0]} as a class, too, like "classes": ["other", "{classes[0]}"]'

@@ -309,7 +309,7 @@ def _counted(root: Path, labels: Sequence[Path], void: int, shift: int) -> tuple
             'name the "classes"'
         )
     notes = [f"labels hold {value}, which counts as not labelled" for value in conventional]
-    note = f"no class names: counted {count} classes from the label values"
+    note = f"no class names: counted {count} class{'es' * (count != 1)} from the label values"
     if not shift and 0 in seen and count > 2:
         note += ' (if 0 means not labelled, write "label_offset": -1 in dataset.json)'
     if not shift and seen and min(seen - {void} - set(conventional), default=0) >= 1:

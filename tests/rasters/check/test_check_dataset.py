@@ -291,3 +291,28 @@ def test_real_tiles_are_in_order(realdata, name):
     if stated.is_file():
         for split, counts in json.loads(stated.read_text())["pixels_per_class"].items():
             assert report.counts()[split] == {int(k): v for k, v in counts.items()}
+
+
+@pytest.mark.parametrize(("value", "words"), [(255, "white roofs"), (0, "black shadows")])
+def test_a_declared_value_inside_the_picture_is_remarked(tmp_path, value, words):
+    """Roofs as white as what is declared as nodata are neither trained nor scored: the check says how many."""
+    place = {
+        "crs": "EPSG:25832",
+        "transform": Affine(0.25, 0, 4e5, 0, -0.25, 5.7e6),
+        "nodata": value,
+    }
+    image = np.full((3, 40, 50), 100, np.uint8)
+    image[:, :, :5] = value  # a frame is what was not flown
+    label = np.arange(2000, dtype=np.uint8).reshape(40, 50) % 2
+    for name in "ab":
+        write_raster(tmp_path / f"image/{name}.tif", image, **place)
+        write_raster(tmp_path / f"label/{name}.tif", label)
+    (tmp_path / "dataset.json").write_text('{"classes": ["ground", "roof"]}')
+    assert not any("declares nodata" in note for note in check_dataset(tmp_path).notes)
+    for name, side in (("a", 10), ("b", 20)):
+        roofed = image.copy()
+        roofed[:, 10 : 10 + side, 20:30] = value
+        write_raster(tmp_path / f"image/{name}.tif", roofed, **place)
+    (note,) = (note for note in check_dataset(tmp_path).notes if "declares nodata" in note)
+    assert f"a.tif declares nodata {value}, which up to 10.0 % of its pixels" in note
+    assert f"if they are {words}, rio edit-info --unset-nodata FILE (and 1 more file)" in note

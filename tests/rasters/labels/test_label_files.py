@@ -405,9 +405,8 @@ def test_unknown_colours(tmp_path, word, wanted):
     expect(tmp_path, wanted)
     if word == "nearest":
         report = check_dataset(tmp_path)
-        assert (
-            "48 label pixel(s) of a colour that is no class's took the nearest one"
-            in report.notes[0]
+        assert report.notes[0] == (
+            "48 label pixel(s) had a colour of no class and were given the class of the nearest colour"
         )
 
 
@@ -435,6 +434,9 @@ def test_one_class_is_nothing_to_learn():
     assert "nowhere" in nothing_to_learn({255: 9}, CLASSES)
     assert "only as grass" in nothing_to_learn({0: 9, 2: 5}, CLASSES, ignore=0)
     assert '["other", "roof"]' in nothing_to_learn({0: 9}, ["roof"])
+    assert '["class 0", "other"]' in nothing_to_learn(
+        {0: 9, 255: 9}, ["class 0"]
+    )  # nobody named it
     assert "--unset-nodata" in nothing_to_learn({1: 5}, CLASSES, {0})
 
 

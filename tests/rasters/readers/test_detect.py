@@ -71,7 +71,10 @@ def test_one_end_of_all_readers():
     )
     assert sorted(tile.id for part in opened.splits.values() for tile in part) == ["a", "b"]
     assert opened.incomplete == {"train": (PROBLEM,), "val": (PROBLEM,)}
-    assert opened.notes == ("seen", "no val split: 1 of 2 training tiles are held out")
+    assert opened.notes == (
+        "seen",
+        "no val split: 1 of 2 training tiles is held out for validation",
+    )
     whole = finished(Path("x"), "toy", INFO, {"train": TILES}, {}, seed=3, val_fraction=0)
     assert (set(whole.splits), whole.incomplete, whole.notes) == ({"train"}, {}, ())
 
