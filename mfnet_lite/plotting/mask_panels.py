@@ -73,5 +73,5 @@ def show_answers(
 
 def _width(truth: np.ndarray) -> int:
     """The shorter side of the upright box around what is true, in pixels."""
-    sides = [truth.any(axis).nonzero()[0] for axis in (-1, -2)]
+    sides = [np.flatnonzero(truth.any(axis=axis)) for axis in (-1, -2)]
     return min(int(np.ptp(side)) + 1 if len(side) else 0 for side in sides)
