@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mfnet_lite.cli.evaluate import _opened
+from mfnet_lite.cli.evaluate import _opened, _policy_words
 from mfnet_lite.rasters import SensorInfo, WholeTiles, read_raster, write_raster
 from mfnet_lite.runs.data import channels_of
 from mfnet_lite.runs.folder import RunConfig
@@ -84,3 +84,12 @@ def test_bands_that_are_not_there_are_named(folder):
     dataset = _opened(folder, "auto", ("optical",), trained(optical=(4, 1)), "test")
     with pytest.raises(ValueError, match=r"a\.tif has 3 band\(s\), but bands \(4, 1\)"):
         channels_of(dataset, "test")
+
+
+def test_the_pixels_that_count_are_told_in_english():
+    said = [_policy_words("any", names) for names in (("a",), ("a", "b"), ("a", "b", "c"))]
+    assert [words.partition(",")[0] for words in said[:2]] == [
+        "where a has data",
+        "where both a and b have data",
+    ]
+    assert said[2].startswith("where all of a, b, c have data")

@@ -316,3 +316,13 @@ def test_a_declared_value_inside_the_picture_is_remarked(tmp_path, value, words)
     (note,) = (note for note in check_dataset(tmp_path).notes if "declares nodata" in note)
     assert f"a.tif declares nodata {value}, which up to 10.0 % of its pixels" in note
     assert f"if they are {words}, rio edit-info --unset-nodata FILE (and 1 more file)" in note
+
+
+@pytest.mark.parametrize(
+    ("value", "named"), [(-9999, "-9999"), (-3.4028234663852886e38, "-3.4028234663852886e+38")]
+)
+def test_the_value_to_declare_is_named(dataset, value, named):
+    path = dataset / "train" / "dsm" / "t0.tif"
+    damage(path, put(value, 30), nodata=None)
+    told = [problem for problem in check_dataset(dataset).problems if problem.file == path]
+    assert any(f"rio edit-info --nodata {named} FILE" in problem.remedy for problem in told)
