@@ -219,8 +219,8 @@ def _records(found: list[_Found], size: tuple[int, int], box_nms_thresh: float) 
 
 
 def stability(
-    logits: Float[Tensor, "masks height width"], threshold: float, offset: float
-) -> Float[Tensor, " masks"]:
+    logits: Float[Tensor, "*masks height width"], threshold: float, offset: float
+) -> Float[Tensor, "*masks"]:
     """Compute the IoU between each mask at a raised and at a lowered threshold.
 
     Counts are 64-bit; the official 16-bit row sums overflow on images wider than 32,767 pixels.
@@ -241,14 +241,16 @@ def stability(
     return _count(logits > threshold + offset) / _count(logits > threshold - offset)
 
 
-def _count(masks: Bool[Tensor, "masks height width"]) -> Int64[Tensor, " masks"]:
+def _count(masks: Bool[Tensor, "*masks height width"]) -> Int64[Tensor, "*masks"]:
     """Count the pixels of each mask.
 
     A sum over truth values makes 64-bit numbers of them first, which on a CPU takes eighteen times as long.
     """
-    if masks.device.type != "cpu" or not len(masks):
+    places = masks.shape[:-2]
+    if masks.device.type != "cpu" or not places.numel():
         return masks.sum((-2, -1))
-    return torch.stack([torch.count_nonzero(mask) for mask in masks])
+    each = masks.reshape(-1, *masks.shape[-2:])
+    return torch.stack([torch.count_nonzero(mask) for mask in each]).view(places)
 
 
 def _decode(

@@ -115,6 +115,10 @@ def test_stability_equals_the_official_one_and_does_not_overflow():
     logits = torch.randn(5, 20, 30, generator=torch.Generator().manual_seed(0))
     expected = calculate_stability_score(logits, 0.1, 0.7)
     assert torch.equal(stability(logits, 0.1, 0.7), expected)
+    # any number of axes before a mask's own two, none and an empty one included
+    assert torch.equal(stability(logits[1:].view(2, 2, 20, 30), 0.1, 0.7).flatten(), expected[1:])
+    assert torch.equal(stability(logits[2], 0.1, 0.7), expected[2])
+    assert stability(logits[:0], 0.1, 0.7).shape == (0,)
     wide = torch.full((1, 1, 40_000), 9.0)
     assert stability(wide, 0.0, 1.0) == 1
     assert stability(-wide, 0.0, 1.0).isnan()
