@@ -40,7 +40,7 @@ def show_spread(
     Example:
         >>> figure = show_spread({"U-Net": {1: [0.2, 0.4], 8: [0.5, 0.7]}}, xlabel="scenes")
         >>> figure.axes[0].lines[0].get_xdata().tolist()
-        [1, 8]
+        [1.0, 8.0]
     """
     figure: Figure
     if ax is None:
