@@ -5,6 +5,7 @@ import json
 import pytest
 
 from scripts.benchmarks import mfnet_precision
+from scripts.benchmarks.common import RESULTS, ROOT
 from scripts.benchmarks.mfnet_precision import main, missing, summary
 
 
@@ -58,3 +59,13 @@ def test_a_run_that_was_stopped_goes_on(tmp_path, monkeypatch):
     record = json.loads((tmp_path / "r.json").read_text())
     assert record["bf16-mixed less 32-true"]["mean"] == 0.01
     assert record["setting"]["steps"] == 4
+
+
+def test_the_page_of_costs_says_what_the_record_holds():
+    record = json.loads((RESULTS / "mfnet_precision.json").read_text(encoding="utf-8"))
+    found = record["bf16-mixed less 32-true"]
+    low, high = found["interval"]
+    said = f"{100 * found['mean']:+.1f} points of mIoU ({100 * low:+.1f} to {100 * high:+.1f}"
+    page = (ROOT / "book" / "costs.md").read_text(encoding="utf-8")
+    assert said.replace("-", "−") in page
+    assert found["seeds"] == 3  # "three short trainings"
