@@ -43,11 +43,9 @@ def begin_folder(
     """
     note = folder / PLAN
     if not note.exists():
-        if (
-            parts is None
-        ):  # hidden files are what a write that was killed left, of the plan itself perhaps
-            parts = folder.glob("[!.]*")
-        if any(part.exists() for part in parts):
+        # hidden files are what a write that was killed left, of the plan itself perhaps
+        found = folder.glob("[!.]*") if parts is None else parts
+        if any(part.exists() for part in found):
             raise ValueError(
                 f"{folder} holds parts of which nothing says what they were made from, {PLAN} is missing; delete "
                 "them or choose another folder"
