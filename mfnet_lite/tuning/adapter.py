@@ -14,6 +14,7 @@ Medical SAM Adapter of Wu et al. 2023, arXiv 2304.12620, beside the MLP). Where 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar
 
@@ -120,7 +121,7 @@ class SerialAdapter(InjectedWrapper):
         generator: See there.
 
     Raises:
-        ValueError: If ``d`` is needed and cannot be found.
+        ValueError: If ``d`` is needed and cannot be found, or ``base`` needs several inputs.
 
     Example:
         >>> x, base = torch.ones(1, 3), nn.Linear(3, 4)
@@ -138,6 +139,7 @@ class SerialAdapter(InjectedWrapper):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(base)
+        _check_one_input(base)
         d = _widths(base)[1] if d is None else d
         adapter = Adapter(d, bottleneck, False, zero_init, activation, generator)
         self.adapter = _beside(base, adapter)
@@ -162,7 +164,7 @@ class ParallelAdapter(InjectedWrapper):
         scale: Fixed factor of the adapter: 0.1 in AdaptFormer, 0.5 in the Medical SAM Adapter.
 
     Raises:
-        ValueError: If ``d`` is needed and cannot be found, or ``base`` changes the width.
+        ValueError: If ``d`` is needed and cannot be found, or ``base`` changes the width or needs several inputs.
     """
 
     def __init__(
@@ -176,6 +178,7 @@ class ParallelAdapter(InjectedWrapper):
         scale: float = 1.0,
     ) -> None:
         super().__init__(base)
+        _check_one_input(base)
         if d is None:
             inputs, d = _widths(base)
             if inputs != d:
@@ -200,6 +203,21 @@ class ParallelAdapter(InjectedWrapper):
     def extra_repr(self) -> str:
         """What ``print`` adds to base and adapter."""
         return f"scale={self.scale}"
+
+
+def _check_one_input(base: nn.Module) -> None:
+    """Refuse a module that needs several inputs, of which an adapter would pass on one."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [
+        key
+        for key, parameter in inspect.signature(base.forward).parameters.items()
+        if parameter.kind in kinds and parameter.default is inspect.Parameter.empty
+    ]
+    if len(needed) > 1:
+        raise ValueError(
+            f"{type(base).__name__} reads {', '.join(needed)}: expected a module of one input, such as a block, an MLP "
+            "or a linear layer; put the adapter around one of those"
+        )
 
 
 def _widths(base: nn.Module) -> tuple[int, int]:
@@ -250,8 +268,9 @@ def attach_adapters(
         The same model; :func:`~mfnet_lite.tuning.detach` removes the adapters again.
 
     Raises:
-        ValueError: If there is no pattern or one fits nothing, a width cannot be found, the kind is unknown, or a
-            scale is given to serial adapters.
+        ValueError: If there is no pattern or one fits nothing, a width cannot be found, the kind is unknown, a scale is
+            given to serial adapters, a module needs several inputs, or PyTorch would pass the adapter over, as in an
+            ``nn.TransformerEncoderLayer``.
     """
     if kind not in ("serial", "parallel"):
         raise ValueError(f"kind must be 'serial' or 'parallel', got {kind!r}.")

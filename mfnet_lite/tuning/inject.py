@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Protocol, TypeVar, runtime_checkable
 
-from torch import nn
+from torch import Tensor, nn
+
+from mfnet_lite.tuning.weight_readers import check_answers
 
 __all__ = [
     "Injected",
@@ -79,6 +81,20 @@ class InjectedWrapper(Injected):
     def original(self) -> nn.Module:
         """Return the base in the state it had before; what a merge changed is undone here."""
         return self.base
+
+    def __getattr__(self, name: str) -> Tensor | nn.Module:
+        """Say why an attribute of the base is not there: whoever reads it would pass the wrapper over."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            base = self._modules.get("base")
+            if base is None or not hasattr(base, name):
+                raise
+        raise AttributeError(
+            f"a module reads {name!r} of this {type(base).__name__} instead of calling it, and so would pass over the "
+            f"{type(self).__name__} around it: expected a module that calls its parts; leave it out of the targets, or "
+            "attach LoRA, which answers for the weight, if it is a linear layer"
+        )
 
 
 def injected_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module, bool]]:
@@ -235,14 +251,19 @@ def attach(
         The same model.
 
     Raises:
-        ValueError: If there is no pattern, or one fits nothing; the model is left as it was.
+        ValueError: If there is no pattern, one fits nothing, or PyTorch reads the weights of a module without calling
+            it and would pass the wrapper over; the model is left as it was.
     """
     found = find_modules(model, targets, kind)
-    # Inner modules first, an order that seeds rely on. Replaced by identity: once an outer module is wrapped under all
-    # of its names, that of an inner one may lead elsewhere.
-    for name in sorted(found, key=lambda name: -name.count(".")):
-        module = found[name]
-        wrapper = wrap(module)
+    # Inner modules first, an order that seeds rely on.
+    inner_first = [found[name] for name in sorted(found, key=lambda name: -name.count("."))]
+    wrappers = {module: wrap(module) for module in inner_first}
+    for module, wrapper in wrappers.items():
+        for place in places_of(model, module):
+            check_answers(model, place, wrapper)
+    # Replaced by identity: once an outer module is wrapped under all of its names, that of an inner one may lead
+    # elsewhere.
+    for module, wrapper in wrappers.items():
         wrapper.train(module.training)
         _replace(model, module, wrapper)
     return freeze(model)

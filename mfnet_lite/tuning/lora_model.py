@@ -9,9 +9,16 @@ import torch
 from torch import nn
 
 from mfnet_lite.tuning.frozen import check_linear, check_merges
-from mfnet_lite.tuning.inject import attach, find_modules, injected_modules, replace_module
+from mfnet_lite.tuning.inject import (
+    attach,
+    find_modules,
+    injected_modules,
+    places_of,
+    replace_module,
+)
 from mfnet_lite.tuning.lora import Init, LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.scale_shift import ScaleShiftLinear
+from mfnet_lite.tuning.weight_readers import check_acts
 
 __all__ = ["attach_lora", "merge", "merge_and_unload", "unmerge"]
 
@@ -53,7 +60,7 @@ def attach_lora(
 
     Raises:
         ValueError: If there is no pattern, one fits no linear layer, a layer's weights cannot compute (integers
-            in a plain ``nn.Linear``) or an option is out of range.
+            in a plain ``nn.Linear``), an option is out of range, or dropout is asked for where it would never act.
     """
     targets = (
         (targets,) if isinstance(targets, str) else tuple(targets)
@@ -62,6 +69,8 @@ def attach_lora(
     names = {module: name for name, module in find_modules(model, targets, nn.Linear).items()}
     for module, name in names.items():
         check_linear(module, name)
+        for place in places_of(model, module):
+            check_acts(model, place, dropout)
 
     def wrap(base: nn.Module) -> LoRALayer:
         assert isinstance(base, nn.Linear)

@@ -23,6 +23,7 @@ from mfnet_lite.tuning.frozen import check_linear
 from mfnet_lite.tuning.inject import InjectedWrapper, attach, find_modules, places_of
 from mfnet_lite.tuning.lora import LoRALayer, LoRALinear, LoRAQKV
 from mfnet_lite.tuning.peft_config import read_config, scaling_of, taken_out
+from mfnet_lite.tuning.weight_readers import reader_of
 from mfnet_lite.utils.checked_files import read_tensors, write_tensors
 from mfnet_lite.utils.files import write_text
 
@@ -186,15 +187,15 @@ def _check_is_called(model: nn.Module, names: list[str]) -> None:
 
     Our LoRA answers for the weight in effect and acts there; peft's (0.21, with PyTorch 2.15) is passed over.
     """
-    parents = {name: model.get_submodule(name.rpartition(".")[0]) for name in names}
-    for name, parent in parents.items():
-        if isinstance(parent, nn.MultiheadAttention):
+    readers = {name: reader_of(model, name) for name in names}
+    for name, reader in readers.items():
+        if isinstance(reader, nn.MultiheadAttention):
             raise ValueError(
                 f"{name} is the projection behind an nn.MultiheadAttention, which reads its weight and never calls "
                 "it, so that peft would load the file and ignore the update: keep it with save_delta, or merge it "
                 "and save the whole network"
             )
-    passed = [n for n, parent in parents.items() if isinstance(parent, nn.TransformerEncoderLayer)]
+    passed = [name for name, reader in readers.items() if reader is not None]
     if passed:
         warnings.warn(
             f"in evaluation PyTorch's fast path reads the weight below peft's update of {passed[0]} in an "
