@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from mfnet_lite.utils.lists_of_names import check_list_of_names
+from mfnet_lite.utils.lists_of_names import check_list_of_names, check_text
 
 OTHER = ("other things", "background", "rubble", "objects")
 
@@ -44,10 +44,14 @@ def plain_name(name: str) -> str:
     Args:
         name: As data sets write it.
 
+    Raises:
+        ValueError: If that is no text.
+
     Example:
         >>> plain_name("vegetation_or_other"), plain_name("Low-Vegetation"), plain_name("carStop")
         ('vegetation or other', 'low vegetation', 'car stop')
     """
+    check_text("a class name", name, "solar_panel")
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     return " ".join(re.sub(r"[^\w\s]|_", " ", spaced).lower().split())
 
@@ -62,7 +66,7 @@ def words_of(name: str) -> tuple[str, ...]:
         Phrases of :data:`CLASS_WORDS` if the class is known there, else its name as words.
 
     Raises:
-        ValueError: If the name holds no letter or digit.
+        ValueError: If the name is no text, or holds no letter or digit.
 
     Example:
         >>> words_of("impervious surfaces")[:2], words_of("solar_panel")
@@ -87,13 +91,17 @@ def phrases_of_classes(
         everyday: Whether a name stands for everyday words (:func:`words_of`); else it is the one phrase.
 
     Raises:
-        ValueError: If ``classes`` is a string, or a name holds no word.
+        ValueError: If ``classes`` is a string, a name or phrase is no text, or a name holds no word.
 
     Example:
         >>> phrases_of_classes(["roof", ("meadow", "lawn")])
         (('roof',), ('meadow', 'lawn'))
     """
     check_list_of_names("classes", classes)
+    for each in classes:
+        phrases = each if isinstance(each, list | tuple) else (each,)
+        for phrase in phrases:
+            check_text("a phrase of classes", phrase, "car park")
     return tuple(
         (words_of(each) if everyday else (each,)) if isinstance(each, str) else tuple(each)
         for each in classes
@@ -110,12 +118,13 @@ def read_classes(text: str) -> dict[str, tuple[str, ...]]:
         The first phrase of each class → all its phrases, in order.
 
     Raises:
-        ValueError: If a class is empty or occurs twice.
+        ValueError: If that is no text, or a class is empty or occurs twice.
 
     Example:
         >>> read_classes("roof, meadow | lawn")
         {'roof': ('roof',), 'meadow': ('meadow', 'lawn')}
     """
+    check_text("classes", text, "roof, meadow | lawn")
     found: dict[str, tuple[str, ...]] = {}
     for entry in text.split(","):
         phrases = tuple(" ".join(part.split()) for part in entry.split("|"))
@@ -137,8 +146,9 @@ def check_one_for_each(given: Sequence[str], classes: Sequence[str]) -> None:
         classes: Names of the data set's.
 
     Raises:
-        ValueError: If their numbers differ.
+        ValueError: If their numbers differ, or a string is given for a list.
     """
+    check_list_of_names("given", given)
     if len(given) != len(classes):
         raise ValueError(
             f"expected words for the {len(classes)} classes {', '.join(classes)}, in this order, got "

@@ -218,6 +218,8 @@ def _check_lengths(answers: Sequence[object], truth: Sequence[object]) -> None:
 
 
 def _check_references(answers: Sequence[str], references: References) -> None:
+    if isinstance(answers, str):  # letter by letter it is a list, too
+        raise ValueError(f"expected a list of answers, got the string {answers!r}: write [answer]")
     _check_lengths(answers, references)
     for number, texts in enumerate(references):
         if isinstance(texts, str) or not texts:

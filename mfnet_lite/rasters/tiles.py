@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,9 @@ class SensorInfo:
         inherited: Which of these come from the data a run was trained with; a file's own words go before them.
         kind: What it measures, one of :data:`~mfnet_lite.rasters.sensor_kinds.SENSOR_KINDS`; empty takes what unit
             and name tell, see :func:`~mfnet_lite.rasters.sensor_kinds.kind_of`.
+
+    Raises:
+        ValueError: If ``select`` holds anything but whole numbers, such as the letters of a string.
     """
 
     name: str
@@ -57,6 +61,11 @@ class SensorInfo:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", self.kind or kind_of(self.name, self.unit))
+        if self.select is not None and not all(isinstance(b, Integral) for b in self.select):
+            raise ValueError(
+                f"the bands of {self.name} must be numbers counted from 1 such as (4, 1, 2), got {self.select}; "
+                "write a tuple of numbers"
+            )
 
     @property
     def is_height(self) -> bool:

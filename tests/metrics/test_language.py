@@ -107,3 +107,10 @@ def test_references_are_lists() -> None:
             score([CARS], [CARS])  # type: ignore[operator]
         with pytest.raises(ValueError, match="expected a list of references for answer 0"):
             score([CARS], [[]])  # type: ignore[operator]
+
+
+def test_a_string_is_no_list_of_answers() -> None:
+    """Letter by letter it would be scored without a word."""
+    for score in (bleu, cider):
+        with pytest.raises(ValueError, match=r"expected a list of answers, got the string 'ab'"):
+            score("ab", [["a"], ["b"]])

@@ -3,18 +3,18 @@
 A key that nothing reads is left alone; one that looks like a key that is read, misspelt, gets a note.
 
 Keys: ``classes`` [names], ``palette`` [[r, g, b], …], ``ignore_index`` (255), ``label_offset`` (0),
-``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags, kind}}, ``image_bands`` [names],
-``image_scale``, ``gsd_m``, ``source``; and, for labels that are written otherwise than as class indices,
-``label_values`` {"255": 1, "7": "ignore", "3": "road"} (file value → class index, class name or not
-labelled; also the other way round, {"road": 3}), ``label_threshold`` (two classes: class 1 from this value
-on) and ``label_unknown`` ("nearest" known colour, "ignore", or a class: what a colour or value that is no
-class's becomes).
+``sensors`` {name: {folder, bands, dtype, unit, scale, nodata, tags, kind}}, ``image_bands``, ``image_scale``,
+``gsd_m``, ``source``; and, for labels that are written otherwise than as class indices, ``label_values``
+{"255": 1, "7": "ignore", "3": "road"} (file value → class index, class name or not labelled; also the other way
+round, {"road": 3}), ``label_threshold`` (two classes: class 1 from this value on) and ``label_unknown`` ("nearest"
+known colour, "ignore", or a class: what a colour or value that is no class's becomes). Bands are [names] or how many
+there are.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,12 @@ def read_json_file(path: Path) -> dict[str, Any]:
                 raise ValueError(
                     f"{path} has {json.dumps(value)} for {key}: expected {expected}; correct it"
                 )
+    for name, sensor in (content.get("sensors") or {}).items():
+        bands = sensor.get("bands")
+        if bands is not None and not _are_bands(bands):
+            raise ValueError(
+                f"{path} has {json.dumps(bands)} as bands of the sensor {name}: expected {BANDS}; correct it"
+            )
     return {key: value for key, value in content.items() if value is not None}
 
 
@@ -108,6 +114,13 @@ def _are_sensors(value: Any) -> bool:
     )
 
 
+def _are_bands(value: Any) -> bool:
+    """How many, or what they are called; numbers in a list would look like a choice, which nothing reads here."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(name, str) for name in value)
+    return _is_integer(value) and value > 0
+
+
 def _are_values(value: Any) -> bool:
     """Either form of ``label_values``: by file value, or by class name."""
     if not isinstance(value, dict) or not value:
@@ -128,6 +141,12 @@ def _lists(of: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(of(entry) for entry in value)
 
 
+BANDS = (
+    'how many there are, or a list of their names like ["red", "green", "blue"] (which ones are read is said by '
+    "--bands 3,2,1 or optical_bands)"
+)
+"""What ``bands`` of a sensor and ``image_bands`` must be, in words."""
+
 EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "classes": ('a list of names like ["road", "tree"]', _lists(lambda v: isinstance(v, str))),
     "palette": (
@@ -145,6 +164,7 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "label_unknown": ('"nearest", "ignore" or the name of a class', lambda v: isinstance(v, str)),
     "gsd_m": ("metres per pixel, a number above 0", _is_positive),
     "image_scale": ("a number above 0", _is_positive),
+    "image_bands": (BANDS, _are_bands),
     "sensors": (
         'descriptions by name like {"dsm": {"folder": "dsm", "unit": "m"}}, a scale above 0, '
         'a number as nodata, "apply" or "ignore" as tags, '
@@ -154,7 +174,7 @@ EXPECTED: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
 }
 """Of each key that is read: what it must be, in words and as a test. Other keys are left alone."""
 
-READ = (*EXPECTED, "image_bands", "source", "label_source")
+READ = (*EXPECTED, "source", "label_source")
 """Every key that is read."""
 READ_OF_SENSORS = ("folder", "bands", "dtype", "unit", "scale", "nodata", "tags", "kind")
 """Every key of a sensor that is read."""
@@ -206,9 +226,8 @@ def sensor_from_json(name: str, folder: str | None, stated: Mapping[str, Any]) -
     own = sensors.get(name, {}) if isinstance(sensors, Mapping) else {}
     own = own if isinstance(own, Mapping) else {}
     bands = own.get("bands", stated.get("image_bands") if name == OPTICAL else None)
-    named = isinstance(bands, Sequence) and not isinstance(bands, str)
-    names = tuple(str(band) for band in bands) if named and bands else ()
-    count = len(names) if names else (int(bands) if isinstance(bands, int) else None)
+    names = tuple(bands) if isinstance(bands, list) else ()
+    count = len(names) or (None if bands is None else int(bands))
     scale, nodata = own.get("scale"), own.get("nodata")
     sensor = SensorInfo(
         name=name,
