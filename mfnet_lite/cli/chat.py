@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.utils.counted_nouns import counted
 
 
 @plain_errors
@@ -60,7 +61,7 @@ def chat(
     if geojson is not None and talk.replies:
         number = sum(len(reply.boxes) for reply in talk.replies)
         where = "in pixels" if "crs" not in talk.features() else "in the CRS of the image"
-        typer.echo(f"wrote {geojson}: {number} box(es), {where}", err=True)
+        typer.echo(f"wrote {geojson}: {counted(number, 'box')}, {where}", err=True)
         for remark in talk.remarks():
             typer.echo(f"note: {remark}", err=True)
 

@@ -9,6 +9,7 @@ import typer
 
 from mfnet_lite.cli.errors import plain_errors
 from mfnet_lite.cli.train_dialogues import stage_words
+from mfnet_lite.utils.counted_nouns import counted
 
 
 @plain_errors
@@ -68,8 +69,7 @@ def _described(run: Path) -> list[tuple[str, str]]:
     config, model = load_run(run)
     options = ", ".join(f"{key} {value}" for key, value in config.options.items())
     sensors = ", ".join(
-        f"{name} ({bands} band{'s' if bands > 1 else ''})"
-        for name, bands in config.channels.items()
+        f"{name} ({counted(bands, 'band')})" for name, bands in config.channels.items()
     )
     tiles = {split: len(ids) for split, ids in config.dataset.get("tiles", {}).items()}
     splits = ", ".join(f"{number} {split}" for split, number in tiles.items())

@@ -19,6 +19,7 @@ from mfnet_lite.cli.pixel_size import compare_gsd
 from mfnet_lite.cli.scene_rasters import SceneRasters
 from mfnet_lite.cli.windows import WindowOptions, check_window, overlap_mode
 from mfnet_lite.cli.words import Words, ask_for
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.processes import is_first_process
 from mfnet_lite.utils.provenance import peak_memory
 
@@ -132,7 +133,7 @@ def predict(
     memory = peak_memory()
     maps = f"{out}" if confidence is None else f"{out} and {confidence}"
     typer.echo(
-        f"wrote {maps}: {scene.height} x {scene.width} pixels, {number} window(s) of {side}, "
+        f"wrote {maps}: {scene.height} x {scene.width} pixels, {counted(number, 'window')} of {side}, "
         f"{time.perf_counter() - begun:.0f} s"
         + (f", at most {memory / 2**20:.0f} MiB of memory" if memory else "")
     )

@@ -104,9 +104,13 @@ def open_training_data(folder: Path, reading: ReadingOptions, seed: int) -> Trai
     tiles, held_out = dataset.tiles("train"), dataset.splits.get("val") or ()
     if not held_out and reading.val_fraction and "train" not in dataset.splits:
         typer.echo(
-            f"note: no splits: all {len(tiles)} tile(s) are trained on and none validates; divide them into train/ "
+            f"note: no splits: {_all_tiles(len(tiles))} trained on and none validates; divide them into train/ "
             "and val/ to hold some out",
             err=True,
         )
     check_bands((*tiles, *held_out), dataset.info.sensors)
     return TrainingData(dataset, tiles, held_out)
+
+
+def _all_tiles(count: int) -> str:
+    return "the only tile is" if count == 1 else f"all {count} tiles are"

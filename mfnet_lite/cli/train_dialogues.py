@@ -16,6 +16,7 @@ from mfnet_lite.cli.dialogue_options import (
     stage_settings,
 )
 from mfnet_lite.cli.inputs import check_same_inputs
+from mfnet_lite.utils.counted_nouns import counted
 
 
 def train_dialogues(
@@ -99,7 +100,9 @@ def train_dialogues(
         progress=common["progress"],
     )
     sensors = ", ".join(dict.fromkeys(dialogue.sensor for dialogue in said.dialogues))
-    typer.echo(f"trained {NAME} on {len(said.dialogues)} dialogue(s) of {sensors}; run in {out}")
+    typer.echo(
+        f"trained {NAME} on {counted(len(said.dialogues), 'dialogue')} of {sensors}; run in {out}"
+    )
     for number, summary in summaries.items():
         typer.echo(f"stage {number}: {stage_words(summary)}")
 

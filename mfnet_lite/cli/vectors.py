@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mfnet_lite.cli.errors import plain_errors
+from mfnet_lite.utils.counted_nouns import counted
 
 
 @plain_errors
@@ -65,8 +66,8 @@ def vectors(
         typer.echo(f"note: {map_file} has no coordinate system; coordinates are {PIXELS}", err=True)
     if done.confidence is not None and confidence is None:
         typer.echo(f"note: confidence is the mean of {done.confidence}", err=True)
-    left_out = f", {done.small} smaller one(s) left out" if done.small else ""
-    typer.echo(f"wrote {done.path}: {done.polygons} polygons{left_out}")
+    left_out = f", {counted(done.small, 'smaller one')} left out" if done.small else ""
+    typer.echo(f"wrote {done.path}: {counted(done.polygons, 'polygon')}{left_out}")
 
 
 def _numbers(text: str | None) -> list[int]:

@@ -21,6 +21,7 @@ from typing import Literal
 
 from mfnet_lite.language.boxes import Numbers, degenerate
 from mfnet_lite.language.nouns import read_count
+from mfnet_lite.utils.counted_nouns import counted
 
 __all__ = ["Answer", "Expected", "Fault", "FoundObject", "parse_answer"]
 
@@ -122,7 +123,11 @@ def parse_answer(text: str, expected: Expected | None = None) -> Answer:
             counts.append((noun, count))
             if count != len(found):
                 faults.append(
-                    Fault("count", said, f"{count} announced, {len(found)} readable box(es) given")
+                    Fault(
+                        "count",
+                        said,
+                        f"{count} announced, {counted(len(found), 'readable box')} given",
+                    )
                 )
     faults += _tags(text)
     stripped = re.sub(r"\[[^\]]*\]?|</?p>|\]", " ", text)

@@ -24,6 +24,7 @@ from mfnet_lite.language.instructions import (
 from mfnet_lite.language.sources.known_sources import read_source
 from mfnet_lite.language.sources.source import AnnotatedImage, Source
 from mfnet_lite.rasters.tiles import Problem
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 from mfnet_lite.utils.fresh_folders import check_fresh, finish_folder, fresh_folder
 
 __all__ = ["Converted", "convert", "dialogues_of"]
@@ -105,7 +106,9 @@ def convert(
         )
     if not written:
         reason = f", such as {source.problems[0]}" if source.problems else ""
-        raise ValueError(f"{src} gives no question: {len(source.problems)} problem(s){reason}")
+        raise ValueError(
+            f"{src} gives no question: {counted(len(source.problems), 'problem')}{reason}"
+        )
     fresh_folder(folder, asked)
     for target, image_path in copies.items():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +215,9 @@ def _divide(source: Source, shares: tuple[float, float, float], seed: int) -> li
     if not without:
         return splits
     if len(without) < len(splits):
-        source.notes.append(f"{len(without)} image(s) without a split are taken for train")
+        source.notes.append(
+            f"{counted(len(without), 'image')} without a split {agreeing(len(without), 'is', 'are')} taken for train"
+        )
         return [split or "train" for split in splits]
     groups: dict[str, list[int]] = {}
     for index in without:

@@ -13,8 +13,8 @@ import numpy as np
 
 from mfnet_lite.language.boxes import DECIMALS, Numbers, Square, box_text, boxes_text
 from mfnet_lite.language.instructions import Dialogue, Exchange, Sensor, Task
-from mfnet_lite.language.nouns import counted, plural_of
 from mfnet_lite.language.paraphrases import wording
+from mfnet_lite.utils.counted_nouns import counted, plural_of
 
 __all__ = ["Asker", "ObjectBox", "converse", "detection_answer"]
 

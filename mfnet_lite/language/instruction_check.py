@@ -24,6 +24,7 @@ from mfnet_lite.language.sources.source import Source
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.readers.detect import detect_kind
 from mfnet_lite.rasters.tiles import Problem
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 
 __all__ = ["check_instructions", "holds_dialogues", "instruction_files", "pieces"]
 
@@ -203,7 +204,9 @@ def _check_files(root: Path, files: dict[Path, str], sensor: Sensor) -> Instruct
         f"the unknown key {key} is not read ({count} x)" for key, count in sorted(unknown.items())
     ]
     if unsaid:
-        notes.append(f"{unsaid} record(s) name no sensor and are counted as {sensor}")
+        notes.append(
+            f"{counted(unsaid, 'record')} without a sensor {agreeing(unsaid, 'is', 'are')} counted as {sensor}"
+        )
     return tally.report(root, "instructions", problems, notes)
 
 
@@ -234,7 +237,8 @@ def _leaks(root: Path, seen_in: Mapping[Path, set[str]]) -> list[Problem]:
     return [
         Problem(
             root,
-            f"{len(leaked)} image(s) lie in several splits, such as {leaked[0].name}",
+            f"{counted(len(leaked), 'image')} {agreeing(len(leaked), 'lies', 'lie')} in several splits, such as "
+            f"{leaked[0].name}",
             "keep each in one, or scores on the test split tell nothing about new images",
         )
     ]
@@ -250,7 +254,8 @@ def _source_leaks(source: Source) -> list[Problem]:
         return [
             Problem(
                 source.root,
-                f"{len(again)} image(s) without a split are listed more than once, such as {again[0].name}",
+                f"{counted(len(again), 'image')} without a split {agreeing(len(again), 'is', 'are')} listed more "
+                f"than once, such as {again[0].name}",
                 "list each once, or it is drawn for training and for test",
             )
         ]

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mfnet_lite.rasters.tiles import Problem
+from mfnet_lite.utils.counted_nouns import counted
 
 __all__ = ["InstructionReport", "Lengths"]
 
@@ -74,12 +75,12 @@ class InstructionReport:
             console.print(f"note: {note}", markup=False)
         if self.ok:
             console.print(
-                f"{self.root}: nothing wrong in {self.dialogues} dialogue(s)", markup=False
+                f"{self.root}: nothing wrong in {counted(self.dialogues, 'dialogue')}", markup=False
             )
             return
         left = len(self.problems) - SHOWN
         table = Table(
-            title=f"{len(self.problems)} problem(s)",
+            title=counted(len(self.problems), "problem"),
             title_justify="left",
             caption=f"and {left} more" if left > 0 else None,
         )

@@ -1,53 +1,20 @@
-"""Nouns with numbers: ``3 ships`` out of a class name and a count, and back."""
+"""Nouns with numbers, read: count and class out of ``3 ships``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
-__all__ = ["NUMBER_WORDS", "class_of", "counted", "plural_of", "read_count"]
+from mfnet_lite.utils.counted_nouns import plural_of
+
+__all__ = ["NUMBER_WORDS", "class_of", "read_count"]
 
 NUMBER_WORDS = (
     "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
 )  # fmt: skip
 """Numbers that are read as words, by their value; "zero" counts as "no"."""
 
-_IRREGULAR = {"person": "people", "man": "men", "aircraft": "aircraft"}
 _COUNT = re.compile(r"([0-9]+|[A-Za-z]+)\s+(\S.*)", re.DOTALL)
-
-
-def plural_of(noun: str) -> str:
-    """Return the plural of a noun, or of a phrase that ends with one.
-
-    Args:
-        noun: A class name as words.
-
-    Example:
-        >>> [plural_of(n) for n in ("ship", "bus", "storage tank", "ferry", "baseball field", "person")]
-        ['ships', 'buses', 'storage tanks', 'ferries', 'baseball fields', 'people']
-    """
-    before, space, last = noun.rpartition(" ")
-    if last in _IRREGULAR:
-        return before + space + _IRREGULAR[last]
-    if last.endswith(("s", "x", "sh", "ch")):
-        return noun + "es"
-    if last.endswith("y") and last[-2:-1] not in tuple("aeiou"):
-        return noun[:-1] + "ies"
-    return noun + "s"
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun.
-
-    Args:
-        count: How many.
-        noun: In the singular.
-
-    Example:
-        >>> counted(1, "ship"), counted(13, "ship")
-        ('1 ship', '13 ships')
-    """
-    return f"{count} {noun if count == 1 else plural_of(noun)}"
 
 
 def read_count(phrase: str) -> tuple[int | None, str]:

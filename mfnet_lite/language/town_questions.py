@@ -12,8 +12,8 @@ from itertools import combinations
 
 import numpy as np
 
-from mfnet_lite.language.nouns import plural_of
 from mfnet_lite.language.visible_objects import NOUNS, VisibleObjects
+from mfnet_lite.utils.counted_nouns import plural_of
 from mfnet_lite.world.captions import View
 from mfnet_lite.world.config import CLASSES
 

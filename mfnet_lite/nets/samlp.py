@@ -51,7 +51,9 @@ class SamLPVariant:
         two_class: :func:`~mfnet_lite.losses.two_class_dice` over the batch, instead of the Dice of each
             mask's sigmoid.
         full_size: Masks are enlarged to the size of the label, whose padding does not count, instead of
-            the label scaled to the low-resolution masks, with the padding as background.
+            the label scaled to the low-resolution masks, with the padding as background. The authors scale by rounded
+            bilinear means, which keep an object's centre; ours takes the nearest pixel, and the centre moves by a
+            quarter to half a low-resolution pixel to the right and down.
     """
 
     two_class: bool = False
@@ -317,7 +319,11 @@ class SamLP(nn.Module):
         return total
 
     def _low(self, label: Tensor, size: tuple[int, ...]) -> Tensor:
-        """Label of the padded square at the resolution of the masks, padding as (valid) background."""
+        """Label of the padded square at the resolution of the masks, padding as (valid) background.
+
+        "nearest" takes the upper left of the pixels that become one, not the middle; the measured runs of the
+        authors' loss were trained so, and would be others with another rule.
+        """
         scaled = F.interpolate(label.float(), fitted(label.shape[-2:], self.side), mode="nearest")
         height, width = scaled.shape[-2:]
         fill = 1.0 if label.dtype == torch.bool else 0.0

@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from mfnet_lite.utils.counted_nouns import with_plain_counts
+
 __all__ = ["Record", "read_record"]
 
 Row = Mapping[str, Any]
@@ -168,7 +170,7 @@ class Record:
             [
                 f"{told['runs']} runs" + (f" of {steps} steps" if steps else ""),
                 " and ".join(told["dates"]),
-                ", ".join(told["hardware"]),
+                with_plain_counts(", ".join(told["hardware"])),
                 *hashes,
                 *([self.facts["remark"]] if "remark" in self.facts else []),
             ]

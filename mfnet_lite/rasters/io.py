@@ -33,6 +33,7 @@ from mfnet_lite.rasters.orientation import check_upright
 from mfnet_lite.rasters.raster import Raster, RasterInfo, band_mask
 from mfnet_lite.rasters.tiff_tags import lost_tag
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.counted_nouns import counted
 
 DECODER_ERRORS = (RasterioIOError, CPLE_BaseError, UnicodeDecodeError)
 """What GDAL and rasterio say of files that they cannot decode."""
@@ -110,7 +111,7 @@ def _check_size(source: Any, path: Path) -> None:
         source.close()
         raise unreadable(
             path,
-            f"its header claims {source.width} x {source.height} pixels with {source.count} band(s), "
+            f"its header claims {source.width} x {source.height} pixels with {counted(source.count, 'band')}, "
             f"{claimed / 2**30:.0f} GiB, in {size} bytes",
         )
 
@@ -237,7 +238,7 @@ def read_window(
     """
     if bands is not None and any(not 1 <= band <= source.count for band in bands):
         raise ValueError(
-            f"{path} has {source.count} band(s), but bands {tuple(bands)} were asked for: "
+            f"{path} has {counted(source.count, 'band')}, but bands {tuple(bands)} were asked for: "
             f"choose from 1 to {source.count}"
         )
     if window is not None and window != window.inside(source.height, source.width):

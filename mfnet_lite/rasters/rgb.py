@@ -16,6 +16,7 @@ from mfnet_lite.rasters.raster import shared_nodata
 from mfnet_lite.rasters.scaling import Scaling
 from mfnet_lite.rasters.streaming import fit_scaling_from_file
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.counted_nouns import counted
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ class Stretch:
                 raise ValueError(f"expected one band or three, got {bands}")
             if min(bands) < 1 or max(bands) > info.bands:
                 raise ValueError(
-                    f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
+                    f"{path} has {counted(info.bands, 'band')}, but bands {bands} were asked for: "
                     f"choose from 1 to {info.bands}"
                 )
         reading = interpret_for_view(path, bands)
         if len(reading.bands) < 3:
             if not grey:
                 raise ValueError(
-                    f"{path} has {info.bands} band(s), {len(reading.bands)} of which hold an image: expected red, "
-                    "green and blue; name one band to be taken for all three (--bands 1)"
+                    f"{path} has {counted(info.bands, 'band')}, {len(reading.bands)} of which hold an image: "
+                    "expected red, green and blue; name one band to be taken for all three (--bands 1)"
                 )
             reading = replace(reading, bands=reading.bands[:1] * 3)
         red, green, blue = bands = reading.bands

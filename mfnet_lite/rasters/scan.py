@@ -11,6 +11,7 @@ from typing import Any
 from mfnet_lite.rasters.io import RASTER_SUFFIXES
 from mfnet_lite.rasters.tiles import ALL, OPTICAL, SPLITS, DatasetInfo, Problem, SensorInfo, Tile
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 from mfnet_lite.utils.lists_of_names import check_list_of_names
 
 SPELLINGS = {"val": ("valid", "validation")}  # other names of a split's folder
@@ -90,8 +91,8 @@ def labels_in(folder: Path) -> tuple[dict[str, Path], list[str]]:
         return found, []
     kept = found[Path(left[0]).stem].name
     return found, [
-        f"{folder.parent.name}/{folder.name}: {len(left)} label(s) of a name that another bears as well are "
-        f"not read, such as {left[0]} beside {kept}"
+        f"{folder.parent.name}/{folder.name}: {counted(len(left), 'label')} of a name that another bears as well "
+        f"{agreeing(len(left), 'is', 'are')} not read, such as {left[0]} beside {kept}"
     ]
 
 

@@ -14,6 +14,7 @@ from rasterio.transform import Affine
 from mfnet_lite.rasters.io import open_raster, quiet
 from mfnet_lite.rasters.masked_arrays import split_mask
 from mfnet_lite.rasters.raster import Colour, Raster, RasterInfo, can_occur
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.raster_files import replacing_raster
 
 BLOCK = 256
@@ -165,12 +166,12 @@ def write_raster(
     count, height, width = pixels.shape
     if palette is not None and (count != 1 or pixels.dtype != np.uint8):
         raise ValueError(
-            f"{path} cannot have a colour table: expected one band of uint8, got {count} "
-            f"band(s) of {pixels.dtype}; write class indices as uint8"
+            f"{path} cannot have a colour table: expected one band of uint8, got "
+            f"{counted(count, 'band')} of {pixels.dtype}; write class indices as uint8"
         )
     if descriptions is not None and len(descriptions) != count:
         raise ValueError(
-            f"{path}: expected {count} band name(s), got {len(descriptions)}; give one per band"
+            f"{path}: expected {counted(count, 'band name')}, got {len(descriptions)}; give one per band"
         )
     profile = geotiff_profile(
         height,

@@ -34,6 +34,7 @@ from mfnet_lite.rasters.interpretation.georeference import (
 )
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.square_image import read_square
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 
 __all__ = ["AnsweredBox", "Chat", "Reply", "crs_member"]
 
@@ -80,7 +81,8 @@ class Reply:
         said = []
         if self.forgotten:
             said.append(
-                f"the dialogue has become longer than the model reads; {self.forgotten} earlier turn(s) are forgotten"
+                f"the dialogue has become longer than the model reads; {counted(self.forgotten, 'earlier turn')} "
+                f"{agreeing(self.forgotten, 'is', 'are')} forgotten"
             )
         said += [
             f"answer {self.turn} is malformed ({fault.kind}): {fault.reason}{_quoted(fault.text)}"
@@ -93,7 +95,8 @@ class Reply:
         outside = sum(not box.inside for box in self.boxes)
         if outside:
             said.append(
-                f"answer {self.turn}: {outside} of {len(self.boxes)} box(es) reach beyond the image"
+                f"answer {self.turn}: {outside} of {counted(len(self.boxes), 'box')} "
+                f"{agreeing(outside, 'reaches', 'reach')} beyond the image"
             )
         return said
 

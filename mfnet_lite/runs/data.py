@@ -11,6 +11,7 @@ from mfnet_lite.rasters import TileSet, raster_info
 from mfnet_lite.rasters.identity import hash_rasters
 from mfnet_lite.rasters.interpretation.bands import choose_bands
 from mfnet_lite.runs.run_config import RunConfig
+from mfnet_lite.utils.counted_nouns import counted
 
 
 def channels_of(dataset: TileSet, split: str) -> dict[str, int]:
@@ -92,7 +93,7 @@ def check_fits(config: RunConfig, channels: Mapping[str, int], where: str | Path
             )
         if channels[name] != expected:
             raise ValueError(
-                f"{where} has {channels[name]} band(s) of {name}, but the run was trained on "
+                f"{where} has {counted(channels[name], 'band')} of {name}, but the run was trained on "
                 f"{expected}; give the same bands"
             )
 

@@ -29,6 +29,7 @@ from mfnet_lite.runs.image_features import ImageFeatures
 from mfnet_lite.runs.run_config import CONFIG_FILE
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.state import STATE_FILE
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.devices import pick_device
 
 __all__ = [
@@ -268,8 +269,9 @@ def answer_dialogues(
     """
     if features.files != [dialogue.image for dialogue in dialogues]:
         raise ValueError(
-            f"the features of {len(features)} image(s) are not those of the {len(dialogues)} dialogue(s): expected one "
-            "for each, in their order; make ImageFeatures of these dialogues"
+            f"the features of {counted(len(features), 'image')} are not those of "
+            f"{counted(len(dialogues), 'dialogue')}: expected one for each, in their order; make ImageFeatures "
+            "of these dialogues"
         )
     answers: list[list[str]] = []
     steps = range(0, len(dialogues), DIALOGUES_AT_ONCE)

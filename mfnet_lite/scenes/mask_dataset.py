@@ -20,6 +20,7 @@ from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.sam.objects import ObjectSettings
 from mfnet_lite.scenes.masks import mask_plan, mask_scene
 from mfnet_lite.scenes.part_folder import begin_folder
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 from mfnet_lite.utils.processes import Ranks, is_first_process, working_together
 
 UNFINISHED = "unfinished"
@@ -108,8 +109,8 @@ def mask_tiles(
         ranks.wait()
     if unknown and progress:
         tqdm.write(
-            f"note: {unknown} map(s) in {out} are of an earlier version and do not know what they were made "
-            "from",
+            f"note: {counted(unknown, 'map')} in {out} {agreeing(unknown, 'is', 'are')} of an earlier version and "
+            f"{agreeing(unknown, 'does not know what it was', 'do not know what they were')} made from",
             sys.stderr,
         )
     return tuple(done)

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from mfnet_lite.training.schedule import Schedule
+from mfnet_lite.utils.counted_nouns import counted
 
 Precision = Literal["32-true", "bf16-mixed", "bf16-true", "64-true"]
 
@@ -234,9 +235,9 @@ class TrainConfig:
             now = processes * self.batch * self.accumulate
             if before != now:
                 raise ValueError(
-                    f"cannot resume with {now} samples per step ({processes} process(es)) where there were {before} "
-                    f"({were} process(es)); change batch or accumulate so that their product with the number "
-                    "of processes stays the same"
+                    f"cannot resume with {now} samples per step ({counted(processes, 'process')}) where there "
+                    f"were {before} ({counted(were, 'process')}); change batch or accumulate so that "
+                    "their product with the number of processes stays the same"
                 )
         differing = [
             f"{f.name} was {saved.get(f.name, f.default)!r} and is now {ours[f.name]!r}"

@@ -29,6 +29,7 @@ from mfnet_lite.training.config import TrainConfig
 from mfnet_lite.training.fabric import DDPStrategy, Fabric
 from mfnet_lite.training.mixed_precision import WholeInputs
 from mfnet_lite.tuning.bookkeeping import trained_state
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.processes import torchrun_ranks
 from mfnet_lite.utils.samples import Samples
 
@@ -49,14 +50,14 @@ def make_fabric(config: TrainConfig, device: torch.device) -> Fabric:
         started = ranks.local_world, ranks.world // ranks.local_world
         if (devices, nodes) not in ((1, 1), started):
             raise ValueError(
-                f"torchrun has started {started[0]} process(es) on each of {started[1]} node(s), but devices is "
-                f"{devices} and nodes is {nodes}; leave both out"
+                f"torchrun has started {counted(started[0], 'process')} on each of "
+                f"{counted(started[1], 'node')}, but devices is {devices} and nodes is {nodes}; leave both out"
             )
         devices, nodes = started
     several = devices * nodes > 1
     if several and device.type == "cuda" and devices > torch.cuda.device_count():
         raise ValueError(
-            f"this machine has {torch.cuda.device_count()} GPU(s), but devices is {devices}; lower it"
+            f"this machine has {counted(torch.cuda.device_count(), 'GPU')}, but devices is {devices}; lower it"
         )
     strategy: Any = config.strategy
     if several and strategy in ("auto", "ddp"):

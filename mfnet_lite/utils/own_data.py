@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.exercises import check_answer
 
 __all__ = [
@@ -94,7 +95,7 @@ def check_clicks(
     if scores[-1] < goal and len(clicks) < most:
         _refuse(f"the last IoU is {scores[-1]:.2f}", f"go on to {goal:g}, or to {most} clicks")
     told = " ".join(f"{score:.2f}" for score in scores[1:])
-    return f"right: {len(clicks)} click(s), IoU {told}"
+    return f"right: {counted(len(clicks), 'click')}, IoU {told}"
 
 
 def check_additions(
@@ -118,7 +119,7 @@ def check_additions(
 
     Raises:
         ValueError: If nothing was added or too much, a frozen weight learns, the answer moves before any training, or
-            no matrix receives a gradient.
+            a matrix can never learn.
     """
     trial = copy.deepcopy(model)
     with torch.no_grad():
@@ -126,7 +127,8 @@ def check_additions(
     frozen = {id(weight) for weight in trial.parameters()}
     if attach(trial) is ...:
         return WAITING
-    added = [weight for weight in trial.parameters() if weight.requires_grad]
+    named = {name: weight for name, weight in trial.named_parameters() if weight.requires_grad}
+    added = list(named.values())
     if any(id(weight) in frozen for weight in added):
         _refuse("a weight of the frozen network learns", "leave the base as it is")
     count = sum(weight.numel() for weight in added)
@@ -136,10 +138,37 @@ def check_additions(
     if not torch.allclose(after, before, atol=1e-5):
         moved = float((after.detach() - before).norm() / before.norm())
         _refuse(f"the answer moves by {moved:.1%} before any training", "start the last layer at 0")
-    after.square().sum().backward()
-    if not any(w.grad is not None and w.grad.any() for w in added if w.ndim > 1):
-        _refuse("no added matrix receives a gradient", "one of two layers must not be zero")
+    dead = _never_learn(named, lambda: run(trial, images[:2]), after)
+    if dead:
+        _refuse(
+            f"no gradient ever reaches {dead[0]}"
+            + (f" and {len(dead) - 1} more" if dead[1:] else ""),
+            "one of two layers must not be zero, and each must be called",
+        )
     return f"right: {count:,} weights that change nothing at the start"
+
+
+STEPS = 4
+"""Of two layers the one behind, which starts at zero, has to move before the one ahead of it gets a gradient."""
+
+
+def _never_learn(
+    added: Mapping[str, nn.Parameter], run: Callable[[], Tensor], found: Tensor
+) -> list[str]:
+    """Take a few steps and name the matrices that none of them gave a gradient."""
+    dead = [name for name, weight in added.items() if weight.ndim > 1]
+    for _ in range(STEPS):
+        found.square().sum().backward()
+        dead = [n for n in dead if added[n].grad is None or not added[n].grad.any()]  # type: ignore[union-attr]
+        if not dead:
+            break
+        with torch.no_grad():
+            for weight in added.values():
+                if weight.grad is not None and weight.grad.any():
+                    weight -= 0.01 * weight.grad / weight.grad.abs().max()
+                weight.grad = None
+        found = run()
+    return dead
 
 
 def check_reliance(
@@ -255,7 +284,7 @@ def check_offset(
                 f"image {number}, moved by {known[0]} rows and {known[1]} columns",
                 0.5,
             )
-    return f"right: known displacements of {len(images)} image(s) found"
+    return f"right: known displacements of {counted(len(images), 'image')} found"
 
 
 def check_ground(

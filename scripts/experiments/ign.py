@@ -29,6 +29,7 @@ from mfnet_lite.runs.folder import channels_of
 from mfnet_lite.scenes import evaluate
 from mfnet_lite.training import TrainConfig, fit
 from mfnet_lite.training.augment.jitter import RandomJitter
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.provenance import commit, versions
 from scripts.experiments.lines import ROOT
@@ -149,7 +150,7 @@ def main() -> None:
         "provenance": {
             "command": "python -m scripts.experiments.ign FOLDER",
             "commit": commit(ROOT, short=True),
-            "hardware": f"{platform.machine()}, {torch.get_num_threads()} CPU thread(s)",
+            "hardware": f"{platform.machine()}, {counted(torch.get_num_threads(), 'CPU thread')}",
             "versions": versions(),
             "date": time.strftime("%Y-%m-%d"),
             "seconds": round(time.time() - begun),

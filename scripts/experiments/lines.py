@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from mfnet_lite.sam import find_checkpoint
+from mfnet_lite.utils.counted_nouns import counted, with_plain_counts
 from mfnet_lite.utils.hashes import sha256_of
 from mfnet_lite.utils.provenance import commit, versions
 
@@ -69,7 +70,7 @@ def stamp() -> dict[str, str]:
     return {
         "commit": commit(ROOT, short=True),
         "date": time.strftime("%Y-%m-%d"),
-        "hardware": f"{platform.machine()} CPU, {torch.get_num_threads()} thread(s)",
+        "hardware": f"{platform.machine()} CPU, {counted(torch.get_num_threads(), 'thread')}",
     }
 
 
@@ -93,7 +94,7 @@ def provenance(lines: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "commits": sorted({line["commit"] for line in lines}),
         "dates": sorted({line["date"] for line in lines}),
-        "hardware": sorted({line["hardware"] for line in lines}),
+        "hardware": sorted({with_plain_counts(line["hardware"]) for line in lines}),
         "versions": versions(),
         "runs": len(lines),
     }

@@ -14,6 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import sha256_of
 from scripts.pretraining.evaluate import table
@@ -34,7 +35,7 @@ textures, shadows, blur and noise; every pixel belongs to a part, an object and 
 IoU has seen collages as well (`scripts/pretraining/collages.py`), whose textures are cut from the photographs inside
 scikit-image and scikit-learn. No remote-sensing scene, no height map, no other model's output.
 
-**Recipe** (`scripts/pretraining/sam_tiny.py`, seed {seed}, {hours:.1f} hours on {processes} CPU core(s)):
+**Recipe** (`scripts/pretraining/sam_tiny.py`, seed {seed}, {hours:.1f} hours on {cores}):
 
 {recipe}
 
@@ -120,7 +121,7 @@ def write_card(results: Path) -> None:
     stages = []
     for s in training["stages"]:
         what = (
-            f"{s['prompts']} prompts each, {s['rounds']} round(s)"
+            f"{s['prompts']} prompts each, {counted(s['rounds'], 'round')}"
             if s["prompts"]
             else "encoder only"
         )
@@ -155,7 +156,7 @@ def write_card(results: Path) -> None:
         millions=training["parameters"] / 1e6,
         seed=training["seed"],
         recipe="\n".join(stages),
-        processes=workers * training["threads"],
+        cores=counted(workers * training["threads"], "CPU core"),
         rounds=max(s["rounds"] for s in training["stages"]),
         note=training.get("note", ""),
         head=_head(training),

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from mfnet_lite.language.word_table import NAME as WORDS
 from mfnet_lite.nets.encoders.tiny_pair import METADATA_KEY
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.files import replacing, write_text
 from mfnet_lite.utils.hashes import sha256_of
 from scripts.pretraining.evaluate_vision_language import curves_table, table
@@ -54,7 +55,7 @@ A word that is no token is replaced by its other number (cars, car), else divide
 "drive" and "way"), else left out; the last two are logged. A phrase of which nothing is known is refused.
 
 **Recipe** (`scripts/pretraining/vision_language.py`, seed {seed}): {steps} steps of {crops} crops of {size} pixels,
-{minutes:.0f} minutes on {threads} thread(s) of a shared CPU, bfloat16 autocast, Muon for the image encoder's
+{minutes:.0f} minutes on {threads} of a shared CPU, bfloat16 autocast, Muon for the image encoder's
 matrices and AdamW for the rest (rate {rate:g}, cosine), running average of the weights. Losses and their weights:
 {losses}. *kinds* and *classes*: every pixel against one name, drawn anew at each step, of each kind or class;
 *regions*: pooled patches against phrases, several of which may be true; *captions*: the global token against the
@@ -160,7 +161,8 @@ def write_card(results: Path, remarks: str = REMARKS) -> None:
         source=words["source"]["sha256"],
         names=next(iter(words["meaning"].values()))["names"],
         meaning="\n".join(meaning),
-        **{key: training[key] for key in ("scenes", "seed", "steps", "crops", "size", "rate", "threads")},
+        **{key: training[key] for key in ("scenes", "seed", "steps", "crops", "size", "rate")},
+        threads=counted(training["threads"], "thread"),
         minutes=training["seconds"] / 60,
         note=training.get("note", ""),
         losses=", ".join(f"{name} {weight:g}" for name, weight in training["losses"].items()),

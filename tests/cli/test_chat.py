@@ -49,7 +49,7 @@ def test_several_questions_and_their_boxes(run, image, tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines() == ["<p>1 roof</p>[0.25,0.25,0.50,0.50]", "red [0.1,0.2"]
     assert "note: answer 2 is malformed (truncated): the bracket is not closed" in result.stderr
-    assert f"wrote {out}: 1 box(es), in the CRS of the image" in result.stderr
+    assert f"wrote {out}: 1 box, in the CRS of the image" in result.stderr
     assert seen[1] == [
         ("Where is a roof?", "<p>1 roof</p>[0.25,0.25,0.50,0.50]"),
         ("Which colour?", None),

@@ -233,9 +233,7 @@ def test_mistakes_are_one_sentence(run, folder, tmp_path):
     refused(call("evaluate", run, folder, "--convention", "isprs"), "convention")
     tile = only(folder / "test" / "image")
     refused(call("predict", run, "--optical", tile, "--out", out), "--dsm FILE")
-    refused(
-        call("predict", run, "--optical", tile, "--dsm", tile, "--out", out), "3 band(s) of dsm"
-    )
+    refused(call("predict", run, "--optical", tile, "--dsm", tile, "--out", out), "3 bands of dsm")
     refused(call("predict", run, "--sensor", "dsm", "--out", out), "NAME=FILE")
     refused(call("predict", run, "--optical", tile, "--out", out, "--window", 0), "--window")
     refused(call("evaluate", run, folder, "--window", 0), "--window must be at least 1")

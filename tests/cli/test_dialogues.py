@@ -35,7 +35,7 @@ def test_the_world_is_written_and_checked(folder):
     result = call("data", "check", folder)
     assert result.exit_code == 0, result.output
     words = " ".join(result.output.split())  # lines are wrapped to the terminal
-    assert "nothing wrong in 8 dialogue(s)" in words
+    assert "nothing wrong in 8 dialogues" in words
 
 
 def test_what_is_wrong_is_listed(folder, tmp_path):

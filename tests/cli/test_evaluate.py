@@ -82,7 +82,7 @@ def test_a_band_of_shared_files_that_has_files_of_its_own_here(tmp_path):
 
 def test_bands_that_are_not_there_are_named(folder):
     dataset = _opened(folder, "auto", ("optical",), trained(optical=(4, 1)), "test")
-    with pytest.raises(ValueError, match=r"a\.tif has 3 band\(s\), but bands \(4, 1\)"):
+    with pytest.raises(ValueError, match=r"a\.tif has 3 bands, but bands \(4, 1\)"):
         channels_of(dataset, "test")
 
 

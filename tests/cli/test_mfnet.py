@@ -101,7 +101,7 @@ def test_scores_and_maps_with_and_without_a_sensor(run, folder, tmp_path):
     height = folder / "test" / "dsm" / tile.name
     full = call("predict", run, "--optical", tile, "--dsm", height, "--out", tmp_path / "a.tif")
     assert full.exit_code == 0, full.output
-    assert "9 window(s) of 32" in full.stdout
+    assert "9 windows of 32" in full.stdout
     assert "MiB of memory" in full.stdout
     assert "note" not in full.stderr
     part = call("predict", run, "--optical", tile, "--out", tmp_path / "b.tif")
@@ -123,7 +123,7 @@ def test_the_maps_of_the_three_votes_differ_only_in_their_windows(run, folder, t
             "--window", 32, "--stride", 8, "--blend", blend,
         )  # fmt: skip
         assert result.exit_code == 0, result.output
-        assert f"{number} window(s)" in result.stdout
+        assert f"{number} windows" in result.stdout
     refused(
         call("predict", run, "--optical", tile, "--out", tmp_path / "x.tif", "--blend", "max"),
         "smooth, sum, authors",

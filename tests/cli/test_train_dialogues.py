@@ -38,7 +38,7 @@ def whole(folder: Path) -> Path:
         "4 steps of stage 2 (--steps)\n"
     ) in result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == f"trained earthgpt on 2 dialogue(s) of optical, sar; run in {out}"
+    assert lines[0] == f"trained earthgpt on 2 dialogues of optical, sar; run in {out}"
     assert [line.split(" in ")[0] for line in lines[1:]] == [
         "stage 0: 2 steps",
         "stage 1: 3 steps",

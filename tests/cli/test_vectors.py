@@ -71,7 +71,7 @@ def test_options(tmp_path):
     result = call("vectors", path, "--out", out, *more)
     assert result.exit_code == 0, result.output
     assert f"{path} has no coordinate system; coordinates are pixels" in result.stderr
-    assert f"wrote {out}: 2 polygons, 1 smaller one(s) left out" in result.stdout
+    assert f"wrote {out}: 2 polygons, 1 smaller one left out" in result.stdout
     write_raster(tmp_path / "map_confidence.tif", np.full((16, 16), 0.5, np.float32))
     result = call("vectors", path, "--out", out)
     assert "confidence is the mean of" in result.stderr

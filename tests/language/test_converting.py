@@ -125,7 +125,7 @@ def test_refusals(tmp_path: Path) -> None:
     for image in (tmp_path / "c" / "images").iterdir():
         image.unlink()
     with pytest.raises(
-        ValueError, match=r"gives no question: 2 problem\(s\), such as .*airport_1.jpg is missing"
+        ValueError, match=r"gives no question: 2 problems, such as .*airport_1.jpg is missing"
     ):
         convert("captions", tmp_path / "c", tmp_path / "a")
     assert not (tmp_path / "a").exists()

@@ -55,7 +55,7 @@ def test_nothing_wrong(folder: Path) -> None:
         (record("a.png", "All?", "<p>2 ships</p>[0.1,0.1,0.2,0.2]"), "record 1, answer 0 (detection): 2 announced"),
         (record("a.png", "Where?", "[0.1,0.1,0.2,1.2]", tasks=["grounding"]), "a coordinate lies outside 0 to 1"),
         (record("a.png", "Which?", "[0.1,0.1,0.2,0.2]", tasks=["vqa"]), "boxes where words were asked for"),
-        (record("../test/b.png", "Is it?", "no"), "1 image(s) lie in several splits, such as b.png"),
+        (record("../test/b.png", "Is it?", "no"), "1 image lies in several splits, such as b.png"),
     ],
 )  # fmt: skip
 def test_problems(folder: Path, bad: dict[str, Any], told: str) -> None:
@@ -74,7 +74,7 @@ def test_notes_and_unreadable_files(folder: Path) -> None:
     report = check_instructions(folder, sensor="infrared")
     assert report.notes == (
         "the unknown key mood is not read (1 x)",
-        "1 record(s) name no sensor and are counted as infrared",
+        "1 record without a sensor is counted as infrared",
     )
     assert "line 1 is not valid JSON" in str(report.problems[0])
     assert report.counts == {("train", "infrared", "vqa"): 1}
@@ -97,7 +97,7 @@ def test_sources_are_checked_as_a_conversion_would_see_them(tmp_path: Path) -> N
     )
 
 
-LEAK = "1 image(s) lie in several splits, such as {}; keep each in one, or scores on the test split tell nothing"
+LEAK = "1 image lies in several splits, such as {}; keep each in one, or scores on the test split tell nothing"
 
 
 def test_one_image_in_several_splits_of_a_source(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_one_image_listed_twice_without_a_split(tmp_path: Path) -> None:
     assert check_instructions(captions).ok
     made.write(file, {"images": [*entries, entries[1]]})
     assert [str(problem) for problem in check_instructions(captions).problems] == [
-        f"{captions}: 1 image(s) without a split are listed more than once, such as park_2.jpg; list each once, or it "
+        f"{captions}: 1 image without a split is listed more than once, such as park_2.jpg; list each once, or it "
         "is drawn for training and for test"
     ]
 
@@ -173,8 +173,8 @@ def test_tables(folder: Path) -> None:
     check_instructions(folder).render(console)
     text = console.export_text()
     assert "classification" in text
-    assert "nothing wrong in 2 dialogue(s)" in text
-    assert "1 problem(s)" in text
+    assert "nothing wrong in 2 dialogues" in text
+    assert "1 problem" in text
     assert "train/instructions.json" in text
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from mfnet_lite.language.answers import parse_answer
 from mfnet_lite.language.instructions import Dialogue, Exchange, read_instructions
-from mfnet_lite.language.nouns import plural_of
 from mfnet_lite.language.scoring import majority_answers, score_answers
 from mfnet_lite.language.world_dialogues import DialogueConfig, write_world_instructions
+from mfnet_lite.utils.counted_nouns import plural_of
 
 ONE = Dialogue(
     "a.tif",

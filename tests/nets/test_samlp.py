@@ -249,6 +249,37 @@ def test_embedding_is_used_if_there_is_one():
 # --- losses
 
 
+def centre_of(mask: torch.Tensor) -> tuple[float, float]:
+    """Row and column of a mask's centre, in its own pixels."""
+    rows, columns = torch.where(mask > 0)
+    return (rows.double() + 0.5).mean().item(), (columns.double() + 0.5).mean().item()
+
+
+@pytest.mark.parametrize("size", [(64, 64), (48, 64), (90, 150)])
+def test_masks_are_enlarged_centre_on_centre(size):
+    """A square in the middle of the low-resolution image is one in the middle of its label."""
+    net = small()
+    height, width = (round(length * 16 / max(size)) for length in size)
+    low = torch.full((1, 3, 16, 16), -1.0)
+    low[..., height // 2 - 2 : height // 2 + 2, width // 2 - 2 : width // 2 + 2] = 1.0
+    masks = net.full_size(PlateOutput(low, torch.zeros(1, 3)), size).masks
+    scale = max(size) / 16
+    wanted = (height // 2 * scale, width // 2 * scale)
+    assert centre_of(masks[0, 0]) == pytest.approx(wanted, abs=0.1 * scale)
+
+
+def test_the_authors_loss_sees_labels_a_little_to_the_right_and_below():
+    """Known and told in book/paper_versus_code.md; squares in all 4 × 4 places move by 3/8 of a pixel on average."""
+    net, moved = small(official=True), []
+    for row in range(4):
+        for column in range(4):
+            label = torch.zeros(1, 1, 64, 64)
+            label[..., 20 + row : 32 + row, 24 + column : 36 + column] = 1.0
+            y, x = centre_of(net._low(label, (16, 16))[0, 0])
+            moved.append((y - (26 + row) / 4, x - (30 + column) / 4))
+    assert torch.tensor(moved).mean(dim=0).tolist() == pytest.approx([0.375, 0.375])
+
+
 def test_loss_is_dice_of_three_masks():
     net = small()
     data = batch()

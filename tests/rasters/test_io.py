@@ -164,7 +164,7 @@ def test_missing_file_and_band(tmp_path):
     with pytest.raises(FileNotFoundError, match="does not exist"):
         read_raster(tmp_path / "no.tif")
     path = write_raster(tmp_path / "a.tif", np.zeros((2, 5, 5), np.uint8))
-    with pytest.raises(ValueError, match=r"has 2 band\(s\), but bands \(3,\)"):
+    with pytest.raises(ValueError, match=r"has 2 bands, but bands \(3,\)"):
         read_raster(path, bands=(3,))
 
 

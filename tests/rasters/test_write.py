@@ -19,7 +19,7 @@ def test_bool_is_stored_as_bytes(tmp_path):
         ("a.tif", (4,), {}, r"got shape \(4,\)"),
         ("a.tif", (1, 0, 4), {}, "with pixels in it"),
         ("a.tif", (2, 4, 4), {"palette": [(0, 0, 0)]}, "one band of uint8, got 2"),
-        ("a.tif", (2, 4, 4), {"descriptions": ["x"]}, r"expected 2 band name\(s\), got 1"),
+        ("a.tif", (2, 4, 4), {"descriptions": ["x"]}, r"expected 2 band names, got 1"),
     ],
 )
 def test_refusals(tmp_path, name, shape, options, message):

@@ -37,11 +37,11 @@ def test_training_says_so_in_one_sentence_as_data_check_does(data, tmp_path, spl
     assert result.exception is None or isinstance(result.exception, SystemExit)
     (line,) = result.stderr.splitlines()
     assert line.startswith(
-        f"error: {odd}: wrong band count: 4 band(s), expected 3 for optical; write the"
+        f"error: {odd}: wrong band count: 4 bands, expected 3 for optical; write the"
     )
     assert not (tmp_path / "run").exists()
     (problem,) = check_dataset(data, progress=False).problems
-    assert str(problem).startswith(f"{odd}: wrong band count: 4 band(s), expected 3 for optical; ")
+    assert str(problem).startswith(f"{odd}: wrong band count: 4 bands, expected 3 for optical; ")
     # the remedy: choose bands that all have
     chosen = call("train", data, "--out", tmp_path / "run", "--steps", 1, *TINY, "--bands", "1,2,3")
     assert chosen.exit_code == 0, chosen.output
@@ -52,7 +52,7 @@ def test_scoring_says_so(data, tmp_path):
     odd = tile(data / "test", "t1.tif", 4)
     result = call("evaluate", tmp_path / "run", data, "--device", "cpu")
     assert result.exit_code == 1
-    assert f"{odd}: wrong band count: 4 band(s), expected 3" in result.stderr
+    assert f"{odd}: wrong band count: 4 bands, expected 3" in result.stderr
 
 
 def test_both_dates(tmp_path):
@@ -64,4 +64,4 @@ def test_both_dates(tmp_path):
         write_raster(home / "label" / f"p{k}.tif", np.eye(32, dtype=np.uint8) * 255)
     result = call("train", tmp_path / "pairs", "--out", tmp_path / "run", "--steps", 1, *TINY)
     assert result.exit_code == 1
-    assert "p2.tif: wrong band count: 4 band(s), expected 3 for after" in result.stderr
+    assert "p2.tif: wrong band count: 4 bands, expected 3 for after" in result.stderr

@@ -126,12 +126,12 @@ def test_opacity_is_not_taken_for_near_infrared(tmp_path):
         out.write(rgba)
     result = call("predict", run, "--optical", scene, "--out", tmp_path / "m.tif")
     assert result.exit_code == 1
-    assert "(its band 4 is opacity) has 3 band(s) of optical" in result.stderr
+    assert "(its band 4 is opacity) has 3 bands of optical" in result.stderr
     for path in sorted((root / "train" / "image").iterdir()):
         path.write_bytes(scene.read_bytes())
     result = call("evaluate", run, root, "--split", "train")
     assert result.exit_code == 1
-    assert "(its band 4 is opacity) has 3 band(s) of optical" in result.stderr
+    assert "(its band 4 is opacity) has 3 bands of optical" in result.stderr
 
 
 def test_change_masks_that_declare_255_as_nodata(tmp_path):

@@ -190,7 +190,7 @@ def test_what_the_model_cannot_read_is_forgotten_and_said(model, placed, monkeyp
     reply = chat.ask("Sure?")
     assert heard.seen[-1] == [("Which colour?", "red"), ("Sure?", None)]
     assert reply.forgotten == 1
-    assert "1 earlier turn(s) are forgotten" in reply.remarks()[0]
+    assert "1 earlier turn is forgotten" in reply.remarks()[0]
     assert chat.history == [("Which colour?", "red"), ("Sure?", "yes")]
     assert [each.turn for each in chat.replies] == [1, 2, 3]
     monkeypatch.setattr(model.language.network.config, "max_position_embeddings", 9)
@@ -214,7 +214,7 @@ def test_nothing_malformed_is_lost(model, placed, monkeypatch):
     assert chat.ask("And?").remarks() == ["answer 2 is malformed (empty): nothing was answered"]
     whole = chat.ask("All of it?")
     assert not whole.boxes[0].inside
-    assert whole.remarks() == ["answer 3: 1 of 1 box(es) reach beyond the image"]
+    assert whole.remarks() == ["answer 3: 1 of 1 box reaches beyond the image"]
     assert len(chat.features()["features"]) == 2
 
 

@@ -67,7 +67,7 @@ def test_faults(tmp_path):
     CONFIG.save(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
         load_run(tmp_path)
-    with pytest.raises(ValueError, match=r"x\.tif has 4 band\(s\) of optical, .* trained on 3"):
+    with pytest.raises(ValueError, match=r"x\.tif has 4 bands of optical, .* trained on 3"):
         check_fits(CONFIG, {"optical": 4, "dsm": 1}, "x.tif")
     with pytest.raises(ValueError, match="no sensor dsm"):
         check_fits(CONFIG, {"optical": 3}, "data")

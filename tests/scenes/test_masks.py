@@ -166,7 +166,7 @@ def test_errors(sam, scene: Path, tmp_path: Path) -> None:
         mask_scene(sam, tmp_path / "none.tif", tmp_path)
     with pytest.raises(ValueError, match="overlap must be between 0 and the tile's 32 pixels"):
         mask_scene(sam, scene, tmp_path, overlap=32)
-    with pytest.raises(ValueError, match=r"has 3 band\(s\), but bands \(1, 2, 4\)"):
+    with pytest.raises(ValueError, match=r"has 3 bands, but bands \(1, 2, 4\)"):
         mask_scene(sam, scene, tmp_path, bands=(1, 2, 4))
     with pytest.raises(ValueError, match="expected one band or three"):
         mask_scene(sam, scene, tmp_path, bands=(1, 2))

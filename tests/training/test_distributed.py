@@ -136,7 +136,7 @@ def test_devices_must_be_here_and_agree_with_torchrun(monkeypatch):
         "LOCAL_WORLD_SIZE": "2",
     }.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ValueError, match=r"2 process\(es\) on each of 2 node"):
+    with pytest.raises(ValueError, match=r"2 processes on each of 2 nodes"):
         make_fabric(replace(CONFIG, devices=3), torch.device("cpu"))
     fabric = make_fabric(CONFIG, torch.device("cpu"))
     assert (fabric.world_size, fabric.global_rank) == (4, 1)

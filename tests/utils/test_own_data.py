@@ -60,7 +60,7 @@ RIGHT = [(1, 0, 1), (2, 3, 1), (3, 1, 1), (4, 2, 1)]
 
 def test_clicks_are_played_again() -> None:
     said = check_clicks(lambda ask, truth, goal, most: RIGHT, grow, TRUTH, 0.8)
-    assert said == "right: 4 click(s), IoU 0.25 0.50 0.75 1.00"
+    assert said == "right: 4 clicks, IoU 0.25 0.50 0.75 1.00"
 
 
 def test_clicks_may_give_up() -> None:
@@ -128,8 +128,24 @@ def put(**options: float) -> Callable[[Any], None]:
     return attach
 
 
+def put_two(**options: float) -> Callable[[Any], None]:
+    """A live addition before one with options of its own."""
+
+    def attach(model: Any) -> None:
+        model[0] = Added(model[0])
+        model.append(Added(nn.Identity(), **options))
+
+    return attach
+
+
+def never_called(model: Any) -> None:
+    model[0] = Added(model[0])
+    model[0].unused = nn.Linear(3, 3, bias=False)
+
+
 def test_additions_pass() -> None:
     assert judge(put()) == "right: 12 weights that change nothing at the start"
+    assert judge(put_two(), 24) == "right: 24 weights that change nothing at the start"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +157,9 @@ def test_additions_pass() -> None:
             lambda model: model.requires_grad_(True), 20, "frozen network learns", id="thawed"
         ),
         pytest.param(put(up=0.1), 20, "moves by", id="a start that moves"),
-        pytest.param(put(down=0.0), 20, "no added matrix", id="both zero"),
+        pytest.param(put(down=0.0), 20, r"reaches 0\.down\.weight and 1 more", id="both zero"),
+        pytest.param(put_two(down=0.0), 30, r"reaches 1\.down\.weight and 1 more", id="one dead"),
+        pytest.param(never_called, 30, r"reaches 0\.unused\.weight; .* called", id="not called"),
     ],
 )
 def test_wrong_additions_are_refused(attach: Any, budget: int, told: str) -> None:
@@ -261,7 +279,7 @@ IMAGES = [torch.rand(3, 24, 31, generator=torch.Generator().manual_seed(k)) for 
 
 
 def test_offsets_pass() -> None:
-    assert check_offset(offset, IMAGES) == "right: known displacements of 2 image(s) found"
+    assert check_offset(offset, IMAGES) == "right: known displacements of 2 images found"
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def read_coco(root: Path) -> Source:
                 )
     source.images += [image for image, _ in found.values()]
     source.tell_several_splits(
-        common, "image(s) are listed for", lambda path: path.name, "list each for one"
+        common, "image", "listed for", lambda path: path.name, "list each for one"
     )
     return source
 

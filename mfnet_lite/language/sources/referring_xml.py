@@ -25,6 +25,7 @@ from mfnet_lite.language.sources.voc_xml import (
     object_of,
     read_xml,
 )
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 
 __all__ = ["read_referring"]
 
@@ -86,12 +87,14 @@ def read_referring(root: Path) -> Source:
                 for split, phrases in by_split.items()
             ]
     if shared:
-        source.notes.append(f"{shared} image(s) have objects in several splits")
+        source.notes.append(
+            f"{counted(shared, 'image')} {agreeing(shared, 'has', 'have')} objects in several splits"
+        )
     beyond = [number for number in splits if number >= count]
     if beyond:
         source.leave_out(
             root,
-            f"the lists name {len(beyond)} object(s) beyond the {count} that there are",
+            f"the lists name {counted(len(beyond), 'object')} beyond the {count} that there are",
             "add the missing files: without them every later number means another object",
         )
     return source
@@ -118,6 +121,6 @@ def _splits(source: Source, root: Path) -> dict[int, str]:
                 common[number] = split
             found[number] = split
     source.tell_several_splits(
-        common, "object(s) are named by the lists of", str, "name each in one list"
+        common, "object", "named by the lists of", str, "name each in one list"
     )
     return found

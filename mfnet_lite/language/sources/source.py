@@ -19,6 +19,7 @@ from mfnet_lite.language.boxes import Numbers, degenerate
 from mfnet_lite.language.exchanges import ObjectBox
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.tiles import Problem
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 
 __all__ = ["AnnotatedImage", "ImageFinder", "Source"]
 
@@ -87,21 +88,28 @@ class Source:
         self.problems.append(Problem(file, problem, remedy))
 
     def tell_several_splits(
-        self, taken: Mapping[Any, str], what: str, name: Callable[[Any], object], remedy: str
+        self,
+        taken: Mapping[Any, str],
+        noun: str,
+        how: str,
+        name: Callable[[Any], object],
+        remedy: str,
     ) -> None:
         """Tell of things that several splits have, and which one they are taken for.
 
         Args:
             taken: Thing → split.
-            what: What they are, up to "several splits".
+            noun: What one of them is.
+            how: In what way several splits have it, such as "listed for".
             name: How one of them is called.
             remedy: What to do.
         """
         if taken:
             first = min(taken)
+            things = f"{counted(len(taken), noun)} {agreeing(len(taken), 'is', 'are')} {how}"
             self.leave_out(
                 self.root,
-                f"{len(taken)} {what} several splits, such as {name(first)}, which is taken for {taken[first]}",
+                f"{things} several splits, such as {name(first)}, which is taken for {taken[first]}",
                 remedy,
             )
 

@@ -32,6 +32,7 @@ from mfnet_lite.language.sources.source import (
     size_of,
     usable_box,
 )
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 
 __all__ = ["read_voc"]
 
@@ -88,7 +89,8 @@ def read_voc(root: Path) -> Source:
     if listed:
         source.leave_out(
             root,
-            f"{len(listed)} listed image(s) have no annotation, such as {min(listed)}",
+            f"{counted(len(listed), 'listed image')} {agreeing(len(listed), 'has', 'have')} no annotation, such "
+            f"as {min(listed)}",
             "add or unlist them",
         )
     return source
@@ -238,7 +240,7 @@ def _splits(source: Source, root: Path) -> dict[str, str]:
         common |= {name: split for name in names if name in found}
         found |= dict.fromkeys(names, split)
     source.tell_several_splits(
-        common, "image(s) are named by the lists of", str, "name each in one list"
+        common, "image", "named by the lists of", str, "name each in one list"
     )
     return found
 

@@ -24,6 +24,7 @@ from mfnet_lite.language.sources.source import (
     splits_named,
     wanted,
 )
+from mfnet_lite.utils.counted_nouns import counted
 
 __all__ = ["read_vqa"]
 
@@ -109,7 +110,8 @@ def _read_split(source: Source, file: Path, finder: ImageFinder, split: str) -> 
             )
         if path is None:
             source.leave_out(
-                file, f"the image {image} of {len(pairs)} question(s) is missing or not unique"
+                file,
+                f"the image {image} of {counted(len(pairs), 'question')} is missing or not unique",
             )
             continue
         source.images.append(AnnotatedImage(path, split, questions=tuple(dict.fromkeys(pairs))))

@@ -20,6 +20,7 @@ from mfnet_lite.rasters.interpretation.missing import HIGHEST, ISOLATED, LOWEST,
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.scaling import SCALINGS, fit_scaling, reduce_cells
 from mfnet_lite.rasters.tiles import Problem, SensorInfo
+from mfnet_lite.utils.counted_nouns import counted
 
 FEW_LEVELS = 16.0  # of 256; below, houses and streets are nearly one grey
 
@@ -100,7 +101,9 @@ def describe_elevation(
     """
     header = raster_info(path)
     if not 1 <= band <= header.bands:
-        raise ValueError(f"{path} has {header.bands} band(s), not a band {band}; choose another")
+        raise ValueError(
+            f"{path} has {counted(header.bands, 'band')}, not a band {band}; choose another"
+        )
     gain, offset, _ = metres_of(Path(path), SensorInfo("dsm"), header, band)
     codes, seen = undeclared_codes(path, band, gain)
     info, ok = seen.info, seen.usable

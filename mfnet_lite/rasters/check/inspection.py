@@ -17,6 +17,7 @@ from mfnet_lite.rasters.labels.label_counts import LabelCounts, count_labels
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import DatasetInfo, Problem, SensorInfo
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 
 AGAIN = "copy or export it again"
 GRID_PIXELS = 4_000_000  # a regular grid of so many tells which missing pixels reach the border
@@ -110,7 +111,7 @@ def inspect_sensor(
         problems.append(
             Problem(
                 path,
-                f"{counts.not_finite} pixel(s) are NaN or infinite",
+                f"{counted(counts.not_finite, 'pixel')} {agreeing(counts.not_finite, 'is', 'are')} NaN or infinite",
                 "fill them, or declare NaN as nodata (rio edit-info --nodata nan) so that they count as missing",
             )
         )

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mfnet_lite.rasters.tiles import Problem
+from mfnet_lite.utils.counted_nouns import counted
 
 __all__ = ["CheckReport", "Row"]
 
@@ -100,7 +101,7 @@ def _render(report: CheckReport, console: Console, max_rows: int = 60) -> None:
     if report.ok:
         console.print(f"{report.root}: nothing wrong in {_tile_words(report)}", markup=False)
         return
-    table = Table(title=f"{len(report.problems)} problem(s)", title_justify="left")
+    table = Table(title=counted(len(report.problems), "problem"), title_justify="left")
     table.add_column("file", overflow="fold")
     table.add_column("problem", overflow="fold")
     table.add_column("remedy", overflow="fold")

@@ -38,6 +38,7 @@ from mfnet_lite.rasters.raster import valid_mask
 from mfnet_lite.rasters.tiles import OPTICAL, Tile
 from mfnet_lite.rasters.tiling import Window
 from mfnet_lite.utils.borders import borders
+from mfnet_lite.utils.counted_nouns import counted
 
 PATTERNS = (
     ("objects/{}", "boundaries/{}"),
@@ -224,7 +225,7 @@ def _check(tile: Tile, files: ObjectFiles) -> None:
         check_same_grid((own, info), "make it from that image")
         if info.bands != 1 or not np.issubdtype(np.dtype(info.dtype), np.integer):
             raise ValueError(
-                f"{path} has {info.bands} band(s) of {info.dtype}, expected one band of integers; "
+                f"{path} has {counted(info.bands, 'band')} of {info.dtype}, expected one band of integers; "
                 "a colour image of objects is no map of ids"
             )
     if OPTICAL in tile.files:

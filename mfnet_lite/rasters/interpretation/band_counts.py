@@ -14,6 +14,7 @@ import numpy as np
 from mfnet_lite.rasters.interpretation.bands import choose_bands, is_named
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.tiles import OPTICAL, Problem, SensorInfo, Tile
+from mfnet_lite.utils.counted_nouns import counted
 
 
 def data_bands(path: Path, sensor: SensorInfo) -> int:
@@ -96,7 +97,7 @@ def wrong_bands(path: Path, found: int, sensor: SensorInfo, expected: int) -> Pr
         remedy += ", or correct dataset.json"
     elif sensor.name == OPTICAL:
         remedy += ", or read those that all have (--bands 1,2,3)"
-    what = f"wrong band count: {found} band(s){opacity_words(path, sensor)}"
+    what = f"wrong band count: {counted(found, 'band')}{opacity_words(path, sensor)}"
     return Problem(path, f"{what}, expected {expected} for {sensor.name}", remedy)
 
 
@@ -131,7 +132,7 @@ def _missing(path: Path, found: int, select: tuple[int, ...]) -> Problem | None:
         return None
     return Problem(
         path,
-        f"wrong band count: {found} band(s), expected at least {max(select)}, of which "
+        f"wrong band count: {counted(found, 'band')}, expected at least {max(select)}, of which "
         f"{', '.join(map(str, select))} are read",
         f"write the same bands in every tile, or choose from 1 to {found}",
     )

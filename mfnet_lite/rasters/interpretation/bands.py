@@ -12,6 +12,7 @@ from mfnet_lite.rasters.io import open_raster, raster_info, read_window
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import SensorInfo
 from mfnet_lite.rasters.tiling import Window
+from mfnet_lite.utils.counted_nouns import counted
 
 RED_GREEN_BLUE = ("red", "green", "blue")
 COLOURS = {
@@ -85,7 +86,7 @@ def choose_bands(
         bands = tuple(sensor.select)
         if max(bands) > info.bands:
             raise ValueError(
-                f"{path} has {info.bands} band(s), but bands {bands} were asked for: "
+                f"{path} has {counted(info.bands, 'band')}, but bands {bands} were asked for: "
                 f"choose from 1 to {info.bands}"
             )
         marked = info.alpha

@@ -27,6 +27,7 @@ from mfnet_lite.rasters.interpretation.record import (
 from mfnet_lite.rasters.interpretation.units import KNOWN_UNITS, metres_per_unit, says_nothing
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.tiles import SensorInfo
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 
 DEEPEST = -12_000.0  # metres; sea floors are believed where the unit is known
 STEEPEST = 4.0  # times the side of a tile; no relief is so high
@@ -112,7 +113,8 @@ def interpret_heights(
     faults = []
     span = f"{lowest:.0f} to {HIGHEST:.0f} m"
     if survey.outside:
-        problem = f"{survey.outside} pixel(s) lie outside {span}: nodata which is not declared"
+        lie = f"{counted(survey.outside, 'pixel')} {agreeing(survey.outside, 'lies', 'lie')}"
+        problem = f"{lie} outside {span}: nodata which is not declared"
         remedy = declare(() if survey.odd is None else (survey.odd,))
         faults.append(Fault(problem, remedy, f"has values outside {span}, taken for nodata"))
     found = ", ".join(f"{code:g}" for code in codes)

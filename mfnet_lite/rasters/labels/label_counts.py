@@ -18,6 +18,7 @@ from mfnet_lite.rasters.labels.label_files import LabelFile
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.scan import file_strips
 from mfnet_lite.rasters.tiles import Tile
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
 MOST_UNKNOWN = 10_000  # different unknown values kept of one file; a lossy one has a million
@@ -71,15 +72,15 @@ class LabelCounts:
             A line each.
         """
         lines = [
-            f"{count} label pixel(s) hold {value}, which counts as not labelled; if it is a class, "
-            f'say so with "label_values" in dataset.json'
+            f"{counted(count, 'label pixel')} {agreeing(count, 'holds', 'hold')} {value}, which counts as not "
+            f'labelled; if it is a class, say so with "label_values" in dataset.json'
             for value, count in sorted(self.conventional.items())
         ]
         if self.nearest.pixels:
             found = self.nearest
             line = (
-                f"{found.pixels} label pixel(s) had a colour of no class and were given the class of the "
-                "nearest colour"
+                f"{counted(found.pixels, 'label pixel')} had a colour of no class and "
+                f"{agreeing(found.pixels, 'was', 'were')} given the class of the nearest colour"
             )
             if found.far:
                 line += f"; {found.far} of them are far from it (over {FAR} of 255)"

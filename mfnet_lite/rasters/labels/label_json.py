@@ -30,6 +30,7 @@ from mfnet_lite.rasters.labels.label_scan import (
 )
 from mfnet_lite.rasters.raster import Colour, RasterInfo
 from mfnet_lite.rasters.scan import LOSSY_SUFFIXES
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
 MANY = 32  # values of labels without class names that look like blended ones rather than classes
@@ -127,8 +128,8 @@ def label_coding(
     lossy = [path for path in plain if path.suffix.lower() in LOSSY_SUFFIXES]
     if lossy and len(names) > 2:
         notes.append(
-            f"{len(lossy)} label(s) are JPEG, first {lossy[0].name}, whose saving changes values near edges; "
-            "export them as PNG or GeoTIFF"
+            f"{counted(len(lossy), 'label')} {agreeing(len(lossy), 'is', 'are')} JPEG, first {lossy[0].name}, whose "
+            "saving changes values near edges; export them as PNG or GeoTIFF"
         )
     if not names:
         count, found = _counted(root, [Path(path) for path in labels], void, shift)
@@ -272,8 +273,9 @@ def _by_colour(
     notes = []
     if other:
         notes.append(
-            f"{len(other)} label(s) have a colour table without any colour of palette, so their values "
-            f"count as classes, first {other[0].name}"
+            f"{counted(len(other), 'label')} {agreeing(len(other), 'has', 'have')} a colour table without any "
+            f"colour of palette, so {agreeing(len(other), 'its', 'their')} values count as classes, first "
+            f"{other[0].name}"
         )
     return painted, notes
 

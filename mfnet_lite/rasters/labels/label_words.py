@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mfnet_lite.rasters.raster import Colour
+from mfnet_lite.utils.counted_nouns import counted
 
 FOREIGN_IGNORES = frozenset(
     {-9999, -32768, -128, -99, 99, 127, 250, 251, 252, 253, 254, 999, 9999, 32767}
@@ -43,7 +44,7 @@ def describe_unknown(
         shown += f" and {len(unknown) - 3} more, {sum(unknown.values())} px in all"
     remedy = _colours(classes) if colours else _values(unknown, num_classes, lossy)
     what = "colour" if colours else "value"
-    return f"holds {len(unknown)} unknown label {what}(s): {shown}; expected {expected}; {remedy}"
+    return f"holds {counted(len(unknown), f'unknown label {what}')}: {shown}; expected {expected}; {remedy}"
 
 
 def _colours(classes: Sequence[str]) -> str:

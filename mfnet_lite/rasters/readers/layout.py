@@ -13,6 +13,7 @@ from mfnet_lite.rasters.raster import Colour
 from mfnet_lite.rasters.readers.dataset_json import sensor_from_json
 from mfnet_lite.rasters.readers.pairs import by_lists
 from mfnet_lite.rasters.tiles import ALL, SPLITS, Problem, SensorInfo, Tile
+from mfnet_lite.utils.counted_nouns import counted
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
 NameLists = Mapping[str, tuple[Path, list[str]]]
@@ -167,9 +168,7 @@ def divide(
         if not both:
             continue
         path = lists[second][0]
-        what = (
-            f"lists {len(both)} tile(s) that {lists[first][0].name} lists, too, such as {min(both)}"
-        )
+        what = f"lists {counted(len(both), 'tile')} that {lists[first][0].name} lists, too, such as {min(both)}"
         if first == "train":
             faults.append(Problem(path, what, "keep each in one of the lists"))
         else:

@@ -45,6 +45,7 @@ from mfnet_lite.rasters.tiles import (
     Tile,
     TileSet,
 )
+from mfnet_lite.utils.counted_nouns import agreeing, counted
 from mfnet_lite.utils.labels import IGNORE_INDEX
 
 BEFORE = ("A", "t1", "T1", "before", "im1", "time1")
@@ -236,4 +237,5 @@ def by_lists(
         partners = tuple(problem for problem in problems if problem.file.stem in wanted)
         incomplete[split] = (*partners, *absent)
     unlisted = len(set(by_id) - used)
-    return splits, incomplete, [f"{unlisted} tile(s) in no list are left out"] if unlisted else []
+    left_out = f"{counted(unlisted, 'tile')} in no list {agreeing(unlisted, 'is', 'are')} left out"
+    return splits, incomplete, [left_out] if unlisted else []

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mfnet_lite.plotting.records import with_minus
+from mfnet_lite.utils.counted_nouns import with_plain_counts
 from mfnet_lite.utils.files import write_text
 from scripts.book.marked_section import with_marked
 from scripts.experiments.claims import FEWEST, Claim, how_missed
@@ -228,7 +229,7 @@ def section(record: Record) -> str:
     commits = ", ".join(f"`{commit}`" for commit in made["commits"])
     told = (
         f"{made['runs']} trainings, {made['cpu_seconds'] // 60} minutes of one core; "
-        f"{', '.join(made['dates'])}, commit {commits}, {', '.join(made['hardware'])}; "
+        f"{', '.join(made['dates'])}, commit {commits}, {with_plain_counts(', '.join(made['hardware']))}; "
         f"torch {made['versions']['torch']}."
     )
     judged = [

@@ -188,7 +188,7 @@ def test_an_image_of_several_splits_is_told_and_taken_for_the_last(tmp_path):
     assert by_split(source) == {"test": "ab", "train": "c", "val": "de"}
     assert source.images[1].objects == (ObjectBox("ship", (30, 10, 50, 30)),)  # those of the test
     assert [str(problem) for problem in source.problems] == [
-        f"{tmp_path}: 2 image(s) are listed for several splits, such as b.jpg, which is taken for test; list each for "
+        f"{tmp_path}: 2 images are listed for several splits, such as b.jpg, which is taken for test; list each for "
         "one"
     ]
 

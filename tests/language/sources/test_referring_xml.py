@@ -24,13 +24,13 @@ def test_reads_with_the_lists_counting_objects(tmp_path):
         ("00002", "train", ["A dam"]),
     ]
     assert source.images[1].phrases[0][1] == (50, 25, 99, 50)
-    assert source.notes[1] == "1 image(s) have objects in several splits"
+    assert source.notes[1] == "1 image has objects in several splits"
 
 
 def test_told(tmp_path):
     write(referring(tmp_path) / "val.txt", "17\n")
     source = read_source(tmp_path)
-    assert "the lists name 1 object(s) beyond the 3 that there are" in str(source.problems[0])
+    assert "the lists name 1 object beyond the 3 that there are" in str(source.problems[0])
     write(tmp_path / "test.txt", "")
     assert "an object that no list names is left out (1 x)" in read_source(tmp_path).all_notes()
     (tmp_path / "JPEGImages" / "00001.jpg").unlink()
@@ -65,7 +65,7 @@ def test_an_object_in_several_lists_and_a_stale_filename(tmp_path):
         ("00002", "train", "A dam"),
     ]
     assert [str(problem).partition(": ")[2] for problem in source.problems] == [
-        "1 object(s) are named by the lists of several splits, such as 0, which is taken for val; name each in one list"
+        "1 object is named by the lists of several splits, such as 0, which is taken for val; name each in one list"
     ]
     assert any("than that of its XML file's own stem" in note for note in source.all_notes())
     # Without an image of its own, its boxes do not go to another one, and its objects are counted all the same.

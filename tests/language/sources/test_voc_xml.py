@@ -63,7 +63,7 @@ def test_told(tmp_path):
     told = " ".join(map(str, source.problems))
     assert "object 0: the box 30, 0, 10, 20 ends before it begins" in told
     assert "the image 000002 is missing" in told
-    assert "1 listed image(s) have no annotation, such as 000009" in told
+    assert "1 listed image has no annotation, such as 000009" in told
     notes = " ".join(source.all_notes())
     assert "no list of a split names is left out" in notes
     assert "a size of 0 is not believed" in notes
@@ -128,9 +128,9 @@ def test_two_annotations_of_one_image(tmp_path, copy):
 @pytest.mark.parametrize(
     ("lists", "splits", "told"),
     [
-        ({"train": "012", "val": "234", "test": "5"}, ("012"[:2], "234", "5"), "1 image(s), 2, val"),
-        ({"train": "012", "val": "345", "test": "345"}, ("012", "", "345"), "3 image(s), 3, test"),
-        ({"train": "01", "val": "12", "test": "0345"}, ("", "12", "0345"), "2 image(s), 0, test"),
+        ({"train": "012", "val": "234", "test": "5"}, ("012"[:2], "234", "5"), "1 image is, 2, val"),
+        ({"train": "012", "val": "345", "test": "345"}, ("012", "", "345"), "3 images are, 3, test"),
+        ({"train": "01", "val": "12", "test": "0345"}, ("", "12", "0345"), "2 images are, 0, test"),
         ({"trainval": "0123", "test": "45"}, ("0123", "", "45"), ""),
         ({"trainval": "0123", "train": "01", "val": "23", "test": "45"}, ("01", "23", "45"), ""),
     ],
@@ -153,7 +153,7 @@ def test_lists_that_overlap(tmp_path, lists, splits, told):
         return
     number, name, split = told.split(", ")
     assert [str(problem) for problem in source.problems] == [
-        f"{tmp_path}: {number} are named by the lists of several splits, such as {name}, which is taken for {split}; "
+        f"{tmp_path}: {number} named by the lists of several splits, such as {name}, which is taken for {split}; "
         "name each in one list"
     ]
 

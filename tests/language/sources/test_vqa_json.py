@@ -43,7 +43,7 @@ def test_told(tmp_path):
     (tmp_path / "b" / "Images_LR" / "0.tif").rename(tmp_path / "b" / "Images_LR" / "west.tif")
     (tmp_path / "b" / "Images_LR" / "1.tif").unlink()
     source = read_source(tmp_path / "b")
-    assert "the image 1 of 2 question(s) is missing" in str(source.problems[0])
+    assert "the image 1 of 2 questions is missing" in str(source.problems[0])
     assert source.all_notes() == (
         "an image is found by its original name, not by its number (1 x)",
     )

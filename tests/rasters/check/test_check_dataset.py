@@ -57,7 +57,7 @@ def test_heights_are_read_through_once(dataset, monkeypatch, fault):
         monkeypatch.setattr(module, "file_strips", counted)
     report = check_dataset(dataset)
     assert read.count(str(path)) == 1
-    words = {"none": [], "missing": ["3 pixel(s) are NaN"], "empty": ["holds no valid pixel"]}
+    words = {"none": [], "missing": ["3 pixels are NaN"], "empty": ["holds no valid pixel"]}
     found = [problem.problem for problem in report.problems]
     assert all(any(word in line for line in found) for word in words[fault])
     assert len(found) == len(words[fault])
@@ -90,18 +90,18 @@ FAULTS = {
     "truncated": ("image/t1.tif", cut, "image/t1.tif", "cannot be read"),
     "truncated label": ("label/t1.tif", cut, "label/t1.tif", "cannot be read"),
     "no raster": ("dsm/t1.tif", lambda p: p.write_text("x"), "dsm/t1.tif", "cannot be read"),
-    "nan": ("dsm/t1.tif", lambda p: damage(p, put(np.nan, 7)), "dsm/t1.tif", "7 pixel(s) are NaN"),
+    "nan": ("dsm/t1.tif", lambda p: damage(p, put(np.nan, 7)), "dsm/t1.tif", "7 pixels are NaN"),
     "nodata": (
         "dsm/t1.tif",
         lambda p: damage(p, put(-9999, 5), nodata=-1),
         "dsm/t1.tif",
-        "5 pixel(s) lie outside -500 to 9000 m",
+        "5 pixels lie outside -500 to 9000 m",
     ),
     "label value": (
         "label/t1.tif",
         lambda p: damage(p, put(9, 3)),
         "label/t1.tif",
-        "unknown label value(s): 9 (3 px)",
+        "unknown label value: 9 (3 px)",
     ),
     "label colours": (
         "label/t1.tif",
@@ -137,13 +137,13 @@ FAULTS = {
         "image/t1.tif",
         lambda p: damage(p, lambda a: a[:3]),
         "image/t1.tif",
-        "3 band(s), expected 4",
+        "3 bands, expected 4",
     ),
     "dsm bands": (
         "dsm/t1.tif",
         lambda p: damage(p, lambda a: np.concatenate([a, a])),
         "dsm/t1.tif",
-        "2 band(s), expected 1",
+        "2 bands, expected 1",
     ),
     "16 bit": (
         "image/t1.tif",
@@ -171,7 +171,7 @@ def test_each_fault_is_found_with_file_and_remedy(dataset, fault):
     assert report.problems[0].remedy
     text = printed(report)
     assert f"train/{told}" in text
-    assert "1 problem(s)" in text
+    assert "1 problem" in text
 
 
 def test_several_faults_are_all_told(dataset):

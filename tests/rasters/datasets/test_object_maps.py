@@ -89,9 +89,7 @@ def test_mistakes_in_one_sentence(dataset, tiles, tmp_path):
         find_object_files(tiles, tmp_path)
     for tile in tiles:
         write(tmp_path / "objects" / f"{tile.id}.tif", np.zeros((3, *SIZE), np.uint8))
-    with pytest.raises(
-        ValueError, match=r"has 3 band\(s\) of uint8, expected one band of integers"
-    ):
+    with pytest.raises(ValueError, match=r"has 3 bands of uint8, expected one band of integers"):
         find_object_files(tiles, tmp_path)
 
 

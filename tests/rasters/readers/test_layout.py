@@ -118,11 +118,11 @@ def test_lists_divide_and_tell_what_they_share(tmp_path):
     (absent,) = divided.incomplete["test"]
     assert "lists x, which has no complete set of files" in absent.problem
     assert [str(fault) for fault in divided.faults] == [
-        f"{path['test']}: lists 1 tile(s) that train.txt lists, too, such as b; keep each in one of the lists"
+        f"{path['test']}: lists 1 tile that train.txt lists, too, such as b; keep each in one of the lists"
     ]
     assert divided.notes == [
-        "1 tile(s) in no list are left out",
-        "test.txt lists 1 tile(s) that val.txt lists, too, such as c",
+        "1 tile in no list is left out",
+        "test.txt lists 1 tile that val.txt lists, too, such as c",
     ]
     problem = Problem(tmp_path, "is odd", "")
     whole = divide(tmp_path, tiles, [problem], {})

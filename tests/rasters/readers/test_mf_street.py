@@ -193,8 +193,8 @@ def test_faults_are_named(street):
         "train.txt: lists 00001D, which has no complete set of files",
         "val.txt: lists 09999D, which has no complete set of files",
         "24 x 32 pixels instead of 24 x 30",
-        "holds 1 unknown label value(s): 9 (768 px)",
-        "wrong band count: 3 band(s), expected 4",
+        "holds 1 unknown label value: 9 (768 px)",
+        "wrong band count: 3 bands, expected 4",
     ):
         assert any(words in line for line in said), (words, said)
     assert not any("Thumbs" in line for line in said)
@@ -205,7 +205,7 @@ def test_faults_are_named(street):
 def test_a_tile_in_two_lists_is_a_fault(street):
     write_list(street / "test.txt", ["00005D", "00001D"])
     problems = check_dataset(street).problems
-    assert "test.txt: lists 1 tile(s) that train.txt lists, too, such as 00001D" in str(problems[0])
+    assert "test.txt: lists 1 tile that train.txt lists, too, such as 00001D" in str(problems[0])
     write_list(street / "test.txt", ["00005D", "00004N"])
     assert check_dataset(street).ok
     assert any("val.txt lists, too" in note for note in open_dataset(street).notes)

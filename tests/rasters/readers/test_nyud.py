@@ -117,7 +117,7 @@ def test_sun_rgbd_has_the_first_37_classes(tmp_path):
     assert (detect_kind(other), open_dataset(other, "sunrgbd").info.classes) == ("nyud", SUN_CLASSES)  # fmt: skip
     save(other / "Label" / "0.png", np.full((24, 32), 38, np.uint8))
     assert any(
-        "unknown label value(s): 38" in p.problem for p in check_dataset(other, "sunrgbd").problems
+        "unknown label value: 38" in p.problem for p in check_dataset(other, "sunrgbd").problems
     )
     with pytest.raises(FileNotFoundError, match="is not SUN RGB-D"):
         open_sunrgbd(tmp_path)
@@ -129,7 +129,7 @@ def test_labels_that_are_shifted_already_are_refused(indoor):
         save(path, np.array(Image.open(path)) - np.uint8(1))
     report = check_dataset(indoor)
     assert len(report.problems) == 5
-    assert "unknown label value(s): 255" in report.problems[0].problem
+    assert "unknown label value: 255" in report.problems[0].problem
     values = {str(i): i for i in range(40)} | {"255": "ignore"}
     (indoor / "dataset.json").write_text(json.dumps({"label_values": values}))
     assert check_dataset(indoor).ok
@@ -154,9 +154,9 @@ def test_faults_are_named(indoor):
     for words in (
         "0.jpg: missing partner: no hha of this name",
         "24 x 30 pixels instead of 24 x 32",
-        "unknown label value(s): 41 (768 px)",
+        "unknown label value: 41 (768 px)",
         "test.txt: lists RGB/77.jpg, which has no complete set of files",
-        "test.txt: lists 1 tile(s) that train.txt lists, too, such as 2",
+        "test.txt: lists 1 tile that train.txt lists, too, such as 2",
     ):
         assert any(words in line for line in said), (words, said)
     save(indoor / "RGB" / "3.png", np.zeros((24, 32, 3), np.uint8))

@@ -38,7 +38,7 @@ def test_lists_choose_and_divide(tmp_path):
     (tmp_path / "list.txt").write_text("b.png\n\na.png\n")
     data = open_pairs(tmp_path)
     assert [tile.id for tile in data.tiles("train")] == ["b", "a"]
-    assert data.notes == ("1 tile(s) in no list are left out",)
+    assert data.notes == ("1 tile in no list is left out",)
     (tmp_path / "list").mkdir()
     for split, name in (("train", "a"), ("val", "b"), ("test", "c")):
         (tmp_path / "list" / f"{split}.txt").write_text(f"{name}.png\n")
@@ -110,7 +110,7 @@ def test_blended_mask_and_missing_date(tmp_path):
     (tmp_path / "B" / "b.png").unlink()
     assert {p.problem.split(":")[0] for p in check_dataset(tmp_path).problems} == {
         "missing partner",
-        "holds 1 unknown label value(s)",
+        "holds 1 unknown label value",
     }
 
 

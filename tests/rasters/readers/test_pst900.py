@@ -92,7 +92,7 @@ def test_faults_are_named(underground):
     for words in (
         "missing partner: no thermal of this name",
         "24 x 31 pixels instead of 24 x 32",
-        "holds 1 unknown label value(s): 7 (768 px)",
+        "holds 1 unknown label value: 7 (768 px)",
     ):
         assert any(words in line for line in said), (words, said)
 
