@@ -26,7 +26,7 @@ def compare_gsd(
         known: What the dataset says of this scene.
         measured: Whether that was measured in another raster, and not stated.
     """
-    width = info.ground_sampling(*((None, known) if measured else (known, None)))
+    width = info.ground_sampling(known, measured)
     if not width or not trained or RATIO[0] < width / trained < RATIO[1]:
         return
     remedy = f"warp it to pixels of {trained:g} m first, or expect a poorer map"

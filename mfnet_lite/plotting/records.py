@@ -20,6 +20,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from mfnet_lite.utils.counted_nouns import with_plain_counts
+from mfnet_lite.utils.student_intervals import by_chance
 
 __all__ = ["Record", "read_record"]
 
@@ -28,8 +29,6 @@ Row = Mapping[str, Any]
 JUDGED = ("holds", "does not hold here")
 WITHOUT_NUMBER = ("not tested here", "not decided here")
 """Verdicts of which the sentence says why there is none."""
-BY_CHANCE = 0.025
-"""Share of claims without any effect whose two-sided 95 % interval lies above the margin all the same."""
 
 
 @dataclass(frozen=True)
@@ -216,11 +215,9 @@ class Record:
         lines = [f"Rule: {self.facts['rule']}.", f"{held} of {len(judged)} claims hold."]
         if "multiplicity" in self.facts and len(judged) < len(self.claims):
             intervals = sum("interval" in claim for claim in judged)
-            lines.append(
-                f"Of {intervals} claims none of which were true, {intervals * BY_CHANCE:.1f} would hold by chance."
-            )
+            lines.append(_sentence(by_chance(intervals)))
         elif chance := self.facts.get("multiplicity"):
-            lines.append(f"{chance[0].upper()}{chance[1:]}.")
+            lines.append(_sentence(chance))
         if any(claim.get("hangs_on_one_seed") for claim in judged):
             lines.append(
                 "A star marks a verdict that would be another one without one of the seeds."
@@ -229,6 +226,10 @@ class Record:
         if waiting := sum(claim["verdict"] not in told for claim in self.facts["claims"]):
             lines.append(f"Claims planned and not measured yet: {waiting}.")
         return lines
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _papers_numbers(claim: Mapping[str, Any]) -> str:

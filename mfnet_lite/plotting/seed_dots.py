@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import stdtrit
 
 from mfnet_lite.plotting.book_figure import one_panel, panels, start_at_zero
+from mfnet_lite.utils.student_intervals import interval
 
 __all__ = ["show_rows", "show_runs"]
 
@@ -110,9 +110,7 @@ def show_rows(
         if len(scores):
             ax.plot(scores.mean(), place, "|", color=colour, markersize=15, markeredgewidth=2.5)
         if zero and len(scores) > 1:
-            errors = stdtrit(len(scores) - 1, 0.975)  # quantile of Student's t
-            reach = errors * scores.std(ddof=1) / np.sqrt(len(scores))
-            ax.plot(scores.mean() + np.array([-reach, reach]), [place, place], "-", color=colour)
+            ax.plot(interval(scores.tolist()), [place, place], "-", color=colour)
     if zero:
         ax.axvline(0, color="#606060", linewidth=1)
     ax.set_yticks(range(len(rows)), list(rows))

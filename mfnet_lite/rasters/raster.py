@@ -88,9 +88,7 @@ class RasterInfo:
         """Ground sampling distance in metres (a pixel's width), or None without georeference."""
         return self._gsd()[0]
 
-    def ground_sampling(
-        self, stated: float | None = None, measured: float | None = None
-    ) -> float | None:
+    def ground_sampling(self, known: float | None = None, measured: bool = False) -> float | None:
         """The pixel's width that counts.
 
         That is the file's own where it has a coordinate system, else as stated, else that of the file's own transform,
@@ -98,8 +96,8 @@ class RasterInfo:
         scaled alike in all of them.
 
         Args:
-            stated: Metres, from ``dataset.json``, or None.
-            measured: Metres, of another file of the dataset, or None.
+            known: Metres, of the whole dataset, or None.
+            measured: Whether that was measured in another file of it, and not stated in ``dataset.json``.
 
         Returns:
             Metres; None if nothing says.
@@ -107,7 +105,8 @@ class RasterInfo:
         own, sure = self._gsd()
         if sure:
             return own
-        return next((width for width in (stated, own, measured) if width is not None), None)
+        first, second = (own, known) if measured else (known, own)
+        return second if first is None else first
 
     def _gsd(self) -> tuple[float | None, bool]:
         transform = self.transform or transform_of_points(list(self.gcps))

@@ -136,9 +136,7 @@ class DatasetInfo:
         Returns:
             Metres; None if nothing says.
         """
-        if self.gsd_measured:
-            return header.ground_sampling(measured=self.gsd)
-        return header.ground_sampling(self.gsd)
+        return header.ground_sampling(self.gsd, self.gsd_measured)
 
     @property
     def num_classes(self) -> int:

@@ -27,7 +27,7 @@ from torchvision.ops.boxes import nms
 
 from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
-from mfnet_lite.sam.mask_decoder import decode
+from mfnet_lite.sam.mask_decoder import decode, is_official
 from mfnet_lite.sam.positions import code_of_grid
 from mfnet_lite.sam.prompts import embed_images, prompt_tokens
 from mfnet_lite.utils.memory import check_memory
@@ -165,12 +165,13 @@ def _find(
     resized = torch.as_tensor(resize.apply_image(image), device=sam.device)
     pixels = rearrange(resized, "height width rgb -> 1 rgb height width")
     embedding = embed_images(sam, pixels)
+    official = is_official(sam.mask_decoder)  # nobody injects anything between the batches
 
     found = []
     for begin in range(0, len(grid), batch):
         some = grid[begin : begin + batch]
         prompts = resize.apply_coords(some, (height, width))
-        logits, iou, which = _decode(sam, embedding, prompts, least_iou)
+        logits, iou, which = _decode(sam, embedding, prompts, least_iou, official)
         for part in _chunks(len(logits), height * width):
             large = _enlarge(sam, logits[part], tuple(resized.shape[:2]), (height, width))
             stable = stability(large, sam.mask_threshold, offset)
@@ -254,7 +255,11 @@ def _count(masks: Bool[Tensor, "*masks height width"]) -> Int64[Tensor, "*masks"
 
 
 def _decode(
-    sam: Sam, embedding: Tensor, prompts: NDArray[np.float64], threshold: float
+    sam: Sam,
+    embedding: Tensor,
+    prompts: NDArray[np.float64],
+    threshold: float,
+    official: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run one batch of points; make masks only where the predicted IoU is above the threshold.
 
@@ -269,7 +274,9 @@ def _decode(
     rows, columns = embedding.shape[-2:]
     position = code_of_grid(sam.prompt_encoder.pe_layer, (rows, columns))
     # hundreds of points share one image, which is where the rearranged products gain most
-    decoded = decode(sam.mask_decoder, embedding, dense, position, tokens, rearranged=True)
+    decoded = decode(
+        sam.mask_decoder, embedding, dense, position, tokens, rearranged=True, official=official
+    )
     three = slice(1, None)  # the candidates for an ambiguous prompt, without the single mask
     # what follows, from the test of the IoU to the enlarging of masks, is not for half precision
     wide = torch.promote_types(decoded.iou.dtype, torch.float32)

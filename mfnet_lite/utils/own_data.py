@@ -165,7 +165,7 @@ def _never_learn(
         with torch.no_grad():
             for weight in added.values():
                 if weight.grad is not None and weight.grad.any():
-                    weight -= 0.01 * weight.grad / weight.grad.abs().max()
+                    weight.sub_(0.01 * weight.grad / weight.grad.abs().max())
                 weight.grad = None
         found = run()
     return dead

@@ -21,8 +21,8 @@ import torch
 from mfnet_lite.training.config import Precision
 from mfnet_lite.utils.files import write_text
 from mfnet_lite.utils.provenance import commit
+from mfnet_lite.utils.student_intervals import interval
 from scripts.benchmarks.common import RESULTS, ROOT, now, one_thread
-from scripts.experiments.claims import interval
 from scripts.experiments.lines import append_line, read_lines
 from scripts.experiments.mfnet.plan import BASE, RATES
 from scripts.experiments.mfnet.runs import train_world

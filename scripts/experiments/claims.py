@@ -18,14 +18,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from scipy.stats import t as student_t
-
+from mfnet_lite.utils.student_intervals import by_chance, interval
 from scripts.experiments.planning import PlannedRun
 
 FEWEST = 3
 """Seeds below which there is no verdict."""
-CONFIDENCE = 0.95
-"""Of the intervals of Student's t."""
 
 Line = dict[str, Any]
 Score = str | tuple[str, str]
@@ -151,22 +148,6 @@ def differences(claim: Claim, rows: Rows, read: Read) -> dict[int, float]:
     return {
         seed: sum(values[seed] for values in summands) - claim.absolute for seed in sorted(seeds)
     }
-
-
-def interval(found: Sequence[float], confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Return the two-sided interval of Student's t of a mean.
-
-    Args:
-        found: At least two numbers.
-        confidence: Share of such intervals that hold the true mean, if the numbers are normally distributed.
-
-    Example:
-        >>> [round(end, 4) for end in interval([0.02, 0.03, 0.04])]  # 0.03 ± 4.3027 · 0.01 / √3
-        [0.0052, 0.0548]
-    """
-    mean, error = statistics.mean(found), statistics.stdev(found) / len(found) ** 0.5
-    reach = float(student_t.ppf((1 + confidence) / 2, len(found) - 1)) * error
-    return mean - reach, mean + reach
 
 
 def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
@@ -301,8 +282,7 @@ def rule(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     count = sum("interval" in verdict for verdict in verdicts)
     return {
         "rule": "holds if the 95 % interval of Student's t of the paired differences lies above the margin",
-        "multiplicity": f"of {count} claims none of which were true, {count * (1 - CONFIDENCE) / 2:.1f} would hold "
-        "by chance",
+        "multiplicity": by_chance(count),
     }
 
 

@@ -190,10 +190,7 @@ def test_which_width_of_a_pixel_counts(tmp_path):
             ({"crs": "EPSG:25832", "transform": place}, {"transform": place}, {})
         )
     )
-    assert [info.ground_sampling(2, 3) for info in (placed, with_transform, plain)] == [0.5, 2, 2]
-    assert [info.ground_sampling(None, 3) for info in (placed, with_transform, plain)] == [
-        0.5,
-        0.5,
-        3,
-    ]
-    assert plain.ground_sampling() is None
+    infos = (placed, with_transform, plain)
+    assert [info.ground_sampling(2) for info in infos] == [0.5, 2, 2]
+    assert [info.ground_sampling(3, measured=True) for info in infos] == [0.5, 0.5, 3]
+    assert [info.ground_sampling() for info in infos] == [0.5, 0.5, None]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,8 @@ from segment_anything.utils.amg import calculate_stability_score
 
 from mfnet_lite.sam import TINY, automatic, build_sam, generate_masks, load_sam, official_generator
 from mfnet_lite.sam.automatic import stability
+from mfnet_lite.sam.mask_decoder import is_official
+from mfnet_lite.tuning import LoRALayer, attach_lora
 
 CONFIG = replace(TINY, image_size=64, depth=2, global_blocks=(1,))
 
@@ -128,3 +131,27 @@ def test_stability_equals_the_official_one_and_does_not_overflow():
 def test_wrong_images_are_refused(sam, image):
     with pytest.raises(ValueError, match=r"expected an RGB image of shape \(H, W, 3\)"):
         generate_masks(sam, image)
+
+
+def test_what_is_injected_between_two_images_acts_on_the_second(sam, monkeypatch):
+    """The form of the decoder is chosen once for all points of an image, and anew for the next image."""
+    asked = []
+
+    def ask(decoder):
+        asked.append(is_official(decoder))
+        return asked[-1]
+
+    monkeypatch.setattr(automatic, "is_official", ask)
+    image, sam = random_image(64, 64), copy.deepcopy(sam)
+    options = {"points_per_side": 3, "points_per_batch": 2, "pred_iou_thresh": -1.0}
+    options |= {"stability_score_thresh": 0.0, "box_nms_thresh": 1.1}
+    before = generate_masks(sam, image, **options)
+    attach_lora(sam, "mask_decoder.*.v_proj", rank=2, seed=0)
+    for module in sam.modules():
+        if isinstance(module, LoRALayer):
+            torch.nn.init.normal_(module.lora_b, generator=torch.Generator().manual_seed(0))
+    after = generate_masks(sam, image, **options)
+    assert asked == [True, False]
+    compare(after, official_generator(sam, **options).generate(image))
+    told = [sorted(record["predicted_iou"] for record in records) for records in (before, after)]
+    assert not np.allclose(*told, atol=1e-3)

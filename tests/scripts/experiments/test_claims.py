@@ -23,15 +23,6 @@ class Run(PlannedRun):
         return self.name
 
 
-def test_interval_by_hand():
-    # t of two degrees of freedom at 97.5 %: 4.30265; of four: 2.77645
-    low, high = claims.interval([0.02, 0.03, 0.04])
-    assert high - 0.03 == pytest.approx(4.30265 * 0.01 / 3**0.5, rel=1e-5)
-    assert 0.03 - low == pytest.approx(high - 0.03)
-    low, _ = claims.interval([0.01, 0.02, 0.03, 0.04, 0.05])
-    assert low == pytest.approx(0.03 - 2.77645 * 0.0158114 / 5**0.5, rel=1e-4)
-
-
 def test_verdicts_by_hand():
     # mean 0.03: two standard errors above zero, but not 4.3
     close = [0.01, 0.03, 0.05]
