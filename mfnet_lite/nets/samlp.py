@@ -51,9 +51,7 @@ class SamLPVariant:
         two_class: :func:`~mfnet_lite.losses.two_class_dice` over the batch, instead of the Dice of each
             mask's sigmoid.
         full_size: Masks are enlarged to the size of the label, whose padding does not count, instead of
-            the label scaled to the low-resolution masks, with the padding as background. The authors scale by rounded
-            bilinear means, which keep an object's centre; ours takes the nearest pixel, and the centre moves by a
-            quarter to half a low-resolution pixel to the right and down.
+            the label scaled to the low-resolution masks, with the padding as background.
     """
 
     two_class: bool = False
@@ -321,14 +319,28 @@ class SamLP(nn.Module):
     def _low(self, label: Tensor, size: tuple[int, ...]) -> Tensor:
         """Label of the padded square at the resolution of the masks, padding as (valid) background.
 
-        "nearest" takes the upper left of the pixels that become one, not the middle; the measured runs of the
-        authors' loss were trained so, and would be others with another rule.
+        Two steps, each a mean that is rounded to 0 or 1, as the authors do it. The nearest pixel would be the upper
+        left of those that become one, and objects would lie up to half a low-resolution pixel too far right and down.
         """
-        scaled = F.interpolate(label.float(), fitted(label.shape[-2:], self.side), mode="nearest")
-        height, width = scaled.shape[-2:]
         fill = 1.0 if label.dtype == torch.bool else 0.0
+        scaled = rounded_means(label.float(), fitted(label.shape[-2:], self.side))
+        height, width = scaled.shape[-2:]
         square = F.pad(scaled, (0, self.side - width, 0, self.side - height), value=fill)
-        return F.interpolate(square, tuple(size), mode="nearest").to(label.dtype)
+        return rounded_means(square, tuple(size)).to(label.dtype)
+
+
+def rounded_means(
+    mask: Float[Tensor, "batch 1 height width"], size: tuple[int, ...]
+) -> Float[Tensor, "batch 1 h w"]:
+    """Scale a map of 0 and 1 by antialiased bilinear means and round them; objects keep their centre.
+
+    Example:
+        >>> mask = torch.tensor([0.0, 1, 1, 1, 1, 1, 0, 0]).expand(1, 1, 8, 8)
+        >>> rounded_means(mask, (4, 4))[0, 0, 0]
+        tensor([1., 1., 1., 0.])
+    """
+    means = F.interpolate(mask, size, mode="bilinear", antialias=True)
+    return (means >= 0.5).to(mask.dtype)
 
 
 def iou_error(
