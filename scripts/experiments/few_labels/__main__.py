@@ -70,7 +70,9 @@ EXPERIMENT = Experiment(
     ),
     settings=settings,
     summary=verdicts.summary,
-    counts=lambda line, options: line["steps"] in (0, options.steps or runs.STEPS),
+    counts=lambda line, options: (
+        line["steps"] in (0, round((options.steps or runs.STEPS) * line["run"].get("effort", 1.0)))
+    ),
 )
 
 

@@ -28,6 +28,8 @@ from scripts.experiments.few_labels.plan import (
     FEATURES,
     FEW,
     IMAGENET,
+    LARGE_FORMER,
+    LONGER_FORMER,
     NEIGHBOURHOOD,
     PIXELS,
     PLACES,
@@ -49,6 +51,7 @@ from scripts.experiments.few_labels.verdicts import (
     FORMER_STEADY,
     JITTERED_FAST,
     LARGE_FAST,
+    LONGER_RECIPE,
     MFNET_FAST,
     MFNET_HALF,
     MFNET_STEADY,
@@ -103,6 +106,8 @@ STEADY_WAYS = (
     Way("U-Net, rate 0.01, class balance 1", replace(STEADY_FAST, balance=1.0)),
     Way("UNetFormer from ImageNet", FORMER_STEADY),
     Way("UNetFormer from ImageNet, rate 0.01", FORMER_FAST),
+    Way("UNetFormer from ImageNet, rate 0.01, crops of 96 pixels", LARGE_FORMER),
+    Way("the same, 600 steps", LONGER_FORMER),
     Way("UNetFormer from random, rate 0.01", FORMER_FAST_RANDOM),
     Way("MFNet on the small SAM", MFNET_STEADY),
     Way("MFNet on the small SAM, rate 0.01", MFNET_FAST),
@@ -235,6 +240,7 @@ def section(record: Record) -> str:
     judged = [
         verdicts(record, OLD_RECIPE, "With brightness jitter, at the usual rates"),
         verdicts(record, RECIPE, "Without brightness jitter, networks at rate 0.01"),
+        verdicts(record, LONGER_RECIPE, "Without brightness jitter, larger crops and more steps"),
         verdicts(record, CHANGE, "Pairs of images"),
     ]
     parts = [

@@ -41,6 +41,7 @@ class Run(PlannedRun):
         turns: Whether crops are turned by quarters.
         rate: Learning rate; 0 for that of the command line.
         crop: Side of the crops, of which a step then has two; 0 for four of 64 px (128 px of pairs).
+        effort: Multiple of the usual number of steps.
     """
 
     data: str = "ign"
@@ -53,6 +54,7 @@ class Run(PlannedRun):
     turns: bool = True
     rate: float = 0.0
     crop: int = 0
+    effort: float = 1.0
 
     @property
     def needs_weights(self) -> bool:
@@ -84,6 +86,8 @@ FAST = 1e-2
 UNET_HALF = replace(UNET, balance=BEST)
 LARGE = 96
 """Side of larger crops, pixels."""
+LONGER = 3.0
+"""Multiple of the steps of longer trainings."""
 STEADY = replace(UNET_HALF, jitter=0.0)
 """The U-Net on crops as bright as their tiles."""
 UNMOVED = replace(STEADY, turns=False)
@@ -96,6 +100,11 @@ def steady(run: Run, rate: float = 0.0) -> Run:
     """Return a configuration with class weights, without brightness jitter, and with a learning rate."""
     return replace(run, balance=BEST, jitter=0.0, rate=rate)
 
+
+LARGE_FORMER = replace(steady(UNETFORMER, FAST), crop=LARGE)
+"""UNetFormer on larger crops."""
+LONGER_FORMER = replace(LARGE_FORMER, effort=LONGER)
+"""The same for longer."""
 
 GROUPS: dict[str, tuple[Run, ...]] = {
     "forests": (*maps(PIXELS), *maps(NEIGHBOURHOOD), *maps(FEATURES)),
@@ -146,6 +155,7 @@ GROUPS: dict[str, tuple[Run, ...]] = {
         for data in CHANGES
         for run in (UNET, SAM_CD, replace(SAM_CD, encoder=IMAGENET))
     ),
+    "larger and longer": (*maps(LARGE_FORMER), *maps(LONGER_FORMER)),
 }
 """Questions in the order of their importance."""
 

@@ -155,7 +155,7 @@ def train_and_score(
         run: What to train.
         root: Folder of what is written first.
         real: Folder of the real tiles.
-        steps: Optimiser steps of a network.
+        steps: Optimiser steps of a network at effort 1.
 
     Returns:
         What goes into the line of results; None without real tiles.
@@ -163,6 +163,7 @@ def train_and_score(
     if real is None:
         return None
     begun = time.process_time()
+    steps = round(steps * run.effort)
     both = halves(run.data, real, root)
     classes = both[0][0].info.classes
     usual, bright = ConfusionMatrix(len(classes)), ConfusionMatrix(len(classes))

@@ -113,7 +113,7 @@ def test_forests_learn_what_is_easy(real: Path, tmp_path: Path) -> None:
     "run",
     [
         replace(plan.UNET, data="vaihingen", balance=0.5, tiles=1),
-        replace(plan.UNMOVED, data="vaihingen", rate=0.01, crop=48),
+        replace(plan.UNMOVED, data="vaihingen", rate=0.01, crop=48, effort=1.5),
         replace(plan.UNETFORMER, data="vaihingen"),
         replace(plan.UNETFORMER, data="vaihingen", encoder=plan.RANDOM),
         replace(plan.MFNET, data="vaihingen"),
@@ -127,7 +127,7 @@ def test_forests_learn_what_is_easy(real: Path, tmp_path: Path) -> None:
 def test_every_network_is_trained_and_scored(run: plan.Run, real: Path, tmp_path: Path) -> None:
     found = runs.train_and_score(run, tmp_path / "tiles", real, steps=2)
     assert found is not None
-    assert found["steps"] == 2
+    assert found["steps"] == round(2 * run.effort)
     assert found["trained"] > 1000
     score = found["scores"]["F1" if run.data == "levir" else "mIoU"]
     assert 0 <= (score or 0) <= 1
@@ -155,7 +155,9 @@ def test_lines_resume_and_sum_up(
         only="fewer",
         real=real,
     )
-    seen = [replace(plan.UNET, data="vaihingen", tiles=k, balance=0.5) for k in (1, 2)]
+    seen = [
+        replace(plan.UNET, data="vaihingen", tiles=k, balance=0.5, effort=float(k)) for k in (1, 2)
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plan.GROUPS, "fewer tiles", tuple(seen))
         experiment.EXPERIMENT.train_missing(options)
