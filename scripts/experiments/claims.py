@@ -176,7 +176,7 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
     low, high = interval(found)
     holds = low > margin
     points = (
-        f"{100 * statistics.mean(found):+.1f} points ({100 * low:+.1f} to {100 * high:+.1f}) "
+        f"{100 * statistics.mean(found):+.1f} points ({in_points(low)} to {in_points(high)}) "
         f"over {len(found)} seeds"
     )
     others = [[*found[:i], *found[i + 1 :]] for i in range(len(found))]
@@ -190,6 +190,17 @@ def judge(found: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
         "hangs_on_one_seed": any((interval(rest)[0] > margin) != holds for rest in others),
         "sentence": _sentence(holds, high, points, margin),
     }
+
+
+def in_points(share: float) -> str:
+    """Write an end of an interval in points, with as many digits as tell on which side of 0 it lies.
+
+    Example:
+        >>> in_points(0.0811), in_points(-0.00042), in_points(0.0)
+        ('+8.1', '-0.04', '+0.0')
+    """
+    digits = next((n for n in (1, 2, 3) if round(100 * share, n)), 1)
+    return f"{100 * share:+.{digits}f}"
 
 
 def how_missed(high: float, margin: float) -> str:

@@ -20,7 +20,7 @@ from mfnet_lite.plotting.records import with_minus
 from mfnet_lite.utils.counted_nouns import with_plain_counts
 from mfnet_lite.utils.files import write_text
 from scripts.book.marked_section import with_marked
-from scripts.experiments.claims import FEWEST, Claim, how_missed
+from scripts.experiments.claims import FEWEST, Claim, how_missed, in_points
 from scripts.experiments.few_labels.plan import (
     BRIGHT,
     CHANGES,
@@ -213,7 +213,7 @@ def verdict(claim: Record) -> str:
     word = "**holds**" if claim["verdict"] == "holds" else how_missed(high, claim["margin"])
     star = "\\*" if claim["hangs_on_one_seed"] else ""
     mean = 100 * claim["difference"]
-    return with_minus(f"{word}{star} {mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})")
+    return with_minus(f"{word}{star} {mean:+.1f} ({in_points(low)} to {in_points(high)})")
 
 
 def verdicts(record: Record, claims: Sequence[Claim], head: str) -> str:
