@@ -48,6 +48,9 @@ MARKS = (0xF0E442, 0xE69F00, 0xD55E00, 0xFFFFFF, 0x000000)
 FORMS = ((SCALE, 256), (SCALE, 128), (1.5, 256), (1.5, 128), (1, 256))
 """Pixels for each one that is shown, and colours; the first form that is small enough is taken."""
 
+SAMPLED = 2**16
+"""Pixels that a palette is chosen from: as good as all of them, and up to ten times as fast."""
+
 
 class BookFigure(Figure):
     """A matplotlib figure that shows itself once, as a small PNG, when it is the last line of a notebook cell."""
@@ -127,13 +130,18 @@ def reduced(image: Image.Image, colours: int) -> Image.Image:
     palette = np.stack([kept >> 16 & 255, kept >> 8 & 255, kept & 255], axis=1).astype(np.uint8)
     index = place.astype(np.uint8)
     if not flat.all():
+        rest = np.asarray(image)[~flat]
+        some = rest
+        if len(rest) > SAMPLED:
+            some = rest[np.random.default_rng(0).integers(len(rest), size=SAMPLED)]
         # The default, median cut, gives large dull areas most colours and small bright ones their neighbours'.
-        between = Image.fromarray(np.asarray(image)[~flat][None]).quantize(
+        between = Image.fromarray(some[None]).quantize(
             colours - len(kept), method=Image.Quantize.MAXCOVERAGE, kmeans=3
         )
+        nearest = Image.fromarray(rest[None]).quantize(palette=between, dither=Image.Dither.NONE)
         others = np.asarray(between.getpalette(), np.uint8).reshape(-1, 3)
         palette = np.concatenate([palette, others])
-        index[~flat] = len(kept) + np.asarray(between)[0]
+        index[~flat] = len(kept) + np.asarray(nearest)[0]
     found = Image.frombytes("P", image.size, index.tobytes())
     found.putpalette(palette.tobytes())
     return found
