@@ -73,7 +73,7 @@ def test_referring_expressions_go_both_ways(tmp_path: Path) -> None:
     assert ask.answer == "[0.50,0.50,0.99,0.75]"
     assert (ask.answer in tell.question, tell.answer) == (True, "The large ship")
     # one image in two splits: the check says it
-    assert "lie in several splits, such as 00001.jpg" in str(
+    assert "lies in several splits, such as 00001.jpg" in str(
         check_instructions(tmp_path / "out").problems[0]
     )
 

@@ -352,7 +352,7 @@ def test_features_of_other_images_are_refused(data: Data) -> None:
     root, dialogues = data[0], list(data[1])
     model = trained(data, run=small_run(data[1], settings({1: 1})))
     features = ImageFeatures(model, root, dialogues)
-    with pytest.raises(ValueError, match=r"are not those of the 1 dialogue"):
+    with pytest.raises(ValueError, match=r"are not those of 1 dialogue"):
         answer_dialogues(model, dialogues[:1], features, max_new_tokens=1, progress=False)
     turned = ImageFeatures(model, root, dialogues[::-1])
     with pytest.raises(ValueError, match="in their order"):
