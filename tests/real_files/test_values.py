@@ -357,7 +357,7 @@ def test_palette_images_and_negatives_are_refused(tmp_path):
     root = dataset(tmp_path / "d")
     path = root / "test" / "image" / "c.tif"
     write_raster(path, grey, palette=[(255, 0, 0), (0, 255, 0), (0, 0, 255)], transform=PLACE)
-    with pytest.raises(ValueError, match="gdal_translate -expand rgb"):
+    with pytest.raises(ValueError, match="remake import expand; expand"):
         seen(root, "optical")
     png = Image.fromarray(grey)
     png.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])

@@ -26,7 +26,7 @@ UNNAMED = "class 0"  # what the only class is called where nobody names it
 UNSET = "remove the declaration (rio edit-info --unset-nodata)"
 OPAQUE = (
     "save the labels without transparency, in Python (from PIL import Image): "
-    "Image.open(FILE).save(FILE, transparency=None)"
+    'Image.open("FILE").save("NEW.png", transparency=None)'
 )
 
 
