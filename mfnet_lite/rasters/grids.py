@@ -124,6 +124,7 @@ def _resizing(info: RasterInfo, other: RasterInfo) -> str:
         info.path.suffix.lower() in PICTURES
         and _transform(info) is None
         and info.rpcs is None
+        and (info.nodata is None or info.colours is not None)  # the one of a transparent colour
         and (info.dtype == "uint8" or info.bands == 1)
         and not more_than_pixels(info.path)
     )

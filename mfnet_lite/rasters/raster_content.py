@@ -99,10 +99,16 @@ def read_content(path: str | Path, out: str | Path) -> Content:
             )
         with quiet():
             table = source.colormap(1) if info.colours else None
+            pixels = read_window(source, path)
+            mask = source.dataset_mask() if _own_mask(source) else None
+            clear = [value for value, colour in (table or {}).items() if colour[3] == 0]
+            if clear and clear != [info.nodata]:  # no colour of a TIFF is transparent
+                opaque = ~np.isin(pixels[0], clear)
+                mask = np.where(opaque if mask is None else opaque & (mask > 0), 255, 0)
             return Content(
                 info,
-                read_window(source, path),
-                source.dataset_mask() if _own_mask(source) else None,
+                pixels,
+                None if mask is None else mask.astype(np.uint8),
                 source.tags(),
                 [source.tags(band) for band in source.indexes],
                 table,

@@ -15,9 +15,11 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
 
+from mfnet_lite.cli.pixel_size import compare_gsd
 from mfnet_lite.rasters.grids import grid_difference
 from mfnet_lite.rasters.interpretation.interpret import interpret_for_view
 from mfnet_lite.rasters.io import open_raster, raster_info
+from mfnet_lite.rasters.labels.label_counts import OPAQUE
 from mfnet_lite.rasters.orientation import check_upright, orientation
 from mfnet_lite.rasters.remake import expand, invert, resample, turn, untag
 
@@ -375,6 +377,42 @@ def test_palettes_become_colours(tmp_path, suffix):
     interpret_for_view(new)
     with pytest.raises(ValueError, match="has no colour table"):
         expand(new, tmp_path / "b.tif")
+
+
+def test_transparent_colours_stay_transparent(tmp_path):
+    """Of a picture with a world file; a TIFF's colour table has no opacity, its mask has."""
+    numbers = RANDOM.integers(0, 3, (10, 15)).astype(np.uint8)
+    picture = Image.fromarray(numbers).convert("P")
+    picture.putpalette([255, 0, 0, 0, 255, 0, 1, 2, 3])
+    picture.save(tmp_path / "a.png", transparency=bytes([255, 0, 0]))
+    (tmp_path / "a.pgw").write_text("0.5\n0\n0\n-0.5\n400000.25\n5699999.75\n")
+    new = untag(tmp_path / "a.png", tmp_path / "b.tif")
+    assert raster_info(new).transform == PLACE
+    with rasterio.open(new) as source:
+        assert (source.read(1) == numbers).all()
+        assert source.colormap(1)[2][:3] == (1, 2, 3)
+        assert ((source.dataset_mask() == 0) == (numbers > 0)).all()
+
+
+def test_labels_without_transparency(tmp_path):
+    numbers = RANDOM.integers(0, 3, (10, 15)).astype(np.uint8)
+    picture = Image.fromarray(numbers).convert("P")
+    picture.putpalette([255, 0, 0, 0, 255, 0, 1, 2, 3])
+    picture.save(tmp_path / "a.png", transparency=1)
+    told = OPAQUE.replace("FILE", str(tmp_path / "a.png"))
+    new = follow(told, tmp_path)
+    assert (pixels(new)[0] == numbers).all()
+    with rasterio.open(new) as source:
+        assert source.dataset_mask().all()
+        assert source.colormap(1)[1] == (0, 255, 0, 255)
+
+
+def test_note_on_the_width_of_pixels(tmp_path, capsys):
+    path = full(tmp_path / "a.tif", np.ones((10, 15), np.uint8))
+    compare_gsd(raster_info(path), 1.0, None)
+    new = follow(capsys.readouterr().err.strip(), tmp_path)
+    assert raster_info(new).transform.a == pytest.approx(1, abs=0.01)
+    assert said(new) == said(path)
 
 
 def test_several_nodata_values_are_named(tmp_path):
