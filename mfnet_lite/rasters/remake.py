@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Shaped
+from rasterio._err import CPLE_BaseError
 from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
@@ -20,7 +21,7 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine
 from rasterio.warp import reproject
 
-from mfnet_lite.rasters.interpretation.georeference import same_horizontal
+from mfnet_lite.rasters.interpretation.georeference import crs_name, same_horizontal
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.orientation import orientation, upright
 from mfnet_lite.rasters.raster import RasterInfo
@@ -91,10 +92,16 @@ def resample(
     mask = content.mask
     if mask is None and info.nodata is None and info.alpha is None:
         mask = np.full((info.height, info.width), 255, np.uint8)
+    try:
+        pixels = np.stack([warped(band, missing) for band in content.pixels])
+    except CPLE_BaseError as error:
+        raise ValueError(
+            f"{path} is in {crs_name(one)}, from which nothing leads to {crs_name(two)}: expected systems of the "
+            "Earth; state the one it is in (rio edit-info --crs EPSG:NUMBER FILE)"
+        ) from error
     mask = None if mask is None else warped(mask, 0)
     if content.mask is None and mask is not None and mask.all():
         mask = None
-    pixels = np.stack([warped(band, missing) for band in content.pixels])
     placed = replace(info, transform=place, crs=other.crs or info.crs, gcps=(), rpcs=None)
     return write_content(replace(content, info=placed, pixels=pixels, mask=mask), out)
 

@@ -222,6 +222,20 @@ def test_other_systems_and_widths(tmp_path):
         resample(path, tmp_path / "e.png", like=here)
 
 
+def test_no_way_from_a_system_of_a_building_site(tmp_path):
+    here = full(tmp_path / "a.tif", np.ones((9, 9), np.uint8))
+    site = full(
+        tmp_path / "b.tif",
+        np.ones((9, 9), np.uint8),
+        placed=False,
+        crs='LOCAL_CS["site",UNIT["metre",1]]',
+        transform=PLACE,
+    )
+    with pytest.raises(ValueError, match="from which nothing leads to EPSG:25832: expected"):
+        resample(site, tmp_path / "c.tif", like=here)
+    assert not (tmp_path / "c.tif").exists()
+
+
 def test_points_and_sensor_models_are_stretched(tmp_path):
     points = [
         GroundControlPoint(r, c, 400_000 + c, 5_700_000 - r)
