@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from mfnet_lite.rasters.raster_content import more_than_pixels
+from mfnet_lite.rasters.remedy import advice
+
 if TYPE_CHECKING:
     from mfnet_lite.rasters import RasterInfo
 
@@ -36,6 +39,9 @@ def compare_gsd(
         remedy = (
             f"resample the scene: rio warp {shlex.quote(str(info.path))} NEW.tif --res {units:g}"
         )
+        if more_than_pixels(info.path):
+            line = advice("resample", info.path, res=float(f"{units:g}"))
+            remedy = f"resample the scene, in Python: {line}"
     typer.echo(
         f"note: the pixels of {info.path} are {width:.3g} m wide, those of the training were {trained:g} m; {remedy}",
         err=True,

@@ -6,6 +6,8 @@ What belongs where:
   coordinate systems), ``orientation``, ``identity`` (hashes), ``open_files``, ``rgb`` (any bands as a photograph);
 * several rasters of one part of the ground: ``tiles`` (the common form of all datasets), ``sensor_kinds``
   (what a sensor measures), ``grids`` (whether pixels lie upon each other), ``scan`` (finding files);
+* another raster in place of one that is refused: ``remake``, ``raster_content`` (all that a file says, read and
+  written), ``remedy`` (the line of an error that calls it);
 * parts of a raster and values in [0, 1]: ``tiling``, ``scaling``, ``streaming``;
 * the folders ``interpretation`` (from numbers to quantities), ``labels`` (from label values to classes), ``readers``
   (one file per format), ``datasets`` (samples for a network) and ``check`` (reports).

@@ -17,13 +17,14 @@ from mfnet_lite.rasters.interpretation.georeference import (
 )
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.raster import RasterInfo
+from mfnet_lite.rasters.raster_content import more_than_pixels
+from mfnet_lite.rasters.remedy import advice
 from mfnet_lite.rasters.tiles import Tile
 
 GRID_TOLERANCE = 0.01  # pixels by which two grids may differ: rounding of the files' texts
-RESAMPLE = (
-    "state the coordinate system of both (rio edit-info --crs EPSG:NUMBER FILE), then resample it to the same "
-    "grid: rio warp FILE NEW.tif --like OTHER"
-)
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+STATE = "state the coordinate system of both (rio edit-info --crs EPSG:NUMBER FILE), then "
+RESAMPLE = STATE + "resample it to the same grid: rio warp FILE NEW.tif --like OTHER"
 
 
 @dataclass(frozen=True)
@@ -104,18 +105,35 @@ def _other_place(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
 def _remedy(info: RasterInfo, other: RasterInfo) -> str:
     """How a raster comes onto the grid of another one; warping needs to know where both lie."""
     if _transform(info) is None or _transform(other) is None:
-        size = f"({other.width}, {other.height})"
-        return (
-            "if it shows the same ground, resize it, in Python (from PIL import Image): "
-            f"Image.open(FILE).resize({size}, Image.NEAREST).save(FILE)"
-        )
+        return f"if it shows the same ground, resize it, in Python: {_resizing(info, other)}"
     known = all(
         i.crs is not None and (i.crs.is_projected or i.crs.is_geographic) for i in (info, other)
     )
-    if not known or other.transform is None:
+    if more_than_pixels(info.path) or (known and other.transform is None):
+        line = advice("resample", info.path, like=other.path)
+        return ("" if known else STATE) + f"resample it to the same grid, in Python: {line}"
+    if not known:
         return RESAMPLE
     own, others = (shlex.quote(str(i.path)) for i in (info, other))
     return f"resample it to the same grid: rio warp {own} NEW.tif --like {others}"
+
+
+def _resizing(info: RasterInfo, other: RasterInfo) -> str:
+    """Pillow knows plain pictures only: no position, nothing said of the values, colours of 8 bits."""
+    plain = (
+        info.path.suffix.lower() in PICTURES
+        and _transform(info) is None
+        and info.rpcs is None
+        and (info.nodata is None or info.colours is not None)  # the one of a transparent colour
+        and (info.dtype == "uint8" or info.bands == 1)
+        and not more_than_pixels(info.path)
+    )
+    if not plain:
+        return advice("resample", info.path, like=other.path)
+    return (
+        f"from PIL import Image; Image.open({str(info.path)!r})"
+        f'.resize(({other.width}, {other.height}), Image.NEAREST).save("NEW.png")'
+    )
 
 
 def _compared(other: RasterInfo) -> str:

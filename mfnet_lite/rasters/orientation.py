@@ -20,6 +20,8 @@ import numpy as np
 from jaxtyping import Shaped
 from PIL import Image
 
+from mfnet_lite.rasters.remedy import advice
+
 TAG = 274
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 _SHOWN = {
@@ -121,14 +123,11 @@ def check_upright(path: str | Path) -> None:
     """
     tag = orientation(path)
     if tag != 1:
-        kept = 'Image.open(FILE).save("NEW.png", exif=b"")'
-        if Path(path).suffix.lower() in (".tif", ".tiff"):  # Pillow turns these when it opens them
-            kept = "gdal_translate to a new file"
+        # Pillow's exif_transpose scrambles grey TIFFs, and knows no position.
         raise ValueError(
             f"{path} has the orientation tag {tag}, so it is shown {_SHOWN[tag]}, but rasters are read as "
-            "they are stored: expected tag 1; turn the pixels themselves, in Python (from PIL import "
-            'Image, ImageOps): ImageOps.exif_transpose(Image.open(FILE)).save("NEW.png"), or drop the tag if they are '
-            f"right as stored: {kept}"
+            f"they are stored: expected tag 1; turn the pixels themselves, in Python: {advice('turn', path)}, or drop "
+            f"the tag if they are right as stored, as those of a file with a position are: {advice('untag', path)}"
         )
 
 

@@ -83,9 +83,9 @@ def test_advice_can_be_followed(tmp_path):
     Image.fromarray(np.eye(10, 15, dtype=np.uint8)).save(small)
     remedy = grid_difference(raster_info(small), raster_info(plain)).remedy
     assert "rio" not in remedy
-    code = remedy.partition("(")[2].replace("): ", "; ", 1).replace("FILE", f"{str(small)!r}")
-    subprocess.run([sys.executable, "-c", code], check=True)
-    with Image.open(small) as grown:
+    code = remedy.partition("in Python: ")[2]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    with Image.open(tmp_path / "NEW.png") as grown:
         assert grown.size == (30, 20)
         assert np.unique(grown).tolist() == [0, 1]
 

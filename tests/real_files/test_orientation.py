@@ -95,7 +95,7 @@ def test_scenes_that_lie_down_are_refused(tmp_path, suffix):
     result = CliRunner().invoke(app, ["masks", str(path), "--out", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert "orientation tag 6, so it is shown turned by 90 degrees to the right" in result.stderr
-    assert "ImageOps.exif_transpose(Image.open(FILE))" in result.stderr
+    assert f"turn({str(path)!r}, 'NEW.tif')" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -21,6 +21,7 @@ from mfnet_lite.rasters.interpretation.missing import ValueSurvey, survey_values
 from mfnet_lite.rasters.interpretation.record import Fault, Interpretation, stated_key, tag_values
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.raster import RasterInfo
+from mfnet_lite.rasters.remedy import advice
 from mfnet_lite.rasters.tiles import OPTICAL, SensorInfo
 
 BRIGHTEST = 1.5  # of full reflectance; mirrors and snow pass it, a wrong scale passes it everywhere
@@ -103,18 +104,15 @@ def _refuse_storage(path: Path, info: RasterInfo) -> None:
     """A palette image holds numbers of colours, whose order means nothing; a negative shows the opposite."""
     if info.white_is_zero:
         raise ValueError(
-            f"{path} is stored as a negative (white is zero): expected black as zero; invert it, in Python "
-            "(from PIL import Image): Image.open(FILE).save(FILE), or with gdal_calc where it has a georeference"
+            f"{path} is stored as a negative (white is zero): expected black as zero; invert it, in "
+            f"Python: {advice('invert', path)}"
         )
     if info.bands != 1 or not info.colours:
         return
     if any(len(set(colour)) > 1 for colour in info.colours.values()):
-        expand = "gdal_translate -expand rgb"
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            expand = 'in Python (from PIL import Image): Image.open(FILE).convert("RGB").save(FILE)'
         raise ValueError(
             f"{path} is a palette image, its pixels are numbers of colours: expected grey values or red, green, "
-            f"blue; expand it, {expand}"
+            f"blue; expand it, in Python: {advice('expand', path)}"
         )
 
 

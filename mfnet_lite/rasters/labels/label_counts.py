@@ -25,8 +25,8 @@ MOST_UNKNOWN = 10_000  # different unknown values kept of one file; a lossy one 
 UNNAMED = "class 0"  # what the only class is called where nobody names it
 UNSET = "remove the declaration (rio edit-info --unset-nodata)"
 OPAQUE = (
-    "save the labels without transparency, in Python (from PIL import Image): "
-    "Image.open(FILE).save(FILE, transparency=None)"
+    "save the labels without transparency, in Python: from PIL import Image; "
+    'Image.open("FILE").save("NEW.png", transparency=None)'
 )
 
 
