@@ -60,17 +60,67 @@ OFFICIAL = (
 )
 """Modules of a decoder that nothing was injected into."""
 
+UPSCALING = (nn.ConvTranspose2d, LayerNorm2d, nn.GELU, nn.ConvTranspose2d, nn.GELU)
+"""Modules that enlarge image tokens."""
+
 ImageTokens = Float[Tensor, "images shared pixels channels"]
 """Tokens of each image; ``shared`` is 1 while all prompts see the same ones, else the number of prompts."""
 PromptTokens = Float[Tensor, "images prompts tokens channels"]
 
 
 def is_official(decoder: nn.Module) -> bool:
-    """Decide whether every part of a decoder is the official one, without hooks, so that it may be rearranged."""
-    return all(
-        type(m) in OFFICIAL and not m._forward_hooks and not m._forward_pre_hooks
-        for m in decoder.modules()
+    """Decide whether every part of a decoder is the official one, so that it may be rearranged.
+
+    Neither is what hooks hear, or what has a ``forward`` of its own, as accelerate gives to modules; nor is a decoder
+    of official classes in which the rearranged products would compute something else: with another activation than
+    the exact gelu where masks are enlarged, with transposed convolutions that overlap, or projections without a bias.
+
+    Args:
+        decoder: A mask decoder.
+    """
+    return (
+        all(type(m) in OFFICIAL and not _is_listened_to(m) for m in decoder.modules())
+        and _doubles_twice(getattr(decoder, "output_upscaling", None))
+        and all(_projects(m) for m in decoder.modules() if isinstance(m, Attention))
     )
+
+
+def _is_listened_to(module: nn.Module) -> bool:
+    """Whether something happens, when a module is called or differentiated, that its class does not do."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or "forward" in vars(module)
+    )
+
+
+def _doubles_twice(upscaling: nn.Module | None) -> bool:
+    """Whether it is what :func:`upscale` and :func:`gelu_masks` compute."""
+    parts = list(upscaling.children()) if type(upscaling) is nn.Sequential else []
+    return tuple(map(type, parts)) == UPSCALING and all(
+        part.approximate == "none"
+        if isinstance(part, nn.GELU)
+        else not isinstance(part, nn.ConvTranspose2d) or _doubles(part)
+        for part in parts
+    )
+
+
+def _doubles(convolution: nn.ConvTranspose2d) -> bool:
+    """Whether every pixel becomes four of its own, by the same weights for all channels."""
+    return (
+        convolution.kernel_size == convolution.stride == (2, 2)
+        and convolution.padding == convolution.output_padding == (0, 0)
+        and convolution.dilation == (1, 1)
+        and convolution.groups == 1
+    )
+
+
+def _projects(attention: Attention) -> bool:
+    """Whether an attention's projections are the four whose weights are read."""
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj, attention.out_proj)
+    return all(type(each) is nn.Linear and each.bias is not None for each in projections)
 
 
 def transform(

@@ -88,6 +88,18 @@ def test_same_masks_from_the_trained_model():
     compare(ours, official_generator(tiny, **options).generate(image))
 
 
+@pytest.mark.parametrize("activation", [torch.nn.ReLU(), torch.nn.GELU("tanh")], ids=str)
+def test_same_masks_of_a_decoder_with_another_activation(activation):
+    tiny = load_sam("tiny")
+    upscaling = tiny.mask_decoder.output_upscaling
+    upscaling[2] = upscaling[4] = activation
+    image = random_image(90, 120)
+    options = {"points_per_side": 6, "stability_score_thresh": 0.5, "pred_iou_thresh": 0.3}
+    ours = generate_masks(tiny, image, **options)
+    assert ours
+    compare(ours, official_generator(tiny, **options).generate(image))
+
+
 def test_filters_do_what_they_say(sam):
     image = random_image(64, 64)
     options = {"points_per_side": 6, "box_nms_thresh": 1.0}
