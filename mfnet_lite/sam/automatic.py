@@ -248,7 +248,7 @@ def _count(masks: Bool[Tensor, "*masks height width"]) -> Int64[Tensor, "*masks"
     A sum over truth values makes 64-bit numbers of them first, which on a CPU takes eighteen times as long.
     """
     places = masks.shape[:-2]
-    if masks.device.type != "cpu" or not places.numel():
+    if masks.device.type != "cpu" or not masks.numel():
         return masks.sum((-2, -1))
     each = masks.reshape(-1, *masks.shape[-2:])
     return torch.stack([torch.count_nonzero(mask) for mask in each]).view(places)

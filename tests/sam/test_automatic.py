@@ -134,6 +134,10 @@ def test_stability_equals_the_official_one_and_does_not_overflow():
     assert torch.equal(stability(logits[1:].view(2, 2, 20, 30), 0.1, 0.7).flatten(), expected[1:])
     assert torch.equal(stability(logits[2], 0.1, 0.7), expected[2])
     assert stability(logits[:0], 0.1, 0.7).shape == (0,)
+    for empty in ((3, 4, 0), (2, 0, 4), (3, 0, 0)):
+        found = stability(torch.zeros(empty), 0.1, 0.7)
+        assert found.shape == empty[:1]
+        assert found.isnan().all()
     wide = torch.full((1, 1, 40_000), 9.0)
     assert stability(wide, 0.0, 1.0) == 1
     assert stability(-wide, 0.0, 1.0).isnan()
