@@ -27,7 +27,8 @@ from torchvision.ops.boxes import nms
 
 from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
-from mfnet_lite.sam.mask_decoder import decode, is_official
+from mfnet_lite.sam.mask_decoder import decode
+from mfnet_lite.sam.official_decoder import is_official
 from mfnet_lite.sam.positions import code_of_grid
 from mfnet_lite.sam.prompts import embed_images, prompt_tokens
 from mfnet_lite.utils.memory import check_memory

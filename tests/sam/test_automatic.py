@@ -10,7 +10,7 @@ from segment_anything.utils.amg import calculate_stability_score
 
 from mfnet_lite.sam import TINY, automatic, build_sam, generate_masks, load_sam, official_generator
 from mfnet_lite.sam.automatic import stability
-from mfnet_lite.sam.mask_decoder import is_official
+from mfnet_lite.sam.official_decoder import is_official
 from mfnet_lite.tuning import LoRALayer, attach_lora
 
 CONFIG = replace(TINY, image_size=64, depth=2, global_blocks=(1,))
