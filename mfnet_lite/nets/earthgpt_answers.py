@@ -67,8 +67,10 @@ def check_room(lengths: Sequence[int], max_new_tokens: int, network: Any) -> Non
         network: The language model, whose ``config`` may say how much it reads.
     """
     limit = getattr(network.config, "max_position_embeddings", None)
-    longest = max(lengths, default=0)
-    if limit is not None and longest + max_new_tokens > limit:
+    if limit is None or not lengths:
+        return
+    longest = max(lengths)
+    if longest + max_new_tokens - 1 > limit:  # the last token of an answer is not read any more
         raise ValueError(
             f"images and turns of dialogue {list(lengths).index(longest)} take {longest} tokens and the answer up to "
             f"{max_new_tokens}, the language model reads {limit}: give fewer turns, or allow the answer fewer tokens"

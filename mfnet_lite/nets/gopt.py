@@ -315,7 +315,7 @@ class GoPT(TunedNetwork):
         After them, for each sensor which samples have it, and the size before padding. The others are numbered
         from 0, and RGB is sensor -1.
         """
-        sample, first = check_sample(sample, self.sensors, "GoPT", allow_empty=True)
+        sample, first = check_sample(sample, self.sensors, "GoPT", self, allow_empty=True)
         batch = len(first)
         there = torch.tensor([name in sample for name in self.sensors], device=first.device)
         mask = there.expand(batch, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 import torch
 from jaxtyping import Float
@@ -74,8 +75,30 @@ def check_not_empty(name: str, x: Tensor) -> None:
         )
 
 
+def in_format_of(reader: nn.Module, x: Tensor) -> Tensor:
+    """Bring images to the number format of the network that reads them.
+
+    Args:
+        reader: The network. Of several formats the widest counts, for what is frozen may be kept in half.
+        x: Images in floats of any format.
+
+    Returns:
+        The images; as they are for a network without weights.
+
+    Example:
+        >>> in_format_of(nn.Conv2d(3, 1, 1), torch.rand(1, 3, 8, 8).double()).dtype
+        torch.float32
+    """
+    formats = {p.dtype for p in reader.parameters() if p.is_floating_point()}
+    return x.to(reduce(torch.promote_types, formats)) if formats else x
+
+
 def check_sample(
-    sample: object, sensors: Mapping[str, int], network: str, allow_empty: bool = False
+    sample: object,
+    sensors: Mapping[str, int],
+    network: str,
+    reader: nn.Module,
+    allow_empty: bool = False,
 ) -> tuple[Mapping[str, Tensor], Tensor]:
     """Reject a sample whose maps do not fit a network's sensors or each other.
 
@@ -83,10 +106,11 @@ def check_sample(
         sample: What the network was given.
         sensors: Bands by name, of the network.
         network: Its name, for the message.
+        reader: The network itself, to whose number format maps are brought.
         allow_empty: Whether the network answers a batch of no sample.
 
     Returns:
-        The sample, and the first of its maps that the network reads.
+        The maps of the sample that the network reads, in its number format; and the first of them.
 
     Raises:
         ValueError: If it is no mapping, holds none of the sensors or no sample at all, or a map has another shape or
@@ -114,7 +138,8 @@ def check_sample(
             )
     if not allow_empty:
         check_not_empty(given[0], first)
-    return sample, first
+    maps = {name: in_format_of(reader, sample[name]) for name in given}
+    return maps, maps[given[0]]
 
 
 def band_counts(sensors: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
@@ -162,6 +187,7 @@ def stack_sensors(
     sample: Mapping[str, Float[Tensor, "batch channels height width"]],
     sensors: Mapping[str, int],
     network: str,
+    reader: nn.Module,
 ) -> Float[Tensor, "batch stacked height width"]:
     """Concatenate sensors on the channel axis, after a check of their shapes.
 
@@ -169,6 +195,7 @@ def stack_sensors(
         sample: A map per sensor; further entries are not read.
         sensors: Channels of each sensor, in the order of stacking.
         network: What to call the network in messages.
+        reader: The network itself, to whose number format maps are brought.
 
     Raises:
         ValueError: If a sensor is missing, or shapes or number formats do not fit.
@@ -190,4 +217,4 @@ def stack_sensors(
     if len({(m.shape[0], *m.shape[2:]) for m in maps}) > 1:
         shapes = {name: tuple(sample[name].shape) for name in sensors}
         raise ValueError(f"all sensors must lie on one grid, got {shapes}")
-    return torch.cat(maps, dim=1)
+    return in_format_of(reader, torch.cat(maps, dim=1))

@@ -259,7 +259,7 @@ class MFNet(TunedNetwork):
             sample: A map per sensor.
             modality_mask: Which sensors each sample has, or None for all that are in ``sample``.
         """
-        sample, first = check_sample(sample, self.sensors, "MFNet")
+        sample, first = check_sample(sample, self.sensors, "MFNet", self)
         if modality_mask is not None:
             check_modality_mask(modality_mask, len(self.sensors), len(first))
             modality_mask = modality_mask.to(first.device)

@@ -333,7 +333,7 @@ class MFuser(TunedNetwork):
         Returns:
             Logits at the size of the input; in training the outputs of all decoder layers.
         """
-        sample, first = check_sample(sample, self.sensors, "MFuser")
+        sample, first = check_sample(sample, self.sensors, "MFuser", self)
         image = pad_to_multiple(self.to_rgb(first), self.encoder.patch)
         joint = self.encoder(image)
         embedded = self.encoder.visual(joint)

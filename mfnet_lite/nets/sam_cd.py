@@ -32,7 +32,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets.config import TransformerConfig
 from mfnet_lite.nets.encoders.pyramids import Pyramid
-from mfnet_lite.nets.inputs import check_map
+from mfnet_lite.nets.inputs import check_map, in_format_of
 from mfnet_lite.nets.layers.conv import conv_norm_relu
 
 GATED = 16
@@ -256,7 +256,7 @@ class SAMCD(nn.Module):
                 f"both dates must have one shape, got {tuple(before.shape)} and {tuple(after.shape)}"
             )
         size = before.shape[2:]
-        maps = self.encoder(torch.cat([before, after]))
+        maps = self.encoder(in_format_of(self, torch.cat([before, after])))
         fine = self.decoded([adapt(x) for adapt, x in zip(self.adapt, maps, strict=True)])
         pair = self._pair(fine)
         reduced = self.reduce(self.stack(pair))

@@ -150,4 +150,4 @@ class UNet(nn.Module):
         self, sample: Mapping[str, Float[Tensor, "batch channels height width"]]
     ) -> Float[Tensor, "batch stacked height width"]:
         """Concatenate the sensors on the channel axis, after a check of their shapes."""
-        return stack_sensors(sample, self.sensors, "U-Net")
+        return stack_sensors(sample, self.sensors, "U-Net", self)

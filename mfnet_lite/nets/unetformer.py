@@ -164,7 +164,7 @@ class UNetFormer(nn.Module):
         self, sample: Mapping[str, Float[Tensor, "batch channels height width"]]
     ) -> Float[Tensor, "batch classes height width"]:
         """Return logits at input size; entries of ``sample`` that are no sensor are not read."""
-        x = stack_sensors(sample, self.sensors, "UNetFormer")
+        x = stack_sensors(sample, self.sensors, "UNetFormer", self)
         height, width = x.shape[-2:]
         if self.normalised:
             x = (x - self.mean) / self.std

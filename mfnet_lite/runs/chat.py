@@ -217,7 +217,7 @@ class Chat:
         while limit is not None:
             rows, _ = self.model.packed([self._example(question, kept)])
             length = rows.ids.shape[1]
-            if length + self.max_new_tokens <= limit:
+            if length + self.max_new_tokens - 1 <= limit:  # the last token is not read any more
                 break
             if not kept:
                 raise ValueError(

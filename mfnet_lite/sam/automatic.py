@@ -27,7 +27,8 @@ from torchvision.ops.boxes import nms
 
 from mfnet_lite.sam.attention import fused_attention
 from mfnet_lite.sam.interactive import mask_boxes
-from mfnet_lite.sam.mask_decoder import decode, is_official
+from mfnet_lite.sam.mask_decoder import decode
+from mfnet_lite.sam.official_decoder import is_official
 from mfnet_lite.sam.positions import code_of_grid
 from mfnet_lite.sam.prompts import embed_images, prompt_tokens
 from mfnet_lite.utils.memory import check_memory
@@ -248,7 +249,7 @@ def _count(masks: Bool[Tensor, "*masks height width"]) -> Int64[Tensor, "*masks"
     A sum over truth values makes 64-bit numbers of them first, which on a CPU takes eighteen times as long.
     """
     places = masks.shape[:-2]
-    if masks.device.type != "cpu" or not places.numel():
+    if masks.device.type != "cpu" or not masks.numel():
         return masks.sum((-2, -1))
     each = masks.reshape(-1, *masks.shape[-2:])
     return torch.stack([torch.count_nonzero(mask) for mask in each]).view(places)

@@ -28,49 +28,20 @@ import torch
 from einops import einsum, rearrange, repeat
 from jaxtyping import Bool, Float
 from segment_anything.modeling import MaskDecoder, TwoWayTransformer
-from segment_anything.modeling.common import LayerNorm2d, MLPBlock
-from segment_anything.modeling.mask_decoder import MLP
-from segment_anything.modeling.transformer import Attention, TwoWayAttentionBlock
+from segment_anything.modeling.common import LayerNorm2d
+from segment_anything.modeling.transformer import Attention
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import handle_torch_function, has_torch_function
 
-from mfnet_lite.sam.attention import FusedTokenAttention
+from mfnet_lite.sam.official_decoder import is_official
 from mfnet_lite.sam.products import product_abt, product_atb
 
 __all__: list[str] = []  # what prompting and automatic masks share; not part of the interface
 
-OFFICIAL = (
-    MaskDecoder,
-    TwoWayTransformer,
-    TwoWayAttentionBlock,
-    Attention,
-    FusedTokenAttention,
-    MLPBlock,
-    MLP,
-    LayerNorm2d,
-    nn.LayerNorm,
-    nn.Linear,
-    nn.ConvTranspose2d,
-    nn.Embedding,
-    nn.Sequential,
-    nn.ModuleList,
-    nn.GELU,
-    nn.ReLU,
-)
-"""Modules of a decoder that nothing was injected into."""
-
 ImageTokens = Float[Tensor, "images shared pixels channels"]
 """Tokens of each image; ``shared`` is 1 while all prompts see the same ones, else the number of prompts."""
 PromptTokens = Float[Tensor, "images prompts tokens channels"]
-
-
-def is_official(decoder: nn.Module) -> bool:
-    """Decide whether every part of a decoder is the official one, without hooks, so that it may be rearranged."""
-    return all(
-        type(m) in OFFICIAL and not m._forward_hooks and not m._forward_pre_hooks
-        for m in decoder.modules()
-    )
 
 
 def transform(

@@ -91,8 +91,16 @@ def network_plan(model: nn.Module) -> dict[str, Any]:
         A hash of its weights; and the words that it segments by, which no tensor holds, if it has any.
     """
     found: list[Any] = [getattr(module, "words", None) for module in model.modules()]
-    words = [[list(phrases) for phrases in each] for each in found if isinstance(each, tuple)]
+    words = [[list(phrases) for phrases in each] for each in found if _are_words(each)]
     return {"weights": hash_tensors(model.state_dict())[:16]} | ({"words": words} if words else {})
+
+
+def _are_words(found: Any) -> bool:
+    """Whether an attribute holds the phrases of each class; a network of somebody else may call anything so."""
+    return isinstance(found, tuple) and all(
+        isinstance(phrases, tuple | list) and all(isinstance(each, str) for each in phrases)
+        for phrases in found
+    )
 
 
 class AreaFiles:

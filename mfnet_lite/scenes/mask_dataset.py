@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from segment_anything.modeling import Sam
 from tqdm.auto import tqdm
@@ -24,6 +25,7 @@ from mfnet_lite.utils.counted_nouns import agreeing, counted
 from mfnet_lite.utils.processes import Ranks, is_first_process, working_together
 
 UNFINISHED = "unfinished"
+OWN = "of each file"  # the bands that it calls red, green and blue, else 1, 2, 3
 
 
 def mask_tiles(
@@ -58,7 +60,7 @@ def mask_tiles(
     Raises:
         ConnectionError: If another of several processes has ended.
         ValueError: If a tile has no optical image, or ``out`` holds maps made with other settings,
-            other weights or from other images, or maps and no ``plan.json`` that says with which.
+            other weights, of other bands or from other images, or maps and no ``plan.json`` that says with which.
     """
     out, settings = Path(out), settings or ObjectSettings()
     for one in tiles:
@@ -71,19 +73,30 @@ def mask_tiles(
         ObjectFiles(out / "objects" / f"{one.id}.tif", out / "boundaries" / f"{one.id}.tif")
         for one in tiles
     ]
+    selected = [one.info.sensors[OPTICAL].select for one in tiles]
+    chosen = [bands or (select[:3] if select else None) for select in selected]
     unknown = 0
     progress = progress and is_first_process()
     with working_together() as ranks:
         if ranks.first:
-            plan = mask_plan(sam, settings, tile, overlap, bands)
-            begin_folder(out, plan, parts=[files.objects for files in done])
+            plan = mask_plan(sam, settings, tile, overlap, None) | {
+                "bands": _plan_of(chosen or [bands])
+            }
+            # an earlier version wrote down only the bands that a call named
+            earlier = {"bands": None} if bands is None else {}
+            is_old = begin_folder(out, plan, earlier, parts=[files.objects for files in done])
+            if is_old and progress:
+                tqdm.write(
+                    f"note: {out} is of an earlier version and does not know of which bands its maps were made",
+                    sys.stderr,
+                )
         ranks.wait()
-        own = ranks.share(list(zip(tiles, done, strict=True)))
-        for one, files in tqdm(own, unit="tile", disable=not progress):
+        own = ranks.share(list(zip(tiles, chosen, done, strict=True)))
+        for one, rgb, files in tqdm(own, unit="tile", disable=not progress):
             if files.objects.exists():  # moved last, so both are there
                 unknown += not check_made_from(files.objects, one.files[OPTICAL])
                 continue
-            work, select = out / UNFINISHED / one.id, one.info.sensors[OPTICAL].select
+            work = out / UNFINISHED / one.id
             written = mask_scene(
                 sam,
                 one.files[OPTICAL],
@@ -91,7 +104,7 @@ def mask_tiles(
                 settings,
                 tile=tile,
                 overlap=overlap,
-                bands=bands or (select[:3] if select else None),
+                bands=rgb,
                 progress=False,
                 ranks=Ranks(),
             )
@@ -114,3 +127,9 @@ def mask_tiles(
             sys.stderr,
         )
     return tuple(done)
+
+
+def _plan_of(chosen: Iterable[tuple[int, ...] | None]) -> list[Any] | str:
+    """The bands of all tiles as they are noted in a folder: a choice, or several where tiles differ."""
+    each = [OWN if bands is None else list(bands) for bands in sorted(set(chosen), key=repr)]
+    return each[0] if len(each) == 1 else each

@@ -33,7 +33,7 @@ def begin_folder(
         plan: What its tiles are made from and how.
         earlier: Entries of the plan as an earlier version wrote them.
         scene: The file to name if the scene is another one.
-        parts: Paths that the parts have or will have; None where the folder holds nothing else.
+        parts: Paths that the parts have or will have; None where they are the folder's ``*.npz``.
 
     Returns:
         Whether the folder is one of that version.
@@ -43,8 +43,8 @@ def begin_folder(
     """
     note = folder / PLAN
     if not note.exists():
-        # hidden files are what a write that was killed left, of the plan itself perhaps
-        found = folder.glob("[!.]*") if parts is None else parts
+        # hidden files are what a write that was killed left, others what a file manager put there
+        found = folder.glob("[!.]*.npz") if parts is None else parts
         if any(part.exists() for part in found):
             raise ValueError(
                 f"{folder} holds parts of which nothing says what they were made from, {PLAN} is missing; delete "
@@ -71,6 +71,10 @@ def end_folder(folder: Path) -> None:
         folder: The folder, as :func:`begin_folder` started it.
     """
     for entry in folder.iterdir():
-        if entry.name != PLAN:
+        if entry.name == PLAN:
+            continue
+        if entry.is_dir() and not entry.is_symlink():  # of a file manager or a notebook
+            shutil.rmtree(entry)
+        else:
             entry.unlink()
     shutil.rmtree(folder)

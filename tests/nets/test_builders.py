@@ -9,7 +9,7 @@ import torch
 from segment_anything.modeling import PromptEncoder
 from torch import nn
 
-from mfnet_lite.nets import build_model, list_models
+from mfnet_lite.nets import SamLP, build_model, list_models
 
 SENSORS = {"optical": 3, "dsm": 1, "before": 3, "after": 3}
 DATES = {"before": 3, "after": 3}
@@ -115,6 +115,18 @@ def test_unused_entries_are_not_read(net):
     with torch.no_grad():
         net.eval()
         assert torch.equal(net(x), net(x | {"label": torch.zeros(1, 32, 32)}))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_floats_of_another_format_are_read_as_their_own(net, dtype):
+    x = {key: value.to(dtype) for key, value in sample(1, 32, 32).items()}
+    with torch.no_grad():
+        found = net.eval()(x)
+        expected = net({key: value.float() for key, value in x.items()})
+    assert found.dtype == torch.float32
+    # SamLP resizes images in their own format
+    tolerance = 0.02 if isinstance(net, SamLP) else 0.0
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
 
 
 def test_bytes_are_refused(net):

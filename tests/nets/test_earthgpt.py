@@ -285,6 +285,15 @@ def test_features_are_those_of_the_frozen_encoders() -> None:
     torch.testing.assert_close(visual, model.perception(images).flatten(0, 1))
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
+def test_features_of_floats_of_any_format(dtype: torch.dtype) -> None:
+    model = small_earthgpt()
+    images = pictures(2).to(dtype)
+    found = model.features(images)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, model.features(images.float()))
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 
+from mfnet_lite.language import generation
+from mfnet_lite.language.llama import angles
 from mfnet_lite.nets.earthgpt import Example
 from tests.nets.small_earthgpt import TOKENS, asked, examples, pictures, small_earthgpt
 
@@ -61,14 +63,35 @@ def test_an_answer_needs_room(monkeypatch: pytest.MonkeyPatch) -> None:
     questions = asked(examples(model))
     lengths = [model.packed([each])[0].ids.shape[1] for each in questions]
     longest = max(lengths)
-    monkeypatch.setattr(model.language.network.config, "max_position_embeddings", longest + 4)
-    assert len(model.answer(questions, 4)) == 3
+    network = model.language.network
+    monkeypatch.setattr(network.config, "max_position_embeddings", longest + 4)
+    word, read = (
+        int(model.language.eos == 0),
+        [],
+    )  # never the end, which would stop before there is no room
+    monkeypatch.setattr(
+        generation.GreedyDecoder, "_choose", lambda _, last: torch.full((len(last),), word)
+    )
+
+    def heard(inner: Any, positions: torch.Tensor, dtype: torch.dtype) -> Any:
+        read.append(int(positions.max()))
+        return angles(inner, positions, dtype)
+
+    monkeypatch.setattr(generation, "angles", heard)
+    assert len(model.answer(questions, 5)) == 3
+    assert max(read) == longest + 4 - 1  # positions count from 0, and the last token is not read
     message = (
-        f"turns of dialogue {lengths.index(longest)} take {longest} tokens and the answer up to 5, "
+        f"turns of dialogue {lengths.index(longest)} take {longest} tokens and the answer up to 6, "
         f"the language model reads {longest + 4}: give fewer turns"
     )
     with pytest.raises(ValueError, match=message):
-        model.answer(questions, 5)
+        model.answer(questions, 6)
+
+
+def test_no_question_needs_no_room() -> None:
+    model = small_earthgpt()
+    assert model.written([], 10**6) == []
+    assert model.answer([], 10**6) == []
 
 
 def test_answers_say_whether_they_have_ended() -> None:

@@ -10,7 +10,7 @@ from segment_anything.utils.amg import calculate_stability_score
 
 from mfnet_lite.sam import TINY, automatic, build_sam, generate_masks, load_sam, official_generator
 from mfnet_lite.sam.automatic import stability
-from mfnet_lite.sam.mask_decoder import is_official
+from mfnet_lite.sam.official_decoder import is_official
 from mfnet_lite.tuning import LoRALayer, attach_lora
 
 CONFIG = replace(TINY, image_size=64, depth=2, global_blocks=(1,))
@@ -88,6 +88,18 @@ def test_same_masks_from_the_trained_model():
     compare(ours, official_generator(tiny, **options).generate(image))
 
 
+@pytest.mark.parametrize("activation", [torch.nn.ReLU(), torch.nn.GELU("tanh")], ids=str)
+def test_same_masks_of_a_decoder_with_another_activation(activation):
+    tiny = load_sam("tiny")
+    upscaling = tiny.mask_decoder.output_upscaling
+    upscaling[2] = upscaling[4] = activation
+    image = random_image(90, 120)
+    options = {"points_per_side": 6, "stability_score_thresh": 0.5, "pred_iou_thresh": 0.3}
+    ours = generate_masks(tiny, image, **options)
+    assert ours
+    compare(ours, official_generator(tiny, **options).generate(image))
+
+
 def test_filters_do_what_they_say(sam):
     image = random_image(64, 64)
     options = {"points_per_side": 6, "box_nms_thresh": 1.0}
@@ -122,6 +134,10 @@ def test_stability_equals_the_official_one_and_does_not_overflow():
     assert torch.equal(stability(logits[1:].view(2, 2, 20, 30), 0.1, 0.7).flatten(), expected[1:])
     assert torch.equal(stability(logits[2], 0.1, 0.7), expected[2])
     assert stability(logits[:0], 0.1, 0.7).shape == (0,)
+    for empty in ((3, 4, 0), (2, 0, 4), (3, 0, 0)):
+        found = stability(torch.zeros(empty), 0.1, 0.7)
+        assert found.shape == empty[:1]
+        assert found.isnan().all()
     wide = torch.full((1, 1, 40_000), 9.0)
     assert stability(wide, 0.0, 1.0) == 1
     assert stability(-wide, 0.0, 1.0).isnan()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
 import torch
 from einops import rearrange
+from segment_anything.modeling.common import LayerNorm2d
 from torch import nn
 
 from mfnet_lite.sam.build import TINY, build_sam
-from mfnet_lite.sam.mask_decoder import decode, is_official
+from mfnet_lite.sam.mask_decoder import decode
+from mfnet_lite.sam.official_decoder import is_official
 from mfnet_lite.sam.prompts import predict_masks
 
 
@@ -120,6 +123,83 @@ def test_hooks_are_heard(sam):
     predict_masks(sam, inputs(1, 1, 1, False)[0], boxes=torch.zeros(1, 1, 4), rearranged=True)
     handle.remove()
     assert heard == [1]
+
+
+def exchange(name, **changed):
+    """Put another module in the place of one."""
+
+    def act(decoder):
+        parent, _, last = name.rpartition(".")
+        old = decoder.get_submodule(name)
+        new = changed.get("by") or copy.deepcopy(old)
+        for key, value in changed.items():
+            if key != "by":
+                setattr(new, key, value)
+        setattr(decoder.get_submodule(parent), last, new)
+
+    return act
+
+
+def double_by_instance(decoder):
+    """As accelerate puts its hooks into a module."""
+    projection = decoder.transformer.layers[0].cross_attn_token_to_image.v_proj
+    forward = projection.forward
+    projection.forward = lambda x: 2 * forward(x)
+
+
+CLICKED = "transformer.layers.0.cross_attn_token_to_image"
+INSTEAD = {
+    "relu": [
+        exchange("output_upscaling.2", by=nn.ReLU()),
+        exchange("output_upscaling.4", by=nn.ReLU()),
+    ],
+    "first relu": [exchange("output_upscaling.2", by=nn.ReLU())],
+    "tanh": [exchange("output_upscaling.4", by=nn.GELU("tanh"))],
+    "forward": [double_by_instance],
+    "no bias": [exchange(f"{CLICKED}.v_proj", bias=None)],
+    "two layers": [exchange(f"{CLICKED}.v_proj", by=nn.Sequential(nn.Linear(128, 64), nn.GELU()))],
+    "one norm more": [exchange("output_upscaling.4", by=nn.Sequential(nn.GELU(), LayerNorm2d(16)))],
+}
+
+
+@pytest.mark.parametrize("changes", INSTEAD.values(), ids=INSTEAD)
+def test_what_the_other_form_does_not_compute_is_left_to_the_decoder(sam, changes):
+    given = inputs(2, 3, 2, False)
+    before = official(sam, *given)[0]
+    for change in changes:
+        change(sam.mask_decoder)
+    sam.mask_decoder.double()
+    assert not is_official(sam.mask_decoder)
+    expected = official(sam, *given)[0]
+    assert (expected - before).abs().max() > 1e-8
+    step = decode(sam.mask_decoder, *given[:2], position(sam), given[2], rearranged=True)
+    torch.testing.assert_close(step.masks(), expected, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("activation", [nn.GELU(), nn.GELU("tanh")])
+def test_the_activation_of_the_transformer_may_be_any(sam, activation):
+    """The rearranged form calls its module."""
+    for layer in sam.mask_decoder.transformer.layers:
+        layer.mlp.act = activation
+    assert is_official(sam.mask_decoder)
+    given = inputs(2, 3, 2, False)
+    step = decode(sam.mask_decoder, *given[:2], position(sam), given[2], rearranged=True)
+    assert step.rearranged
+    for ours, theirs in zip((step.masks(), step.iou), official(sam, *given), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-9, rtol=1e-9)
+
+
+def test_hooks_of_the_backward_pass_are_heard(sam):
+    heard = []
+    projection = sam.mask_decoder.transformer.layers[0].cross_attn_token_to_image.v_proj
+    handle = projection.register_full_backward_hook(lambda *_: heard.append(1))
+    given = inputs(1, 2, 2, False)
+    decode(
+        sam.mask_decoder, *given[:2], position(sam), given[2], rearranged=True
+    ).masks().sum().backward()
+    handle.remove()
+    assert heard == [1]
+    assert is_official(sam.mask_decoder)
 
 
 def test_both_ways_of_decoding_agree(sam):

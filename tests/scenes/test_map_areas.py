@@ -247,6 +247,15 @@ def test_the_plan_of_a_network_holds_its_words():
     assert network_plan(torch.nn.Linear(1, 1)).keys() == {"weights"}  # as before there were words
 
 
+@pytest.mark.parametrize(
+    "words", [(1, 2), ("a", None), ("a", "b"), (("a", 1),), (("a",), "b"), ["a"], {"a": 1}, 3]
+)
+def test_words_of_another_kind_are_not_in_the_plan(words):
+    net = torch.nn.Linear(1, 1)
+    net.words = words
+    assert network_plan(net).keys() == {"weights"}
+
+
 def test_a_folder_of_before_words_were_noted(tmp_path):
     net, plain = small_mfuser(), torch.nn.Linear(1, 1)
     for name, network in (("words", net), ("plain", plain)):

@@ -5,6 +5,8 @@ That they are those of the single scenes is tested in cli/test_objects.py.
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +71,46 @@ def test_bands_are_those_of_the_dataset(sam, tmp_path):
         assert np.array_equal(pixels(made.objects), pixels(expected.objects))
         assert np.array_equal(pixels(made.boundaries), pixels(expected.boundaries))
     assert not np.array_equal(pixels(own.boundaries), pixels(chosen.boundaries))
+
+
+def test_maps_of_other_bands_are_not_gone_on_with(sam, tmp_path):
+    folder, out = tmp_path / "bands", tmp_path / "maps"
+    world.write_folder(folder, 2, 64, seed=5, splits=(1.0, 0.0, 0.0), quiet=True)
+
+    def go_on(select=None, bands=None, most=2) -> None:
+        data = open_folder(folder, ["optical"], val_fraction=0.0, optical_bands=select)
+        mask_tiles(sam, data.tiles("train")[:most], out, LOOSE, bands=bands, progress=False)
+
+    go_on((3, 1, 2), most=1)
+    assert json.loads((out / "plan.json").read_text())["bands"] == [3, 1, 2]
+    for select, bands in (((1, 2, 3), None), (None, None), ((3, 1, 2), (2,))):
+        with pytest.raises(ValueError, match="maps holds tiles made with another bands; delete"):
+            go_on(select, bands)
+    go_on((1, 2, 3), bands=(3, 1, 2))  # the same bands, named by the call
+    go_on((3, 1, 2))
+    shutil.rmtree(out)
+    go_on(most=1)
+    with pytest.raises(ValueError, match="made with another bands"):
+        go_on((3, 1, 2))
+    go_on()
+
+
+@pytest.mark.parametrize("select", [None, (3, 1, 2)])
+def test_maps_of_before_the_bands_of_a_dataset_were_noted(sam, tmp_path, select, capsys):
+    folder, out = tmp_path / "bands", tmp_path / "maps"
+    world.write_folder(folder, 2, 64, seed=5, splits=(1.0, 0.0, 0.0), quiet=True)
+    tiles = open_folder(folder, ["optical"], val_fraction=0.0, optical_bands=select).tiles("train")
+    mask_tiles(sam, tiles[:1], out, LOOSE, progress=False)
+    plan = json.loads((out / "plan.json").read_text())
+    assert plan["bands"] == (list(select) if select else "of each file")
+    (out / "plan.json").write_text(json.dumps(plan | {"bands": None}))
+    mask_tiles(sam, tiles, out, LOOSE)
+    note = "is of an earlier version and does not know of which bands its maps were made"
+    assert capsys.readouterr().err.count(note) == 1
+    with pytest.raises(
+        ValueError, match="made with another bands"
+    ):  # these were noted, and there are none
+        mask_tiles(sam, tiles, out, LOOSE, bands=(3, 1, 2), progress=False)
 
 
 def test_mistakes(sam, tiles, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,43 @@ def test_an_empty_folder_and_what_a_killed_write_left_are_no_parts(tmp_path):
     (tmp_path / ".plan-x1.part.json").touch()
     assert begin_folder(tmp_path, {"weights": "a"}) is False
     assert begin_folder(tmp_path, {"weights": "a"}) is False
+
+
+def test_what_file_managers_put_there_is_no_part(tmp_path):
+    (tmp_path / "tiles" / "@eaDir").mkdir(parents=True)
+    (tmp_path / "tiles" / "Thumbs.db").touch()
+    assert begin_folder(tmp_path / "tiles", {"weights": "a"}) is False
+
+
+def test_a_folder_with_folders_in_it_is_deleted(tmp_path):
+    folder, outside = folder_of(tmp_path / "tiles", 2), tmp_path / "outside"
+    for name in (".ipynb_checkpoints", "@eaDir/0_0.npz"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "a.txt").touch()
+    outside.mkdir()
+    (outside / "kept.txt").touch()
+    (folder / "link").symlink_to(outside, target_is_directory=True)
+    end_folder(folder)
+    assert not folder.exists()
+    assert (outside / "kept.txt").exists()
+
+
+def test_the_plan_goes_after_the_folders(tmp_path, monkeypatch):
+    folder = folder_of(tmp_path / "tiles", 1)
+    (folder / "@eaDir").mkdir()
+
+    def killed(path: Path) -> None:
+        assert path == folder
+        raise KeyboardInterrupt
+
+    remove = shutil.rmtree
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            shutil, "rmtree", lambda path: killed(path) if path == folder else remove(path)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            end_folder(folder)
+    assert [path.name for path in folder.iterdir()] == ["plan.json"]
 
 
 def test_only_the_parts_count_where_others_may_lie(tmp_path):

@@ -79,6 +79,10 @@ ED50 = CRS.from_wkt(
         (ED50, 6_378_388.0, 1),
         ("+proj=merc +ellps=intl +towgs84=-87,-98,-121", 6_378_388.0, 1),
         ("+proj=merc +R=6371000", 6_371_000.0, 1),
+        ("+proj=merc +ellps=WGS84 +axis=wsu", 6_378_137.0, 1),
+        # Mars, with longitudes to the west and with latitudes to the centre
+        ("IAU_2015:49991", 3_376_200.0, 1),
+        ("IAU_2015:49992", 3_376_200.0, 1),
         # the web's map before it had a number: drawn as a sphere, measured on the ellipsoid, times 1 - e²
         (
             "+proj=merc +a=6378137 +b=6378137 +nadgrids=@null",

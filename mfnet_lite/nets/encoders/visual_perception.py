@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.nets.encoders.plain_vit import Grid, Images, PlainViT, check_blocks
 from mfnet_lite.nets.encoders.timm_network import open_timm
+from mfnet_lite.nets.inputs import in_format_of
 
 SCALES = (0, 1, 2)
 """Maps at strides 4, 8 and 16."""
@@ -174,7 +175,7 @@ class VisualPerception(nn.Module):
         """Compute all that does not train, for keeping: it depends on the image alone.
 
         Args:
-            images: In [0, 1]; sides are multiples of the transformer's patch.
+            images: In [0, 1], in any number format; sides are multiples of the transformer's patch.
 
         Returns:
             Tokens of the grid, row by row: the transformer's chosen blocks in order, then the network's scales.
@@ -182,8 +183,8 @@ class VisualPerception(nn.Module):
         grid = self._grid(*images.shape[-2:])
         parts = []
         if self.vit is not None:
-            patches = self.vit.grid(images)
-            tokens = self.vit.embed((images - self.vit.mean) / self.vit.std)
+            patches, own = self.vit.grid(images), in_format_of(self.vit, images)
+            tokens = self.vit.embed((own - self.vit.mean) / self.vit.std)
             for number in range(max(self.taps) + 1):
                 tokens = self.vit.block(number, tokens, patches)
                 if number in self.taps:
@@ -191,7 +192,7 @@ class VisualPerception(nn.Module):
                     seen = tokens[:, self.vit.prefix :]
                     parts.append(rearrange(seen, "b (h w) c -> b c h w", h=rows, w=columns))
         if self.scales is not None:
-            parts.append(self.scales(images))
+            parts.append(self.scales(in_format_of(self.scales, images)))
         pooled = [
             each if each.shape[-2:] == grid else F.adaptive_avg_pool2d(each, grid) for each in parts
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -61,7 +62,7 @@ def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> 
     squared = (2 - 1 / flattening) / flattening if flattening else 0.0  # of the eccentricity
     sine = np.sin(np.radians(latitude))
     parallel = axis * np.cos(np.radians(latitude)) / np.sqrt(1 - squared * sine**2)  # its radius
-    return step * float(parallel * np.radians(per_unit)), True
+    return step * float(parallel * np.radians(abs(per_unit))), True
 
 
 def _linear_factor(crs: CRS) -> float | None:
@@ -93,11 +94,13 @@ def mercator_degrees(crs: CRS, x: float, y: float) -> tuple[float, float]:
         y: Coordinate.
 
     Returns:
-        Degrees of longitude per unit of x, and the latitude in degrees.
+        Degrees of longitude per unit of x, negative where x counts westwards, and the latitude in degrees.
     """
-    step = 1e5 / (_linear_factor(crs) or 1.0)
-    (west, east), (latitude, _) = mercator_lonlat(crs, [x, x + step], [y, y])
-    return float((east - west) % 360 / step), float(latitude)
+    step = (
+        ellipsoid_of(crs)[0] / 50 / (_linear_factor(crs) or 1.0)
+    )  # a degree, also of a small moon
+    (first, second), (latitude, _) = mercator_lonlat(crs, [x, x + step], [y, y])
+    return float(((second - first + 180) % 360 - 180) / step), float(latitude)
 
 
 def mercator_lonlat(crs: CRS, x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -136,6 +139,31 @@ def _mercator_systems(wkt: str) -> tuple[CRS, CRS]:
     plane = horizontal(crs.to_dict(projjson=True))
     if "base_crs" not in plane or ellipsoid_of(crs) == (WEB_RADIUS, 0.0):
         return crs, WGS84
-    return CRS.from_user_input(json.dumps(plane)), CRS.from_user_input(
-        json.dumps(plane["base_crs"])
-    )
+    base = json.dumps(_eastwards(plane["base_crs"]))
+    return CRS.from_user_input(json.dumps(plane)), CRS.from_user_input(base)
+
+
+def _eastwards(base: dict[str, Any]) -> dict[str, Any]:
+    """A base whose longitude counts eastwards, with the latitude of the ellipsoid's normal.
+
+    Those of other planets may count westwards, or have the latitude of the line to the centre. GDAL gives their
+    coordinates in another order than those of the Earth, and in another unit.
+    """
+    axes = base["coordinate_system"]["axis"]
+    if base["type"] == "GeographicCRS" and {axis["direction"] for axis in axes} == {
+        "north",
+        "east",
+    }:
+        return base
+    datum: dict[str, Any] = {k: base[k] for k in ("datum", "datum_ensemble") if k in base}
+    return {"type": "GeographicCRS", "name": base["name"], **datum, "coordinate_system": EASTWARDS}
+
+
+EASTWARDS = {
+    "subtype": "ellipsoidal",
+    "axis": [
+        {"name": "Latitude", "abbreviation": "lat", "direction": "north", "unit": "degree"},
+        {"name": "Longitude", "abbreviation": "lon", "direction": "east", "unit": "degree"},
+    ],
+}
+"""Axes as those of WGS 84."""

@@ -64,6 +64,45 @@ def test_width_on_the_ellipsoid_of_mercator(crs, latitude, turned):
         assert width == pytest.approx(0.499, abs=5e-4)
 
 
+MARS = (3_396_190.0, 3_376_200.0)  # semi-axes in metres
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize("crs", ["IAU_2015:49990", "IAU_2015:49991", "IAU_2015:49992"])
+def test_width_on_mars(crs, turn):
+    """Of the sphere, of the ellipsoid with longitudes to the west, and with latitudes to the centre."""
+    place = square(100.0, turn * 1e6 - 500, turn * 2e6 + 500)
+    width, sure = pixel_width(place, CRS.from_user_input(crs), 10, 10)
+    assert sure
+    axis, drawn = (MARS[0], MARS[0]) if crs == "IAU_2015:49990" else MARS
+    # EPSG's method 1026 draws an ellipsoid as the sphere that touches the equator from north to south
+    latitude = np.arctan(np.sinh(2e6 / drawn))
+    squared = 1 - (drawn / axis) ** 2
+    parallel = axis * np.cos(latitude) / np.sqrt(1 - squared * np.sin(latitude) ** 2)
+    assert width == pytest.approx(100 * parallel / drawn, rel=1e-6 if axis == drawn else 5e-3)
+
+
+def test_width_on_a_small_moon():
+    """A step of 100 kilometres leads several times round it."""
+    deimos = CRS.from_user_input("+proj=merc +R=6200")
+    width, sure = pixel_width(square(1.0, 1e4, 3000.5), deimos, 1, 1)
+    assert sure
+    assert width == pytest.approx(1 / np.cosh(3000 / 6200), rel=1e-9)
+
+
+@pytest.mark.parametrize("edge", [0, np.pi * 6_378_137 - 100])
+def test_width_where_coordinates_count_westwards_and_southwards(edge):
+    """The same as eastwards and northwards, also across the 180th meridian."""
+    widths = [
+        pixel_width(
+            square(1.0, edge, 5e6), CRS.from_user_input(f"+proj=merc +ellps=WGS84{more}"), 1, 1
+        )
+        for more in ("", " +axis=wsu")
+    ]
+    assert widths[0] == (pytest.approx(widths[1][0], rel=1e-6), widths[1][1])
+    assert 0.7 < widths[0][0] < 0.8
+
+
 def test_the_scale_of_web_mercator_is_that_of_the_sphere():
     place = square(1.0, 1e6, 8.4e6 + 50)
     for crs in ("EPSG:3857", "EPSG:3857+5773"):
@@ -84,3 +123,5 @@ def test_mercator_stays_on_its_own_datum():
     per_unit, latitude = mercator_degrees(CRS.from_user_input(paris), 1e6, 0)
     assert per_unit == pytest.approx(np.degrees(1 / 6_378_388), rel=1e-12)
     assert latitude == pytest.approx(0, abs=1e-12)
+    westwards, _ = mercator_degrees(CRS.from_user_input("+proj=merc +axis=wnu"), 1e6, 0)
+    assert westwards == pytest.approx(-np.degrees(1 / 6_378_137), rel=1e-12)
