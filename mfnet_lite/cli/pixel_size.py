@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mfnet_lite.rasters.raster_content import more_than_pixels
-from mfnet_lite.rasters.remedy import advice
-
 if TYPE_CHECKING:
     from mfnet_lite.rasters import RasterInfo
 
@@ -29,6 +26,9 @@ def compare_gsd(
         known: What the dataset says of this scene.
         measured: Whether that was measured in another raster, and not stated.
     """
+    from mfnet_lite.rasters.raster_content import more_than_pixels
+    from mfnet_lite.rasters.remedy import advice
+
     width = info.ground_sampling(known, measured)
     if not width or not trained or RATIO[0] < width / trained < RATIO[1]:
         return
