@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-__all__ = ["WrittenAnswer", "check_example", "check_limits", "check_room"]
+__all__ = ["WrittenAnswer", "check_example", "check_limits", "check_room", "longest_question"]
 
 
 class WrittenAnswer(NamedTuple):
@@ -66,12 +66,27 @@ def check_room(lengths: Sequence[int], max_new_tokens: int, network: Any) -> Non
         max_new_tokens: Tokens of an answer at most.
         network: The language model, whose ``config`` may say how much it reads.
     """
-    limit = getattr(network.config, "max_position_embeddings", None)
-    if limit is None or not lengths:
+    room = longest_question(max_new_tokens, network)
+    if room is None or not lengths:
         return
     longest = max(lengths)
-    if longest + max_new_tokens - 1 > limit:  # the last token of an answer is not read any more
+    if longest > room:
         raise ValueError(
             f"images and turns of dialogue {list(lengths).index(longest)} take {longest} tokens and the answer up to "
-            f"{max_new_tokens}, the language model reads {limit}: give fewer turns, or allow the answer fewer tokens"
+            f"{max_new_tokens}, the language model reads {network.config.max_position_embeddings}: give fewer turns, "
+            "or allow the answer fewer tokens"
         )
+
+
+def longest_question(max_new_tokens: int, network: Any) -> int | None:
+    """How many tokens a question may have beside its answer, whose last token is not read any more.
+
+    Args:
+        max_new_tokens: Tokens of the answer at most.
+        network: The language model, whose ``config`` may say how much it reads.
+
+    Returns:
+        Tokens; None where nothing says.
+    """
+    limit = getattr(network.config, "max_position_embeddings", None)
+    return None if limit is None else limit - max_new_tokens + 1

@@ -89,8 +89,14 @@ def in_format_of(reader: nn.Module, x: Tensor) -> Tensor:
         >>> in_format_of(nn.Conv2d(3, 1, 1), torch.rand(1, 3, 8, 8).double()).dtype
         torch.float32
     """
+    form = _number_format(reader)
+    return x if form is None else x.to(form)
+
+
+def _number_format(reader: nn.Module) -> torch.dtype | None:
+    """The widest format of a network's weights, None for one without weights."""
     formats = {p.dtype for p in reader.parameters() if p.is_floating_point()}
-    return x.to(reduce(torch.promote_types, formats)) if formats else x
+    return reduce(torch.promote_types, formats) if formats else None
 
 
 def check_sample(
@@ -138,7 +144,8 @@ def check_sample(
             )
     if not allow_empty:
         check_not_empty(given[0], first)
-    maps = {name: in_format_of(reader, sample[name]) for name in given}
+    form = _number_format(reader)  # once for all sensors: it walks through all weights
+    maps = {name: sample[name] if form is None else sample[name].to(form) for name in given}
     return maps, maps[given[0]]
 
 

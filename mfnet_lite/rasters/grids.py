@@ -10,11 +10,7 @@ from pathlib import Path
 import numpy as np
 from rasterio.transform import Affine
 
-from mfnet_lite.rasters.interpretation.georeference import (
-    crs_name,
-    same_horizontal,
-    transform_of_points,
-)
+from mfnet_lite.rasters.interpretation.georeference import crs_name, same_horizontal
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.raster import RasterInfo
 from mfnet_lite.rasters.raster_content import more_than_pixels
@@ -88,7 +84,7 @@ def _other_system(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
 
 
 def _other_place(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
-    transform, others_transform = _transform(info), _transform(other)
+    transform, others_transform = info.place, other.place
     if transform is None or others_transform is None:
         return None
     away = corner_distance(transform, others_transform, info.height, info.width)
@@ -104,7 +100,7 @@ def _other_place(info: RasterInfo, other: RasterInfo) -> GridDifference | None:
 
 def _remedy(info: RasterInfo, other: RasterInfo) -> str:
     """How a raster comes onto the grid of another one; warping needs to know where both lie."""
-    if _transform(info) is None or _transform(other) is None:
+    if info.place is None or other.place is None:
         return f"if it shows the same ground, resize it, in Python: {_resizing(info, other)}"
     known = all(
         i.crs is not None and (i.crs.is_projected or i.crs.is_geographic) for i in (info, other)
@@ -122,7 +118,7 @@ def _resizing(info: RasterInfo, other: RasterInfo) -> str:
     """Pillow knows plain pictures only: no position, nothing said of the values, colours of 8 bits."""
     plain = (
         info.path.suffix.lower() in PICTURES
-        and _transform(info) is None
+        and info.place is None
         and info.rpcs is None
         and (info.nodata is None or info.colours is not None)  # the one of a transparent colour
         and (info.dtype == "uint8" or info.bands == 1)
@@ -138,10 +134,6 @@ def _resizing(info: RasterInfo, other: RasterInfo) -> str:
 
 def _compared(other: RasterInfo) -> str:
     return f"(compared with {other.path.name} of {other.path.parent.name}/)"
-
-
-def _transform(info: RasterInfo) -> Affine | None:
-    return info.transform or transform_of_points(list(info.gcps))
 
 
 def corner_distance(one: Affine, other: Affine, height: int, width: int) -> float:
@@ -189,7 +181,7 @@ def grid_differences(infos: Iterable[RasterInfo]) -> Iterator[GridDifference]:
             continue
         size = size or info
         system = system or (info if info.crs is not None else None)
-        place = place or (info if _transform(info) is not None else None)
+        place = place or (info if info.place is not None else None)
 
 
 def best_placed(infos: Iterable[RasterInfo]) -> RasterInfo:
@@ -203,8 +195,8 @@ def best_placed(infos: Iterable[RasterInfo]) -> RasterInfo:
         coefficients, else the first.
     """
     every = tuple(infos)
-    placed = [info for info in every if info.rpcs is not None or _transform(info) is not None]
-    located = [info for info in placed if info.crs is not None and _transform(info) is not None]
+    placed = [info for info in every if info.rpcs is not None or info.place is not None]
+    located = [info for info in placed if info.crs is not None and info.place is not None]
     return (located or placed or every)[0]
 
 

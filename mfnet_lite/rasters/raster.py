@@ -84,6 +84,11 @@ class RasterInfo:
         return shared_nodata(chosen)
 
     @property
+    def place(self) -> Affine | None:
+        """The transform, or the one that fits the ground control points; None for plain images."""
+        return self.transform or transform_of_points(list(self.gcps))
+
+    @property
     def gsd(self) -> float | None:
         """Ground sampling distance in metres (a pixel's width), or None without georeference."""
         return self._gsd()[0]
@@ -109,7 +114,7 @@ class RasterInfo:
         return second if first is None else first
 
     def _gsd(self) -> tuple[float | None, bool]:
-        transform = self.transform or transform_of_points(list(self.gcps))
+        transform = self.place
         if transform is None:
             return None, False
         return pixel_width(transform, self.crs, self.height, self.width)

@@ -10,12 +10,10 @@ import numpy as np
 import rasterio
 from jaxtyping import Num, UInt8
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.transform import Affine
 
-from mfnet_lite.rasters.interpretation.georeference import transform_of_points
 from mfnet_lite.rasters.io import info_of, open_raster, quiet, read_window
 from mfnet_lite.rasters.raster import RasterInfo
-from mfnet_lite.rasters.write import BLOCK
+from mfnet_lite.rasters.write import geotiff_profile
 from mfnet_lite.utils.raster_files import replacing_raster
 
 
@@ -58,18 +56,6 @@ def more_than_pixels(path: str | Path) -> bool:
             or any(info.descriptions)
             or _own_mask(source)
         )
-
-
-def place_of(info: RasterInfo) -> Affine | None:
-    """Where a raster lies.
-
-    Args:
-        info: Header.
-
-    Returns:
-        Its transform, or the one that fits its ground control points; None for plain images.
-    """
-    return info.transform or transform_of_points(list(info.gcps))
 
 
 def read_content(path: str | Path, out: str | Path) -> Content:
@@ -131,29 +117,22 @@ def write_content(content: Content, out: str | Path) -> Path:
         photometric = "PALETTE"
     elif info.roles[:3] == ("red", "green", "blue"):
         photometric = "RGB"
-    profile: dict[str, Any] = {
-        "driver": "GTiff",
-        "height": height,
-        "width": width,
-        "count": count,
-        "dtype": content.pixels.dtype.name,
-        "crs": info.crs,
-        "transform": info.transform,
-        "nodata": info.nodata,
-        "photometric": photometric,
-        "compress": "deflate",
-        "BIGTIFF": "IF_SAFER",
-    }
+    # what is packed into fewer bits, or numbers of colours, is no measurement to predict from
+    profile = geotiff_profile(
+        height,
+        width,
+        count,
+        content.pixels.dtype.name,
+        info,
+        nodata=info.nodata,
+        categorical=bool(content.table or info.bits),
+    ) | {"photometric": photometric}
     if count > 1:
         profile["alpha"] = "YES" if info.alpha == count else "NO"
     if info.bits:
         profile["NBITS"] = info.bits
-    if info.transform is None and info.gcps:
-        profile["gcps"] = list(info.gcps)
     if info.rpcs is not None:
         profile["rpcs"] = info.rpcs
-    if min(height, width) >= BLOCK:
-        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK}
     with quiet(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), replacing_raster(out, profile) as new:
         roles = tuple(ColorInterp[role] for role in info.roles)
         if not content.table and not info.bits and roles != tuple(new.colorinterp):

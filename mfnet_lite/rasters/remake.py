@@ -25,7 +25,7 @@ from mfnet_lite.rasters.interpretation.georeference import crs_name, same_horizo
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.orientation import orientation, upright
 from mfnet_lite.rasters.raster import RasterInfo
-from mfnet_lite.rasters.raster_content import Content, place_of, read_content, write_content
+from mfnet_lite.rasters.raster_content import Content, read_content, write_content
 from mfnet_lite.rasters.remedy import advice
 
 ANY_SYSTEM = CRS.from_epsg(3857)  # for grids of one system that needs no name
@@ -59,9 +59,9 @@ def resample(
         )
     content = read_content(path, out)
     info = content.info
-    own = place_of(info)
+    own = info.place
     other = raster_info(like) if like is not None else info
-    place, height, width = place_of(other), other.height, other.width
+    place, height, width = other.place, other.height, other.width
     if res is not None:
         if own is None:
             raise ValueError(
@@ -168,7 +168,7 @@ def turn(path: str | Path, out: str | Path) -> Path:
     """
     content = read_content(path, out)
     info = content.info
-    if place_of(info) is not None or info.rpcs is not None or info.gcps:
+    if info.place is not None or info.rpcs is not None or info.gcps:
         raise ValueError(
             f"{path} has a position, which belongs to its pixels as they are stored: expected none; keep them and "
             f"drop the tag: {advice('untag', path)}"

@@ -26,11 +26,11 @@ from torch import Tensor
 from mfnet_lite.language.answers import Fault, parse_answer
 from mfnet_lite.language.boxes import Square, corners_of
 from mfnet_lite.nets.earthgpt import ANSWER_TOKENS, EarthGPT, Example
+from mfnet_lite.nets.earthgpt_answers import longest_question
 from mfnet_lite.rasters.geojson import DECIMALS, PIXELS, crs_member
 from mfnet_lite.rasters.interpretation.georeference import (
     crs_name,
     misplaced_by,
-    transform_of_points,
 )
 from mfnet_lite.rasters.io import raster_info
 from mfnet_lite.rasters.square_image import read_square
@@ -173,7 +173,8 @@ class Chat:
             scene with ground control points the affine transform that fits them best is taken; :meth:`remarks` says
             where that is not good enough.
         """
-        transform = self._transform()
+        # without a coordinate system boxes stay in pixels
+        transform = None if self.info.crs is None else self.info.place
         crs = None if transform is None else self.info.crs
         features = [
             {
@@ -203,26 +204,21 @@ class Chat:
         words = misplaced_by(list(self.info.gcps))
         return [] if words is None else [f"{self.image} {words}"]
 
-    def _transform(self) -> Affine | None:
-        """From pixels to the coordinate system; None without one."""
-        if self.info.crs is None:
-            return None
-        return self.info.transform or transform_of_points(list(self.info.gcps))
-
     def _kept(self, question: str) -> list[tuple[str, str]]:
         """The latest turns that fit beside a question and its answer."""
-        config = self.model.language.network.config
-        limit = getattr(config, "max_position_embeddings", None)
+        network = self.model.language.network
+        room = longest_question(self.max_new_tokens, network)
         kept = list(self.history)
-        while limit is not None:
+        while room is not None:
             rows, _ = self.model.packed([self._example(question, kept)])
             length = rows.ids.shape[1]
-            if length + self.max_new_tokens - 1 <= limit:  # the last token is not read any more
+            if length <= room:
                 break
             if not kept:
                 raise ValueError(
                     f"image and question take {length} tokens and the answer up to {self.max_new_tokens}, the language "
-                    f"model reads {limit}: ask in fewer words, or allow the answer fewer tokens"
+                    f"model reads {network.config.max_position_embeddings}: ask in fewer words, or allow the answer "
+                    "fewer tokens"
                 )
             del kept[0]
         return kept

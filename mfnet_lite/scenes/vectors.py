@@ -33,7 +33,6 @@ from mfnet_lite.rasters.geojson import PIXELS
 from mfnet_lite.rasters.grids import check_same_grid
 from mfnet_lite.rasters.interpretation.georeference import (
     misplaced_by,
-    transform_of_points,
 )
 from mfnet_lite.rasters.io import info_of, open_raster, own_mask, quiet, raster_info, read_window
 from mfnet_lite.rasters.raster import RasterInfo
@@ -249,7 +248,7 @@ def _check_confidence(weights: RasterInfo, info: RasterInfo) -> None:
 
 def _georeference(info: RasterInfo) -> tuple[CRS | None, Affine]:
     """Coordinate system and transform; none and the identity for pixels."""
-    transform = info.transform or transform_of_points(list(info.gcps))
+    transform = info.place
     if info.crs is None or transform is None:
         return None, Affine.identity()
     if info.transform is None and (words := misplaced_by(list(info.gcps))) is not None:

@@ -18,6 +18,8 @@ def plural_of(noun: str) -> str:
     Example:
         >>> [plural_of(n) for n in ("ship", "bus", "storage tank", "ferry", "baseball field", "person")]
         ['ships', 'buses', 'storage tanks', 'ferries', 'baseball fields', 'people']
+        >>> [plural_of(n) for n in ("low bush", "parked car", "cherry")]
+        ['low bushes', 'parked cars', 'cherries']
     """
     before, space, last = noun.rpartition(" ")
     if last in _IRREGULAR:

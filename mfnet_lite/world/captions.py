@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
+from mfnet_lite.utils.counted_nouns import plural_of
 from mfnet_lite.world.caption_words import CLASS_WORDS, KIND_WORDS, STREET
 from mfnet_lite.world.config import CLASSES
 from mfnet_lite.world.scene import Scene
@@ -149,20 +150,6 @@ def describe_regions(
     return found
 
 
-def plural(phrase: str) -> str:
-    """Return the plural of a noun, or of a phrase that ends with one.
-
-    Example:
-        >>> plural("low bush"), plural("parked car"), plural("cherry")
-        ('low bushes', 'parked cars', 'cherries')
-    """
-    if phrase.endswith(("s", "x", "sh", "ch")):
-        return phrase + "es"
-    if phrase.endswith("y") and phrase[-2] not in "aeiou":
-        return phrase[:-1] + "ies"
-    return phrase + "s"
-
-
 def colour_name(rgb: UInt8[np.ndarray, "pixel 3"]) -> str:
     """Name the mean colour of pixels as it appears; empty where no simple word fits."""
     red, green, blue = (float(x) for x in rgb.astype(np.float32).mean(axis=0))
@@ -264,7 +251,7 @@ def _counted(kind: str, count: int, rng: np.random.Generator) -> str:
     number = NUMBERS[count] if count < len(NUMBERS) else "many"
     if 2 < count < len(NUMBERS) and rng.random() < 0.3:
         number = "several"
-    return f"{number} {plural(str(rng.choice(words.countable)))}"
+    return f"{number} {plural_of(str(rng.choice(words.countable)))}"
 
 
 def _joined(parts: list[str]) -> str:

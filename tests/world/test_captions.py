@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 
+from mfnet_lite.utils.counted_nouns import plural_of
 from mfnet_lite.world import (
     CLASS_WORDS,
     HELD_OUT_CLASS_NAMES,
@@ -21,7 +22,7 @@ from mfnet_lite.world import (
     view_of,
 )
 from mfnet_lite.world.caption_words import STREET
-from mfnet_lite.world.captions import OPENINGS, colour_name, plural
+from mfnet_lite.world.captions import OPENINGS, colour_name
 
 SIZE = 96
 
@@ -44,7 +45,7 @@ def kinds_called(noun):
     return {
         kind
         for kind, words in KIND_WORDS.items()
-        if noun in (*words.countable, *words.mass, *map(plural, words.countable))
+        if noun in (*words.countable, *words.mass, *map(plural_of, words.countable))
     }
 
 

@@ -23,6 +23,14 @@ METRES_PER_DEGREE = 111_320.0  # of longitude on the equator (WGS 84: 111,319.5)
 WGS84 = CRS.from_epsg(4326)
 WEB_RADIUS = 6_378_137.0  # metres
 PSEUDO_MERCATOR = "Popular Visualisation"  # Web Mercator
+EASTWARDS = {
+    "subtype": "ellipsoidal",
+    "axis": [
+        {"name": "Latitude", "abbreviation": "lat", "direction": "north", "unit": "degree"},
+        {"name": "Longitude", "abbreviation": "lon", "direction": "east", "unit": "degree"},
+    ],
+}
+"""Axes as those of WGS 84."""
 
 
 def pixel_width(transform: Affine, crs: CRS | None, height: int, width: int) -> tuple[float, bool]:
@@ -96,9 +104,8 @@ def mercator_degrees(crs: CRS, x: float, y: float) -> tuple[float, float]:
     Returns:
         Degrees of longitude per unit of x, negative where x counts westwards, and the latitude in degrees.
     """
-    step = (
-        ellipsoid_of(crs)[0] / 50 / (_linear_factor(crs) or 1.0)
-    )  # a degree, also of a small moon
+    # about a degree, also of a small moon
+    step = ellipsoid_of(crs)[0] / 50 / (_linear_factor(crs) or 1.0)
     (first, second), (latitude, _) = mercator_lonlat(crs, [x, x + step], [y, y])
     return float(((second - first + 180) % 360 - 180) / step), float(latitude)
 
@@ -157,13 +164,3 @@ def _eastwards(base: dict[str, Any]) -> dict[str, Any]:
         return base
     datum: dict[str, Any] = {k: base[k] for k in ("datum", "datum_ensemble") if k in base}
     return {"type": "GeographicCRS", "name": base["name"], **datum, "coordinate_system": EASTWARDS}
-
-
-EASTWARDS = {
-    "subtype": "ellipsoidal",
-    "axis": [
-        {"name": "Latitude", "abbreviation": "lat", "direction": "north", "unit": "degree"},
-        {"name": "Longitude", "abbreviation": "lon", "direction": "east", "unit": "degree"},
-    ],
-}
-"""Axes as those of WGS 84."""

@@ -18,7 +18,7 @@ from typing import Any
 from scripts.experiments.few_labels import data, forests, runs, verdicts
 from scripts.experiments.few_labels.plan import SEEDS, Run, plan
 from scripts.experiments.lines import ROOT
-from scripts.experiments.loop import Experiment
+from scripts.experiments.loop import Experiment, planned_steps
 from scripts.experiments.options import Defaults
 
 DEFAULTS = Defaults(
@@ -70,9 +70,7 @@ EXPERIMENT = Experiment(
     ),
     settings=settings,
     summary=verdicts.summary,
-    counts=lambda line, options: (
-        line["steps"] in (0, round((options.steps or runs.STEPS) * line["run"].get("effort", 1.0)))
-    ),
+    counts=lambda line, options: line["steps"] == 0 or planned_steps(line, options),
 )
 
 
