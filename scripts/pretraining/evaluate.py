@@ -3,7 +3,8 @@
 Four sets of objects: held-out procedural pictures, objects of world scenes, and two kinds of real ones when a
 folder of real tiles is given (tree crowns known by their boxes, new buildings known by their masks).
 Beside the masks it measures the choice among them: the candidate that the model expects most of, the most stable one
-and the best one, and how far the expected IoU can be believed. Writes the figures with their provenance as JSON.
+and the best one, how far the expected IoU can be believed, and what the resolution of the masks allows at best
+(``mask_resolution.py``). Writes the figures with their provenance as JSON.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from mfnet_lite.utils.hashes import sha256_of
 from mfnet_lite.utils.provenance import commit
 from mfnet_lite.world import make_scene
 from mfnet_lite.world.shapes.images import make_images
+from scripts.pretraining.mask_resolution import reachable
 
 SIZE = 256
 SMALLEST = 64  # pixels
@@ -248,6 +250,8 @@ def measure(
         found["felzenszwalb under the click"] = segment_under_click(case)
         if boxes:
             found["grabcut from the box"] = grab_cut(case)
+            best = reachable(torch.from_numpy(case.masks))
+            found |= {method: masks.numpy() for method, masks in best.items()}
         else:
             del found["box"], found["three clicks"]
         for method, masks in found.items():
@@ -282,6 +286,8 @@ METHODS = {
     "box": "box",
     "felzenszwalb under the click": "*no learning:* Felzenszwalb segment under the click",
     "grabcut from the box": "*no learning:* GrabCut from the box",
+    "perfect on the coarse grid": "*limit:* perfect masks on the decoder's grid of 64 × 64",
+    "perfect at full size": "*limit:* logits on that grid, fitted to each mask at 256 × 256",
 }
 
 BELIEF = {

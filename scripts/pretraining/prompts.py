@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from segment_anything.modeling import Sam
 from torch import Tensor
 from torch.nn import functional as F
@@ -42,15 +44,30 @@ def sample_masks(
     return levels[rows, level] == index[:, :, None, None]
 
 
-def low_resolution(
-    masks: Bool[Tensor, "n prompts height width"], side: int
-) -> Bool[Tensor, "n prompts side side"]:
-    """True masks at the resolution of the logits: at least half of the pixels under each."""
-    step = masks.shape[-1] // side
-    # Sums of strided views: several times faster than an average over floating-point copies.
-    pixels = masks.view(torch.uint8)
-    count = sum(pixels[..., i::step, j::step] for i in range(step) for j in range(step))
-    return 2 * count >= step * step
+def at_picture_size(
+    logits: Float[Tensor, "n prompts candidates h w"], side: int
+) -> Float[Tensor, "n prompts candidates side side"]:
+    """Logits as SAM brings them to the picture's size: interpolated bilinearly, then cut at 0.
+
+    Masks are learnt and judged at this size. A decoder whose logits are compared with masks of a quarter of the
+    resolution learns outlines rounded to four pixels: a perfect one would reach an IoU of 0.83 on the held-out
+    pictures of ``evaluate.py``, one that is compared here 0.96.
+
+    The same as ``torch.nn.functional.interpolate``, as products with a matrix of weights: bfloat16 holds them
+    exactly (eighths), and a CPU multiplies matrices many times faster than it gathers neighbours.
+    """
+    down, right = (_weights_between(n, side, logits) for n in logits.shape[-2:])
+    return down @ logits @ right.mT
+
+
+@lru_cache(maxsize=8)
+def _interpolation(low: int, side: int) -> Float[Tensor, "side low"]:
+    rows = torch.eye(low)[None]
+    return F.interpolate(rows, size=side, mode="linear", align_corners=False)[0].mT.contiguous()
+
+
+def _weights_between(low: int, side: int, like: Tensor) -> Float[Tensor, "side low"]:
+    return _interpolation(low, side).to(like)
 
 
 def prompt_losses(
@@ -58,11 +75,10 @@ def prompt_losses(
 ) -> tuple[Tensor, Tensor]:
     """SAM's loss over the rounds, and the IoU of the best candidate in the first round."""
     predictions = prompt_interactively(sam, embeddings, masks, rounds, generator, rearranged=True)
-    truth = low_resolution(masks, predictions[0].masks.shape[-1])
     total = embeddings.new_zeros((), dtype=torch.float32)
     best_iou = None
     for prediction in predictions:
-        each, true_iou = mask_losses(prediction.masks, truth)
+        each, true_iou = mask_losses(at_picture_size(prediction.masks, masks.shape[-1]), masks)
         total = total + F.mse_loss(prediction.iou.float(), true_iou)
         if best_iou is None:
             # Candidates: only the best one learns. The single mask learns too, from every first prompt:

@@ -87,9 +87,9 @@ class Stage:
 
 
 STAGES = (
-    Stage("prompts", 128, 20_000, 12, 1, 8, 1, 2e-3, 8e-4, 0.5, 0.6),
-    Stage("corrections", 128, 25_000, 12, 1, 7, 2, 8e-4, 3e-4, 0.5, 0.6),
-    Stage("full size", 256, 25_000, 4, 1, 6, 3, 4e-4, 1e-5, 0.3, 0.6),
+    Stage("prompts", 128, 20_000, 12, 1, 8, 1, 1.5e-3, 8e-4, 0.5, 0.6),
+    Stage("corrections", 128, 15_000, 12, 1, 7, 2, 8e-4, 3e-4, 0.5, 0.6),
+    Stage("full size", 256, 15_000, 4, 1, 6, 3, 4e-4, 1e-5, 0.3, 0.6),
 )
 WARM_UP = 100
 POOL = 120  # pictures kept for another look

@@ -48,7 +48,7 @@ from mfnet_lite.utils.hashes import sha256_of
 from mfnet_lite.world.shapes.images import make_images
 from scripts.pretraining.collages import make_collages
 from scripts.pretraining.kernels import mask_losses
-from scripts.pretraining.prompts import low_resolution, sample_masks
+from scripts.pretraining.prompts import at_picture_size, sample_masks
 from scripts.pretraining.sam_tiny import write_weights
 
 FIRST_PICTURE = 2_000_000_000  # seeds beyond those of sam_tiny.py and below those of evaluate.py
@@ -111,9 +111,7 @@ def examples(sam: Sam, picture: int) -> Examples:
             every = predict_masks(
                 sam, embedding, tokens=tokens, mask_inputs=fed_back, multimask=None
             )
-            ious.append(
-                mask_losses(every.masks, low_resolution(masks, every.masks.shape[-1]))[1][0]
-            )
+            ious.append(mask_losses(at_picture_size(every.masks, side), masks)[1][0])
             # As in training: the chosen one of three is fed back, and after a correction the single mask.
             chosen = slice(1, None) if number == 0 else slice(0, 1)
             fed_back = pick_best(Prediction(every.masks[:, :, chosen], every.iou[:, :, chosen]))
