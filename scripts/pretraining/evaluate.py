@@ -286,7 +286,7 @@ METHODS = {
     "box": "box",
     "felzenszwalb under the click": "*no learning:* Felzenszwalb segment under the click",
     "grabcut from the box": "*no learning:* GrabCut from the box",
-    "perfect on the coarse grid": "*limit:* perfect masks on the decoder's grid of 64 × 64",
+    "perfect on the coarse grid": "*limit:* perfect masks on the decoder's grid of 128 × 128",
     "perfect at full size": "*limit:* logits on that grid, fitted to each mask at 256 × 256",
 }
 

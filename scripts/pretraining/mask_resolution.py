@@ -1,9 +1,10 @@
-"""What a perfect decoder could reach: SAM's masks have a quarter of the picture's resolution.
+"""What a perfect decoder could reach: the small SAM's masks have half of the picture's resolution.
 
-Its logits on a grid of 64 x 64 are interpolated to 256 x 256 pixels and cut at 0. How good such a mask can be depends
-on what the logits were compared with in training. Compared with true masks of the same coarse grid, a perfect decoder
-repeats these, and outlines are rounded to four pixels. Compared at the picture's size, its logits may say in eighths
-of a cell where an outline runs. Both limits hold for every model with this decoder, so scores are read beside them.
+Its logits on a grid of 128 x 128 are interpolated to 256 x 256 pixels and cut at 0. How good such a mask can be
+depends on what the logits were compared with in training. Compared with true masks of the same coarse grid, a perfect
+decoder repeats these, and outlines are rounded to two pixels. Compared at the picture's size, its logits may say in
+fractions of a cell where an outline runs. Both limits hold for every model with this decoder, so scores are read
+beside them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss
 
-STRIDE = 4  # pixels between two logits
+STRIDE = 2  # pixels between two logits
 
 
 def coarse_truth(masks: Bool[Tensor, "n y x"]) -> Float[Tensor, "n h w"]:

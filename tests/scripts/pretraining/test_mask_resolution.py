@@ -8,11 +8,11 @@ from scripts.pretraining.mask_resolution import coarse_truth, reachable
 
 
 def squares():
-    """A square of whole cells, one between cells, and one that fills a quarter of four cells each."""
+    """A square of whole cells, one between cells, and one that fills a quarter of each of four cells."""
     masks = torch.zeros(3, 32, 32, dtype=torch.bool)
     masks[0, 8:24, 8:24] = True
     masks[1, 9:22, 9:22] = True
-    masks[2, 10:14, 10:14] = True
+    masks[2, 11:13, 11:13] = True
     return masks
 
 
@@ -22,8 +22,8 @@ def iou(found, true):
 
 def test_coarse_truth_by_hand():
     coarse = coarse_truth(squares())
-    assert (coarse[0] > 0).nonzero().min(dim=0).values.tolist() == [2, 2]
-    assert (coarse[0] > 0).sum() == 16
+    assert (coarse[0] > 0).nonzero().min(dim=0).values.tolist() == [4, 4]
+    assert (coarse[0] > 0).sum() == 64
     assert not (coarse[2] > 0).any()  # a quarter of each cell is not half of it
     assert set(coarse.unique().tolist()) == {-1.0, 1.0}
 
