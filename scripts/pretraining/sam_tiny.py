@@ -1,26 +1,25 @@
 """Pre-train the small SAM on class-free procedural pictures: ``python -m scripts.pretraining.sam_tiny OUT``.
 
-Three stages, each starting from the weights of the one before (``STAGES`` has their lengths and rates):
+Four stages, each starting from the weights of the one before (``STAGES`` has their lengths and rates):
 
-1. ``prompts``: encoder, prompt encoder and decoder on a first click or box, with the losses of Segment
-   Anything: 20 focal + dice, best of three candidates, IoU head.
-2. ``corrections``: a second round, with a click into the error of the first. Up to here windows of 128 pixels
+1. ``collages``: the model that a first training left (``--init``; its stages are in the model card, too) meets
+   collages of real textures (``collages.py``), three in five pictures from here on. Prompts are a first click or
+   box, losses those of Segment Anything: 20 focal + dice, best of three candidates, IoU head.
+2. ``prompts``: the same for long, with more windows and fewer prompts a step, which sees 1.4 times as many windows
+   in the same time.
+3. ``corrections``: a second round, with a click into the error of the first. Up to here windows of 128 pixels
    are seen with the tables of the model of 256 (``windows.py``).
-3. ``full size``: three rounds on whole pictures of 256 pixels.
+4. ``full size``: three rounds on whole pictures of 256 pixels.
 
-In all three the encoder also learns from every place of a picture (``dense.py``), which stands where the
-official models start from a masked auto-encoder; a stage without prompts would learn from nothing else. Three in
-five pictures are collages of real textures (``collages.py``).
-
-The weights that the package brings are older than these stages: their own, with a stage for the encoder alone at the
-start and without collages, are in ``mfnet_lite/weights/sam_tiny.md``. What the IoU head says of small things is mended
-afterwards, by ``sam_tiny_head.py``.
+Masks are compared at the size of what is seen, not at that of the logits (``prompts.py``). In all stages the encoder
+also learns from every place of a picture (``dense.py``), which stands where the official models start from a masked
+auto-encoder. What the IoU head says of small things is mended afterwards, by ``sam_tiny_head.py``.
 
 The weights that are kept are a running average of the trained ones. The run can be stopped at any time and
 continued by the same command; pictures and prompts of a step depend on the seed and the step's number alone.
 ``OUT/log.csv`` has a line every ``--log-every`` steps. Several processes share the work of each step::
 
-    torchrun --standalone --nproc-per-node 2 scripts/pretraining/sam_tiny.py OUT --threads 1
+    torchrun --standalone --nproc-per-node 2 scripts/pretraining/sam_tiny.py OUT --init FILE --threads 1
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -44,8 +44,10 @@ from tqdm import tqdm
 
 from mfnet_lite import load_sam
 from mfnet_lite.sam.build import METADATA_KEY, TINY, SamConfig, build_sam
+from mfnet_lite.sam.checkpoints import find_checkpoint
 from mfnet_lite.sam.prompts import embed_images
 from mfnet_lite.utils.files import replacing
+from mfnet_lite.utils.hashes import sha256_of
 from scripts.pretraining.dense import DenseHeads, dense_losses
 from scripts.pretraining.images import Stream
 from scripts.pretraining.kernels import FastKernels
@@ -87,9 +89,10 @@ class Stage:
 
 
 STAGES = (
-    Stage("prompts", 128, 20_000, 12, 1, 8, 1, 1.5e-3, 8e-4, 0.5, 0.6),
-    Stage("corrections", 128, 15_000, 12, 1, 7, 2, 8e-4, 3e-4, 0.5, 0.6),
-    Stage("full size", 256, 15_000, 4, 1, 6, 3, 4e-4, 1e-5, 0.3, 0.6),
+    Stage("collages", 128, 2_200, 12, 1, 8, 1, 1.5e-3, 1.5e-3, 0.5, 0.6),
+    Stage("prompts", 128, 13_000, 24, 1, 5, 1, 1.5e-3, 6e-4, 0.5, 0.6),
+    Stage("corrections", 128, 4_000, 24, 1, 4, 2, 6e-4, 3e-4, 0.5, 0.6),
+    Stage("full size", 256, 5_000, 8, 1, 4, 3, 4e-4, 1e-5, 0.3, 0.6),
 )
 WARM_UP = 100
 POOL = 120  # pictures kept for another look
@@ -303,11 +306,24 @@ def train(
                     "bf16": bf16,
                     "torch": torch.__version__,
                     "parameters": sum(p.numel() for p in run.sam.parameters()),
+                    **({"began_with": trained_before(init)} if init else {}),
                 },
                 indent=1,
             )
         )
     return final
+
+
+def trained_before(init: str) -> dict[str, Any]:
+    """What weights were trained with: their digest and the facts beside them, empty where there are none."""
+    path = find_checkpoint(init)
+    shipped, run = path.with_suffix(".json"), path.parent / "training.json"
+    facts: dict[str, Any] = {}
+    if shipped.exists():
+        facts = json.loads(shipped.read_text(encoding="utf-8"))["training"]
+    elif run.exists():
+        facts = json.loads(run.read_text(encoding="utf-8"))
+    return {"sha256": sha256_of(path), **facts}
 
 
 def write_weights(sam: Sam, config: SamConfig, path: Path) -> None:

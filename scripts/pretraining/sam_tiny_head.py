@@ -49,7 +49,7 @@ from mfnet_lite.world.shapes.images import make_images
 from scripts.pretraining.collages import make_collages
 from scripts.pretraining.kernels import mask_losses
 from scripts.pretraining.prompts import at_picture_size, sample_masks
-from scripts.pretraining.sam_tiny import write_weights
+from scripts.pretraining.sam_tiny import trained_before, write_weights
 
 FIRST_PICTURE = 2_000_000_000  # seeds beyond those of sam_tiny.py and below those of evaluate.py
 CHUNK = 25  # pictures a file
@@ -228,11 +228,12 @@ def train(out: Path, init: str, pictures: int, workers: int, chunk: int = CHUNK)
 
 def before(init: str) -> tuple[dict[str, Any], list[str]]:
     """What the weights were trained with so far, and the digests of shipped files that give the same masks."""
-    path = find_checkpoint(init)
+    facts = trained_before(init)
+    digest = facts.pop("sha256")
     if init != "tiny":
-        return json.loads((path.parent / "training.json").read_text(encoding="utf-8")), []
-    facts = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    return facts["training"], [facts["sha256"], *facts.get("equal_masks_sha256", [])]
+        return facts, []
+    shipped = json.loads(find_checkpoint(init).with_suffix(".json").read_text(encoding="utf-8"))
+    return facts, [digest, *shipped.get("equal_masks_sha256", [])]
 
 
 def main() -> None:

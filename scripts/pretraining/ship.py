@@ -31,17 +31,17 @@ and depth 6 (patch 8, window 8, global attention in blocks 2 and 5), prompt and 
 substitute for the official ViT-B, ViT-L or ViT-H, and nothing measured with it is a benchmark result.
 
 **Trained on** procedural pictures without classes (`mfnet_lite/world/shapes/images.py`): overlapping shapes with
-textures, shadows, blur and noise; every pixel belongs to a part, an object and a group. The head that estimates
-IoU has seen collages as well (`scripts/pretraining/collages.py`), whose textures are cut from the photographs inside
-scikit-image and scikit-learn. No remote-sensing scene, no height map, no other model's output.
+textures, shadows, blur and noise; every pixel belongs to a part, an object and a group. {collages} collages
+(`scripts/pretraining/collages.py`), whose textures are cut from the photographs inside scikit-image and scikit-learn.
+No remote-sensing scene, no height map, no other model's output.
 
-**Recipe** (`scripts/pretraining/sam_tiny.py`, seed {seed}, {hours:.1f} hours on {cores}):
+**Recipe** (`scripts/pretraining/sam_tiny.py`, seed {seed}, {hours:.1f} hours on {cores}; {windows:,} windows):
 
 {recipe}
 
 Muon for the matrices and AdamW for everything else (`scripts/pretraining/optim.py`), bfloat16 autocast; the weights
 are a running average of those of the steps. Windows of 128 pixels are cut from pictures of 256 and seen with
-the position tables of the model of 256 (`scripts/pretraining/windows.py`). Masks: 20 · focal + dice, the best of
+the position tables of the model of 256 (`scripts/pretraining/windows.py`). Masks: 20 · focal + dice{where}, the best of
 three candidates learns, the single mask learns from every prompt; IoU head by squared error; later rounds click
 into the error region and feed back the raw logits. {note}
 {head}
@@ -72,6 +72,18 @@ average in ten classes of the expected one.
 
 `sam_tiny.safetensors` ({size:.1f} MB, half precision, loaded as float32), SHA-256 `{sha256}`.
 """
+
+COLLAGES = {
+    True: "The later stages and the head that estimates IoU have seen",
+    False: "The head that estimates IoU has seen",
+}
+"""How a card begins to speak of collages, by whether any stage had some."""
+
+WHERE = {
+    True: " (from the collages on at the size of what is seen, before at that of the logits)",
+    False: "",
+}
+"""Where masks are compared, by whether a training followed the first one."""
 
 HEAD = """
 *The head that estimates IoU* was fitted anew afterwards (`scripts/pretraining/sam_tiny_head.py`), on what it sees of
@@ -117,19 +129,8 @@ def write_card(results: Path) -> None:
             f"{str(record.get('weights_sha256'))[:8]}; run python -m scripts.pretraining.evaluate first"
         )
     training = facts["training"]
-    workers = training["processes"]
-    stages = []
-    for s in training["stages"]:
-        what = (
-            f"{s['prompts']} prompts each, {counted(s['rounds'], 'round')}"
-            if s["prompts"]
-            else "encoder only"
-        )
-        stages.append(
-            f"- *{s['name']}*: {s['steps']} steps of {workers * s['pictures']} windows of {s['window']} px "
-            f"({workers * s['fresh']} of them of new pictures), {what}, learning rate {s['first_rate']:g} to "
-            f"{s['last_rate']:g}, weight of the dense losses {s['dense']:g}"
-        )
+    runs = [training] if "began_with" not in training else [training["began_with"], training]
+    stages = [stage for run in runs for stage in run["stages"]]
     sets = record["sets"]
     held = sets["held-out pictures"]["mean_iou"]
     goals = [
@@ -155,12 +156,21 @@ def write_card(results: Path) -> None:
     text = CARD.format(
         millions=training["parameters"] / 1e6,
         seed=training["seed"],
-        recipe="\n".join(stages),
-        cores=counted(workers * training["threads"], "CPU core"),
-        rounds=max(s["rounds"] for s in training["stages"]),
+        recipe="\n".join(
+            _stage(stage, run["processes"]) for run in runs for stage in run["stages"]
+        ),
+        windows=sum(
+            run["processes"] * stage["pictures"] * stage["steps"]
+            for run in runs
+            for stage in run["stages"]
+        ),
+        cores=counted(training["processes"] * training["threads"], "CPU core"),
+        rounds=max(stage["rounds"] for stage in stages),
+        collages=COLLAGES[any(stage.get("collages") for stage in stages)],
+        where=WHERE[len(runs) > 1],
         note=training.get("note", ""),
         head=_head(training),
-        hours=training["seconds"] / 3600,
+        hours=sum(run["seconds"] for run in runs) / 3600,
         smallest=record["smallest_object_px"],
         commit=record["commit"],
         date=record["date"],
@@ -171,6 +181,19 @@ def write_card(results: Path) -> None:
         sha256=facts["sha256"],
     )
     write_text(WEIGHTS / "sam_tiny.md", text)
+
+
+def _stage(stage: dict, processes: int) -> str:
+    """A line of the recipe."""
+    what = "encoder only"
+    if stage["prompts"]:
+        what = f"{stage['prompts']} prompts each, {counted(stage['rounds'], 'round')}"
+    collages = f", {stage['collages']:.0%} of them collages" if stage.get("collages") else ""
+    return (
+        f"- *{stage['name']}*: {stage['steps']:,} steps of {processes * stage['pictures']} windows of "
+        f"{stage['window']} px ({processes * stage['fresh']} of them of new pictures{collages}), {what}, learning "
+        f"rate {stage['first_rate']:g} to {stage['last_rate']:g}, weight of the dense losses {stage['dense']:g}"
+    )
 
 
 def _head(training: dict) -> str:
