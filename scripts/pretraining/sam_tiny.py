@@ -90,9 +90,9 @@ class Stage:
 
 STAGES = (
     Stage("collages", 128, 2_200, 12, 1, 8, 1, 1.5e-3, 1.5e-3, 0.5, 0.6),
-    Stage("prompts", 128, 13_000, 24, 1, 5, 1, 1.5e-3, 6e-4, 0.5, 0.6),
+    Stage("prompts", 128, 12_000, 24, 1, 5, 1, 1.5e-3, 6e-4, 0.5, 0.6),
     Stage("corrections", 128, 4_000, 24, 1, 4, 2, 6e-4, 3e-4, 0.5, 0.6),
-    Stage("full size", 256, 5_000, 8, 1, 4, 3, 4e-4, 1e-5, 0.3, 0.6),
+    Stage("full size", 256, 4_000, 8, 1, 4, 3, 4e-4, 1e-5, 0.3, 0.6),
 )
 WARM_UP = 100
 POOL = 120  # pictures kept for another look
