@@ -5,8 +5,7 @@ Four stages, each starting from the weights of the one before (``STAGES`` has th
 1. ``collages``: the model that a first training left (``--init``; its stages are in the model card, too) meets
    collages of real textures (``collages.py``), three in five pictures from here on. Prompts are a first click or
    box, losses those of Segment Anything: 20 focal + dice, best of three candidates, IoU head.
-2. ``prompts``: the same for long, with more windows and fewer prompts a step, which sees 1.4 times as many windows
-   in the same time.
+2. ``prompts``: the same for long, with more windows and fewer prompts a step.
 3. ``corrections``: a second round, with a click into the error of the first. Up to here windows of 128 pixels
    are seen with the tables of the model of 256 (``windows.py``).
 4. ``full size``: three rounds on whole pictures of 256 pixels.
