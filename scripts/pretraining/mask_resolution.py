@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mfnet_lite.losses.focal_dice import dice_loss
+from scripts.pretraining.prompts import at_picture_size
 
 STRIDE = 2  # pixels between two logits
 
@@ -41,7 +42,7 @@ def fitted_logits(
     logits = (8 * (F.avg_pool2d(target[None], STRIDE)[0] - 0.5)).requires_grad_()
     optimiser = torch.optim.Adam([logits], rate)
     for _ in range(steps):
-        fine = at_full_size(logits, masks.shape[-1])
+        fine = at_picture_size(logits, masks.shape[-1])
         cross = F.binary_cross_entropy_with_logits(fine, target, reduction="none")
         loss = cross.sum(dim=(1, 2)) / area + dice_loss(fine, target)
         optimiser.zero_grad()
@@ -50,15 +51,10 @@ def fitted_logits(
     return logits.detach()
 
 
-def at_full_size(logits: Float[Tensor, "n h w"], side: int) -> Float[Tensor, "n side side"]:
-    """Interpolate as SAM does."""
-    return F.interpolate(logits[None], size=(side, side), mode="bilinear", align_corners=False)[0]
-
-
 def reachable(masks: Bool[Tensor, "n y x"]) -> dict[str, Bool[Tensor, "n y x"]]:
     """The masks of a perfect decoder, by what it is compared with in training."""
     side = masks.shape[-1]
     return {
-        "perfect on the coarse grid": at_full_size(coarse_truth(masks), side) > 0,
-        "perfect at full size": at_full_size(fitted_logits(masks), side) > 0,
+        "perfect on the coarse grid": at_picture_size(coarse_truth(masks), side) > 0,
+        "perfect at full size": at_picture_size(fitted_logits(masks), side) > 0,
     }

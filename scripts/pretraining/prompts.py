@@ -44,9 +44,7 @@ def sample_masks(
     return levels[rows, level] == index[:, :, None, None]
 
 
-def at_picture_size(
-    logits: Float[Tensor, "n prompts candidates h w"], side: int
-) -> Float[Tensor, "n prompts candidates side side"]:
+def at_picture_size(logits: Float[Tensor, "*n h w"], side: int) -> Float[Tensor, "*n side side"]:
     """Logits as SAM brings them to the picture's size: interpolated bilinearly, then cut at 0.
 
     Masks are learnt and judged at this size. A decoder whose logits are compared with masks of half the resolution
@@ -56,7 +54,7 @@ def at_picture_size(
     The same as ``torch.nn.functional.interpolate``, as products with a matrix of weights: bfloat16 holds them
     exactly (quarters), and a CPU multiplies matrices many times faster than it gathers neighbours.
     """
-    down, right = (_weights_between(n, side, logits) for n in logits.shape[-2:])
+    down, right = (_interpolation(low, side).to(logits) for low in logits.shape[-2:])
     return down @ logits @ right.mT
 
 
@@ -64,10 +62,6 @@ def at_picture_size(
 def _interpolation(low: int, side: int) -> Float[Tensor, "side low"]:
     rows = torch.eye(low)[None]
     return F.interpolate(rows, size=side, mode="linear", align_corners=False)[0].mT.contiguous()
-
-
-def _weights_between(low: int, side: int, like: Tensor) -> Float[Tensor, "side low"]:
-    return _interpolation(low, side).to(like)
 
 
 def prompt_losses(

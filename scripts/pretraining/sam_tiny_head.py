@@ -203,6 +203,7 @@ def train(out: Path, init: str, pictures: int, workers: int, chunk: int = CHUNK)
         chunk: Pictures a file.
     """
     started = time.monotonic()
+    training, equal = before(init)  # first: a missing file should not cost an hour
     found = collect(out, init, pictures, workers, chunk)
     sam = load_sam(init, image_size=TINY.image_size)
     head, log = fit(sam.mask_decoder.iou_prediction_head, found)
@@ -211,7 +212,6 @@ def train(out: Path, init: str, pictures: int, workers: int, chunk: int = CHUNK)
         print(", ".join(f"{name} {value:.4g}" for name, value in line.items()))
     sam.mask_decoder.iou_prediction_head.load_state_dict(head.state_dict())
     write_weights(sam, TINY, out / "sam_tiny.safetensors")
-    training, equal = before(init)
     training["head"] = {
         "pictures": math.ceil(pictures / chunk) * chunk,
         "examples": len(found.iou),
@@ -230,6 +230,8 @@ def before(init: str) -> tuple[dict[str, Any], list[str]]:
     """What the weights were trained with so far, and the digests of shipped files that give the same masks."""
     facts = trained_before(init)
     digest = facts.pop("sha256")
+    if not facts:
+        raise FileNotFoundError(f"{init}: expected training.json beside the weights; copy it there")
     if init != "tiny":
         return facts, []
     shipped = json.loads(find_checkpoint(init).with_suffix(".json").read_text(encoding="utf-8"))

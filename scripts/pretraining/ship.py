@@ -129,8 +129,10 @@ def write_card(results: Path) -> None:
             f"{str(record.get('weights_sha256'))[:8]}; run python -m scripts.pretraining.evaluate first"
         )
     training = facts["training"]
-    runs = [training] if "began_with" not in training else [training["began_with"], training]
-    stages = [stage for run in runs for stage in run["stages"]]
+    runs = [training]
+    while "stages" in (earlier := runs[0].get("began_with", {})):
+        runs.insert(0, earlier)
+    stages = [(run["processes"], stage) for run in runs for stage in run["stages"]]
     sets = record["sets"]
     held = sets["held-out pictures"]["mean_iou"]
     goals = [
@@ -156,17 +158,11 @@ def write_card(results: Path) -> None:
     text = CARD.format(
         millions=training["parameters"] / 1e6,
         seed=training["seed"],
-        recipe="\n".join(
-            _stage(stage, run["processes"]) for run in runs for stage in run["stages"]
-        ),
-        windows=sum(
-            run["processes"] * stage["pictures"] * stage["steps"]
-            for run in runs
-            for stage in run["stages"]
-        ),
+        recipe="\n".join(_stage(stage, processes) for processes, stage in stages),
+        windows=sum(n * stage["pictures"] * stage["steps"] for n, stage in stages),
         cores=counted(training["processes"] * training["threads"], "CPU core"),
-        rounds=max(stage["rounds"] for stage in stages),
-        collages=COLLAGES[any(stage.get("collages") for stage in stages)],
+        rounds=max(stage["rounds"] for _, stage in stages),
+        collages=COLLAGES[any(stage.get("collages") for _, stage in stages)],
         where=WHERE[len(runs) > 1],
         note=training.get("note", ""),
         head=_head(training),
