@@ -114,3 +114,11 @@ def test_only_the_head_changes_and_a_second_call_collects_nothing(tmp_path):
     save_file(new, tmp_path / "own.safetensors")
     with pytest.raises(FileNotFoundError, match="own_training"):
         script.before(str(tmp_path / "own_training" / "sam_tiny.safetensors"))
+
+
+def test_weights_without_their_facts_are_refused_before_any_work(tmp_path):
+    init = tmp_path / "alone.safetensors"
+    init.write_bytes(b"weights")
+    with pytest.raises(FileNotFoundError, match=r"expected training\.json beside the weights"):
+        script.train(tmp_path / "out", str(init), pictures=1, workers=1)
+    assert not (tmp_path / "out").exists()
